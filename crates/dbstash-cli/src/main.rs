@@ -1,0 +1,2 @@
+//! The `dbstash` program.
+fn main() {}

@@ -1,0 +1,99 @@
+//! What a database system is to the core: a planner without I/O.
+
+use serde::{Deserialize, Serialize};
+
+use crate::invocation::Invocation;
+use crate::job::{Database, EngineKey, Job};
+
+/// A database system.
+///
+/// An engine plans; it opens no file, starts no process and looks at no clock, so that a dry run is the same path
+/// stopped before the launch.
+pub trait Engine: Send + Sync {
+    /// Its short name.
+    fn key(&self) -> EngineKey;
+
+    /// How to dump `database` of `job`. Errors name what in the job cannot be planned, and the way out.
+    fn plan(&self, job: &Job, database: &Database) -> Result<Plan, PlanError>;
+
+    /// The sentence a person needs, when the tool's stderr is a known complaint; `None` when it speaks for itself.
+    fn explain(&self, stderr: &str) -> Option<String>;
+}
+
+/// How one dump will be made.
+pub struct Plan {
+    /// The dump tool.
+    pub invocation: Invocation,
+    /// What its stdout will be.
+    pub format: Format,
+    /// Looks at the bytes as they pass.
+    pub check: Box<dyn Check>,
+    /// Things the user should know before the run, none of which stops it.
+    pub warnings: Vec<String>,
+}
+
+/// What a stream is, and how its object is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Format {
+    /// The tool's word for it: `plain`, `custom`, ...
+    pub name: &'static str,
+    /// Without a leading dot.
+    pub extension: &'static str,
+}
+
+/// Decides from the bytes alone whether a stream is a whole dump.
+///
+/// Fed every byte in order, in chunks of any size; keeps a bounded amount of them.
+pub trait Check: Send {
+    /// The next bytes.
+    fn feed(&mut self, bytes: &[u8]);
+
+    /// What the stream turned out to be, after its last byte.
+    fn finish(self: Box<Self>) -> Result<Passed, Incomplete>;
+}
+
+/// A stream that is whole, as far as its check can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// What was looked at: `footer`, `blocks`, or `exit-status` when nothing else could be.
+    pub check: String,
+    /// Why less than usual was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
+    /// The server's version, where the stream tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_version: Option<String>,
+    /// The dump tool's version, where the stream tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_version: Option<String>,
+}
+
+impl Passed {
+    /// Passed by this check, nothing else known.
+    pub fn by(check: &str) -> Self {
+        Self {
+            check: check.to_owned(),
+            degraded: None,
+            server_version: None,
+            tool_version: None,
+        }
+    }
+
+    /// Only the tool's exit status vouches for the stream, for this reason.
+    pub fn degraded(reason: &str) -> Self {
+        Self {
+            degraded: Some(reason.to_owned()),
+            ..Self::by("exit-status")
+        }
+    }
+}
+
+/// A stream that is not a whole dump, and what is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Incomplete(pub String);
+
+/// A job that cannot be planned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PlanError(pub String);

@@ -1,0 +1,252 @@
+//! A job: everything one backup needs to know, resolved and immutable.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::name::Template;
+use crate::retention::Policy;
+use crate::secret::SecretString;
+
+/// What to back up, how to name it, and how long to keep it. Where it goes is the [`Remote`].
+///
+/// [`Remote`]: crate::remote::Remote
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Lock, list and retention hang on this identity.
+    pub id: JobId,
+    /// Which database system this is.
+    pub engine: EngineKey,
+    /// Where the database is.
+    pub source: Source,
+    /// Which databases of it.
+    pub databases: Databases,
+    /// Whether the dump tool's own compression is asked for.
+    pub native_compression: bool,
+    /// The user's own words for the dump tool, after ours.
+    pub extra_args: Vec<String>,
+    /// How backups are named.
+    pub naming: Naming,
+    /// When an attempt is given up.
+    pub limits: Limits,
+    /// What is kept.
+    pub retention: Policy,
+    /// Whether one run of this job excludes another.
+    pub exclusive: bool,
+}
+
+/// The identity of a job: letters, digits, `.`, `_` and `-`, and no leading dot or dash, so that it can be a file
+/// name everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(String);
+
+/// Why a text is no job id.
+#[derive(Debug, thiserror::Error)]
+#[error("use 1 to 100 letters, digits, '.', '_' or '-', the first a letter or digit")]
+pub struct BadJobId;
+
+impl JobId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// An id made from words that may hold anything: runs of other characters become one dash.
+    pub fn from_words(words: &str) -> Self {
+        let mut id = String::new();
+        for c in words.chars() {
+            if c.is_ascii_alphanumeric() || "._".contains(c) && !id.is_empty() {
+                id.push(c);
+            } else if !id.is_empty() && !id.ends_with('-') {
+                id.push('-');
+            }
+            if id.len() == 100 {
+                break;
+            }
+        }
+        let id = id.trim_end_matches('-');
+        Self(if id.is_empty() {
+            "job".to_owned()
+        } else {
+            id.to_owned()
+        })
+    }
+}
+
+impl FromStr for JobId {
+    type Err = BadJobId;
+
+    fn from_str(text: &str) -> Result<Self, BadJobId> {
+        let fits = text.len() <= 100
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadJobId)
+        }
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The database systems, by the short names of the image tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKey {
+    /// `PostgreSQL`.
+    Pg,
+    /// `SQLite`.
+    Sqlite,
+}
+
+impl EngineKey {
+    /// Every engine, in the order of the documentation.
+    pub const ALL: [Self; 2] = [Self::Pg, Self::Sqlite];
+
+    /// The short name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pg => "pg",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+impl fmt::Display for EngineKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a database is.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A server, or several that stand for one.
+    Server(Server),
+    /// A database file.
+    File(PathBuf),
+}
+
+/// A database server and how to log in. Unset fields are left to the client's own defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    /// In the order in which they are tried; a host that starts with `/` is a socket directory. May be empty.
+    pub hosts: Vec<Host>,
+    /// The login role.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<SecretString>,
+    /// Further connection parameters (`sslmode`, ...), decoded, in the order given.
+    pub params: Vec<(String, String)>,
+    /// Parameters whose value is a secret (`sslpassword`, ...).
+    pub secret_params: Vec<(String, SecretString)>,
+}
+
+/// One address of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// A name, an address without brackets, or a socket directory.
+    pub name: String,
+    /// The port, when given.
+    pub port: Option<u16>,
+}
+
+/// Which databases of a server a job covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Databases {
+    /// These, one backup each.
+    Named(Vec<String>),
+    /// All of them in one object.
+    All,
+}
+
+/// One backup's subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A single database.
+    One(String),
+    /// The whole server.
+    All,
+}
+
+impl Database {
+    /// The name under which manifests, retention and `{db}` know it.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::One(name) => name,
+            Self::All => "all",
+        }
+    }
+}
+
+impl Job {
+    /// The subjects of this job, one backup each.
+    pub fn subjects(&self) -> Vec<Database> {
+        match &self.databases {
+            Databases::Named(names) => names.iter().cloned().map(Database::One).collect(),
+            Databases::All => vec![Database::All],
+        }
+    }
+}
+
+/// How backups are named.
+#[derive(Debug, Clone)]
+pub struct Naming {
+    /// The name without its extension.
+    pub template: Template,
+    /// Replaces the engine's extension; without a leading dot.
+    pub extension: Option<String>,
+    /// The zone of dates in names.
+    pub zone: Tz,
+    /// This machine's name, for `{host}` and `{node}` and as the manifest's writer.
+    pub host: String,
+}
+
+/// When an attempt is given up. `None` means never.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Dump, upload and commit together.
+    pub timeout: Option<Duration>,
+    /// No byte moved, between the first one and the last.
+    pub stall: Option<Duration>,
+    /// The least number of raw dump bytes a backup can have.
+    pub min_size: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_an_id() {
+        for (words, id) in [
+            ("pg-db.example.com-5432", "pg-db.example.com-5432"),
+            ("pg-::1-5432", "pg-1-5432"),
+            ("sqlite-/data/my app.db", "sqlite-data-my-app.db"),
+            ("../../etc", "etc"),
+            ("", "job"),
+        ] {
+            assert_eq!(JobId::from_words(words).as_str(), id);
+            assert!(id.parse::<JobId>().is_ok());
+        }
+    }
+
+    #[test]
+    fn an_id_cannot_leave_its_folder() {
+        for bad in ["", ".", "..", "a/b", "-rf", "a b", "a\nb"] {
+            assert!(bad.parse::<JobId>().is_err(), "{bad:?}");
+        }
+    }
+}

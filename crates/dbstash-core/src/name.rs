@@ -1,0 +1,338 @@
+//! Object names: a template, and what it expands to.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Offset as _, Utc};
+use chrono_tz::Tz;
+
+/// A name template: literal text and tokens in braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    source: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Token(Token),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Db,
+    Engine,
+    Date,
+    Time,
+    Ts,
+    Timestamp,
+    Uuid,
+    Job,
+    Host,
+    Node,
+}
+
+const TOKENS: [(&str, Token); 10] = [
+    ("db", Token::Db),
+    ("engine", Token::Engine),
+    ("date", Token::Date),
+    ("time", Token::Time),
+    ("ts", Token::Ts),
+    ("timestamp", Token::Timestamp),
+    ("uuid", Token::Uuid),
+    ("job", Token::Job),
+    ("host", Token::Host),
+    ("node", Token::Node),
+];
+
+/// Why a text is no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadTemplate {
+    /// A token nobody knows.
+    #[error("unknown token {{{0}}}; known are {tokens}", tokens = known_tokens())]
+    UnknownToken(String),
+    /// An opening brace without its closing one, or the other way round.
+    #[error("unbalanced brace")]
+    Unbalanced,
+    /// The name would leave the remote's folder, or be no name at all.
+    #[error("{0}")]
+    BadPath(&'static str),
+}
+
+fn known_tokens() -> String {
+    TOKENS.map(|(name, _)| format!("{{{name}}}")).join(" ")
+}
+
+/// What the tokens stand for in one run.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    /// The database's label.
+    pub db: &'a str,
+    /// The engine's key.
+    pub engine: &'a str,
+    /// The job's id.
+    pub job: &'a str,
+    /// This machine's name.
+    pub host: &'a str,
+    /// When the run began.
+    pub at: DateTime<Utc>,
+    /// The zone of dates and times.
+    pub zone: Tz,
+    /// The run's random part; its first 8 characters are used.
+    pub uuid: &'a str,
+}
+
+impl std::str::FromStr for Template {
+    type Err = BadTemplate;
+
+    fn from_str(source: &str) -> Result<Self, BadTemplate> {
+        let mut parts = Vec::new();
+        let mut rest = source;
+        while let Some(open) = rest.find(['{', '}']) {
+            let (text, tail) = rest.split_at(open);
+            let name = tail.strip_prefix('{').ok_or(BadTemplate::Unbalanced)?;
+            let close = name.find('}').ok_or(BadTemplate::Unbalanced)?;
+            let name_text = &name[..close];
+            let token = TOKENS
+                .iter()
+                .find(|(known, _)| *known == name_text)
+                .ok_or_else(|| BadTemplate::UnknownToken(name_text.to_owned()))?;
+            if !text.is_empty() {
+                parts.push(Part::Text(text.to_owned()));
+            }
+            parts.push(Part::Token(token.1));
+            rest = &name[close + 1..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        check_path(source)?;
+        Ok(Self {
+            source: source.to_owned(),
+            parts,
+        })
+    }
+}
+
+fn check_path(source: &str) -> Result<(), BadTemplate> {
+    if source.is_empty() || source.ends_with('/') {
+        return Err(BadTemplate::BadPath("a name is needed after the last '/'"));
+    }
+    if source.chars().any(char::is_control) {
+        return Err(BadTemplate::BadPath(
+            "control characters cannot be in a name",
+        ));
+    }
+    for folder in source.split('/') {
+        match folder {
+            "" => {
+                return Err(BadTemplate::BadPath(
+                    "empty folder name; names are relative to RCLONE_REMOTE",
+                ));
+            }
+            "." | ".." => return Err(BadTemplate::BadPath("'.' and '..' cannot be folder names")),
+            _ if folder.starts_with(['.', '-']) => {
+                return Err(BadTemplate::BadPath("a name cannot start with '.' or '-'"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Template {
+    /// The name, without its extension, for these values.
+    pub fn expand(&self, values: &Values<'_>) -> String {
+        let local = values.at.with_timezone(&values.zone);
+        let mut name = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => name.push_str(text),
+                Part::Token(token) => {
+                    let _ = match token {
+                        Token::Db => write!(
+                            name,
+                            "{}",
+                            as_file_name(values.db, name.is_empty() || name.ends_with('/'))
+                        ),
+                        Token::Engine => write!(name, "{}", values.engine),
+                        Token::Job => write!(name, "{}", values.job),
+                        Token::Host | Token::Node => {
+                            write!(
+                                name,
+                                "{}",
+                                as_file_name(values.host, name.is_empty() || name.ends_with('/'))
+                            )
+                        }
+                        Token::Date => write!(name, "{}", local.format("%Y-%m-%d")),
+                        Token::Time => write!(name, "{}", local.format("%H%M%S")),
+                        Token::Ts => write!(name, "{}", values.at.timestamp()),
+                        Token::Timestamp => write!(name, "{}", timestamp(values.at, values.zone)),
+                        Token::Uuid => {
+                            write!(name, "{}", values.uuid.get(..8).unwrap_or(values.uuid))
+                        }
+                    };
+                }
+            }
+        }
+        name
+    }
+
+    /// Whether two runs a second apart get different names.
+    pub fn is_unique(&self) -> bool {
+        let has = |wanted: Token| self.parts.contains(&Part::Token(wanted));
+        has(Token::Uuid)
+            || has(Token::Ts)
+            || has(Token::Timestamp)
+            || (has(Token::Date) && has(Token::Time))
+    }
+
+    /// Whether two databases of one job get different names at the same instant.
+    pub fn tells_databases_apart(&self) -> bool {
+        self.parts
+            .iter()
+            .any(|p| matches!(p, Part::Token(Token::Db | Token::Uuid)))
+    }
+
+    /// The template as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+}
+
+/// `20260207T020000Z`, or with the zone's offset when the zone is not UTC.
+pub fn timestamp(at: DateTime<Utc>, zone: Tz) -> String {
+    let local = at.with_timezone(&zone);
+    let basic = local.format("%Y%m%dT%H%M%S");
+    if zone == Tz::UTC || local.offset().fix().local_minus_utc() == 0 && zone.name().contains("UTC")
+    {
+        format!("{basic}Z")
+    } else {
+        format!("{basic}{}", local.format("%z"))
+    }
+}
+
+/// A database or host name as one path component: `%XX` for what a folder, a shell or an option parser would take
+/// for its own.
+fn as_file_name(text: &str, first: bool) -> String {
+    let mut out = String::new();
+    for (i, c) in text.chars().enumerate() {
+        let special =
+            c.is_control() || "/\\%{}".contains(c) || (first && i == 0 && "-.~".contains(c));
+        if special {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// `base` with `-2`, `-3`, ... for the second and later try, then the extension.
+pub fn object_name(base: &str, attempt: u32, extension: &str) -> String {
+    let suffix = if attempt > 1 {
+        format!("-{attempt}")
+    } else {
+        String::new()
+    };
+    if extension.is_empty() {
+        format!("{base}{suffix}")
+    } else {
+        format!("{base}{suffix}.{extension}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone as _;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn expand(template: &str, db: &str, zone: Tz) -> String {
+        let at = Utc.with_ymd_and_hms(2026, 2, 7, 2, 0, 0).unwrap();
+        let template: Template = template.parse().unwrap();
+        template.expand(&Values {
+            db,
+            engine: "pg",
+            job: "pg-h-5432",
+            host: "box",
+            at,
+            zone,
+            uuid: "a1b2c3d4e5f6",
+        })
+    }
+
+    #[test]
+    fn every_token() {
+        assert_eq!(
+            expand("{db}-{date}-{time}", "shop", Tz::UTC),
+            "shop-2026-02-07-020000"
+        );
+        assert_eq!(
+            expand("{engine}/{job}/{ts}-{uuid}", "shop", Tz::UTC),
+            "pg/pg-h-5432/1770429600-a1b2c3d4"
+        );
+        assert_eq!(
+            expand("{timestamp}@{host}{node}", "x", Tz::UTC),
+            "20260207T020000Z@boxbox"
+        );
+        assert_eq!(
+            expand("{timestamp}", "x", Tz::Asia__Kolkata),
+            "20260207T073000+0530"
+        );
+        assert_eq!(
+            expand("{date}-{time}", "x", Tz::Asia__Kolkata),
+            "2026-02-07-073000"
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |t: &str| t.parse::<Template>().unwrap_err().to_string();
+        assert!(error("{dbname}").starts_with("unknown token {dbname}; known are {db}"));
+        assert_eq!(error("{db"), "unbalanced brace");
+        assert_eq!(error("db}"), "unbalanced brace");
+        for bad in [
+            "", "/x", "a//b", "../x", "a/..", "x/", "-x", ".hidden", "a\nb",
+        ] {
+            assert!(bad.parse::<Template>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn uniqueness_is_known() {
+        let unique = |t: &str| t.parse::<Template>().unwrap().is_unique();
+        assert!(unique("{db}-{date}-{time}") && unique("{uuid}") && unique("{timestamp}"));
+        assert!(!unique("{db}") && !unique("{db}-{date}"));
+    }
+
+    #[test]
+    fn a_later_try_goes_before_the_extension() {
+        assert_eq!(object_name("a/b.c", 1, "sql"), "a/b.c.sql");
+        assert_eq!(object_name("a/b.c", 2, "sql.zst"), "a/b.c-2.sql.zst");
+        assert_eq!(object_name("a", 3, ""), "a-3");
+    }
+
+    proptest! {
+        #[test]
+        fn a_database_name_never_adds_a_folder(db in "\\PC{1,40}|[\\x00-\\x7f]{1,40}") {
+            let name = expand("{db}", &db, Tz::UTC);
+            prop_assert!(!name.contains(['/', '\\', '\n']) && !name.starts_with(['.', '-']), "{name:?}");
+        }
+
+        #[test]
+        fn different_databases_have_different_names(a in "\\PC{1,12}", b in "\\PC{1,12}") {
+            prop_assume!(a != b);
+            prop_assert_ne!(expand("{db}", &a, Tz::UTC), expand("{db}", &b, Tz::UTC));
+        }
+
+        #[test]
+        fn parsing_never_panics(text in "\\PC{0,40}") {
+            let _ = text.parse::<Template>();
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Values that must never be shown, and the last line of defence for text that might hold one.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+pub use secrecy::{ExposeSecret, SecretString};
+
+/// What stands in the place of a secret.
+pub const REDACTED: &str = "***";
+
+/// Shorter secrets are left to the structural rules (never in argv, never logged as a value):
+/// replacing every "a" would make each message unreadable and would tell the secret besides.
+const SHORTEST: usize = 4;
+
+/// Replaces known secret values, and the spellings in which they travel, in any text.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    spellings: Vec<String>,
+}
+
+impl Redactor {
+    /// A redactor for these secrets, as they are and as JSON, URIs and shell words spell them.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut spellings = Vec::new();
+        for secret in secrets {
+            for line in std::iter::once(secret).chain(secret.lines()) {
+                if line.trim().len() < SHORTEST {
+                    continue;
+                }
+                spellings.push(line.to_owned());
+                spellings.push(percent_encoded(line));
+                if let Ok(json) = serde_json::to_string(line) {
+                    spellings.push(json[1..json.len() - 1].to_owned());
+                }
+                spellings.push(line.replace('\'', "''"));
+                spellings.push(line.replace('\\', "\\\\").replace('\'', "\\'"));
+            }
+        }
+        // The longest first, so that a secret which holds another one is replaced whole.
+        spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        spellings.dedup();
+        Self { spellings }
+    }
+
+    /// `text` without any known secret.
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut clean = Cow::Borrowed(text);
+        for spelling in &self.spellings {
+            if clean.contains(spelling.as_str()) {
+                clean = Cow::Owned(clean.replace(spelling.as_str(), REDACTED));
+            }
+        }
+        clean
+    }
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redactor({} spellings)", self.spellings.len())
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_gone_in_every_spelling() {
+        let secret = "p@ss\"w'ord\\x";
+        let redactor = Redactor::new([secret]);
+        let json = serde_json::json!({ "message": secret }).to_string();
+        for text in [
+            secret,
+            json.as_str(),
+            "postgresql://u:p%40ss%22w%27ord%5Cx@h/db",
+            "password='p@ss\"w\\'ord\\\\x'",
+        ] {
+            let clean = redactor.redact(text);
+            assert!(
+                clean.contains(REDACTED) && !clean.contains("p@ss") && !clean.contains("%40"),
+                "{clean}"
+            );
+        }
+    }
+
+    #[test]
+    fn very_short_values_do_not_shred_the_text() {
+        assert_eq!(Redactor::new(["a"]).redact("a banana"), "a banana");
+    }
+
+    #[test]
+    fn each_line_of_a_long_secret_counts() {
+        assert_eq!(
+            Redactor::new(["line-one\nline-two"]).redact("see line-two"),
+            "see ***"
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! The databases dbstash knows: connections, dump commands and completeness checks.
+
+pub mod conn;

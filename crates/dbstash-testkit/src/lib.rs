@@ -1,0 +1,1 @@
+//! Real servers, fake tools and conformance suites.

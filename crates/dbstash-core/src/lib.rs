@@ -1,7 +1,36 @@
-//! The core of dbstash.
+//! The core of dbstash: one backup, from a producer of bytes to a proven object on a remote.
+//!
+//! # The story of one run
+//! A [`Job`](job::Job) says what to back up. [`run`] takes its lock, sweeps up after runs that were killed, and asks
+//! the [`Engine`](engine::Engine) for a [`Plan`](engine::Plan), a pure value. The [`Launcher`](launch::Launcher)
+//! starts the dump while the [`Remote`](remote::Remote) is asked what it can do. [`store`] moves the bytes of the
+//! [`Artifact`](artifact::Artifact) into an [`Upload`](remote::Upload). At the dump's end the upload stays open: only
+//! with a [`Complete`](artifact::Complete) in hand, which needs exit status 0 and a passed
+//! [`Check`](engine::Check), is it committed; anything else takes it back. The [`Manifest`](manifest::Manifest),
+//! stored last, makes it a backup. Then [`prune`] deletes what [`retention`] says, and the
+//! [`Report`](report::Report) tells observers how it went.
+//!
+//! # Two laws
+//! Planning is pure; only the launcher spawns. Commit needs proof.
+
+pub mod artifact;
+pub mod catalog;
+pub mod clock;
 pub mod engine;
+pub mod error;
 pub mod invocation;
 pub mod job;
+pub mod launch;
+pub mod manifest;
 pub mod name;
+pub mod process;
+pub mod prune;
+pub mod remote;
+pub mod report;
 pub mod retention;
+pub mod run;
+pub mod schedule;
 pub mod secret;
+pub mod state;
+pub mod store;
+mod sweep;

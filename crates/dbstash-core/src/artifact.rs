@@ -1,0 +1,214 @@
+//! A dump in the making, and the only proof that it is whole.
+
+use std::io;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::engine::{Check, Incomplete, Passed};
+use crate::process::LaunchError;
+
+/// A source of bytes that can fail after its last one.
+#[async_trait]
+pub trait Producer: Send {
+    /// The next bytes; 0 is the end of the stream and says nothing about success.
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ProduceError>;
+
+    /// After the end of the stream: whether the producer itself ended well.
+    async fn finish(&mut self) -> Result<(), ProduceError>;
+
+    /// Ends it, gently at first, and waits until nothing of it is left. Idempotent.
+    async fn stop(&mut self, grace: Duration);
+}
+
+/// Why a producer's bytes are no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum ProduceError {
+    /// It never ran.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// It ended badly.
+    #[error("{program} {exit}")]
+    Exit {
+        /// The program.
+        program: String,
+        /// How it ended, in words.
+        exit: String,
+        /// The end of its stderr.
+        stderr: String,
+    },
+    /// It ended well, but its stream is not whole.
+    #[error("the dump is not complete: {what}")]
+    Incomplete {
+        /// What is missing.
+        what: String,
+        /// The end of the tool's stderr.
+        stderr: String,
+    },
+    /// A child of it keeps the stream open, so its end cannot be known.
+    #[error("{0} ended, but a process it started keeps its output open")]
+    HeldOpen(String),
+    /// It closed its stream and did not end.
+    #[error("{0} closed its output but did not exit within {1:?}")]
+    Lingers(String, Duration),
+    /// Its stream could not be read.
+    #[error("the output of {program} could not be read: {source}")]
+    Read {
+        /// The program.
+        program: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// A dump on its way: a producer, the check that watches it, and how much went by.
+pub struct Artifact {
+    producer: Box<dyn Producer>,
+    check: Option<Box<dyn Check>>,
+    min_size: u64,
+    raw_bytes: u64,
+    ended: bool,
+}
+
+/// Proof that a dump is whole: its producer ended well, every byte passed, its check passed, its size is plausible.
+/// Only [`Artifact::finish`] makes one, and nothing is published without one.
+#[derive(Debug)]
+pub struct Complete {
+    raw_bytes: u64,
+    passed: Passed,
+}
+
+impl Complete {
+    /// Bytes of the dump before any encoding of ours.
+    pub fn raw_bytes(&self) -> u64 {
+        self.raw_bytes
+    }
+
+    /// What vouches for it.
+    pub fn passed(&self) -> &Passed {
+        &self.passed
+    }
+}
+
+impl Artifact {
+    /// A dump that needs at least `min_size` bytes.
+    pub fn new(producer: Box<dyn Producer>, check: Box<dyn Check>, min_size: u64) -> Self {
+        Self {
+            producer,
+            check: Some(check),
+            min_size,
+            raw_bytes: 0,
+            ended: false,
+        }
+    }
+
+    /// Bytes we hold ourselves and know to be whole.
+    pub fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self::new(Box::new(Held(io::Cursor::new(bytes))), Box::new(Known), 1)
+    }
+
+    /// The next bytes, seen by the check; 0 is the end.
+    pub async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ProduceError> {
+        let n = self.producer.read(buf).await?;
+        if let Some(check) = &mut self.check {
+            check.feed(&buf[..n]);
+        }
+        self.raw_bytes += n as u64;
+        self.ended |= n == 0;
+        Ok(n)
+    }
+
+    /// Whether this was a whole dump. Call it once, after the stream's end.
+    pub async fn finish(&mut self) -> Result<Complete, ProduceError> {
+        self.producer.finish().await?;
+        let incomplete = |what: String| ProduceError::Incomplete {
+            what,
+            stderr: String::new(),
+        };
+        let Some(check) = self.check.take().filter(|_| self.ended) else {
+            return Err(incomplete("its stream was not read to the end".to_owned()));
+        };
+        if self.raw_bytes == 0 {
+            return Err(incomplete("it is empty".to_owned()));
+        }
+        let passed = check
+            .finish()
+            .map_err(|Incomplete(what)| incomplete(what))?;
+        if self.raw_bytes < self.min_size {
+            return Err(incomplete(format!(
+                "it has {} bytes, fewer than BACKUP_MIN_SIZE ({})",
+                self.raw_bytes, self.min_size
+            )));
+        }
+        Ok(Complete {
+            raw_bytes: self.raw_bytes,
+            passed,
+        })
+    }
+
+    /// Ends the producer. Idempotent.
+    pub async fn stop(&mut self, grace: Duration) {
+        self.producer.stop(grace).await;
+    }
+}
+
+struct Held(io::Cursor<Vec<u8>>);
+
+#[async_trait]
+impl Producer for Held {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ProduceError> {
+        io::Read::read(&mut self.0, buf).map_err(|source| ProduceError::Read {
+            program: "memory".to_owned(),
+            source,
+        })
+    }
+
+    async fn finish(&mut self) -> Result<(), ProduceError> {
+        Ok(())
+    }
+
+    async fn stop(&mut self, _grace: Duration) {}
+}
+
+struct Known;
+
+impl Check for Known {
+    fn feed(&mut self, _bytes: &[u8]) {}
+
+    fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        Ok(Passed::by("held"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_proof_before_the_end_of_the_stream() {
+        let mut artifact = Artifact::of_bytes(b"hello".to_vec());
+        let mut buf = [0; 16];
+        assert_eq!(artifact.read(&mut buf).await.unwrap(), 5);
+        assert!(artifact.finish().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_not_a_backup() {
+        let mut artifact = Artifact::of_bytes(Vec::new());
+        assert_eq!(artifact.read(&mut [0; 16]).await.unwrap(), 0);
+        let error = artifact.finish().await.unwrap_err().to_string();
+        assert_eq!(error, "the dump is not complete: it is empty");
+    }
+
+    #[tokio::test]
+    async fn too_small_names_the_setting() {
+        let held = Box::new(Held(io::Cursor::new(b"tiny".to_vec())));
+        let mut artifact = Artifact::new(held, Box::new(Known), 1000);
+        while artifact.read(&mut [0; 16]).await.unwrap() > 0 {}
+        let error = artifact.finish().await.unwrap_err().to_string();
+        assert!(
+            error.contains("4 bytes") && error.contains("BACKUP_MIN_SIZE (1000)"),
+            "{error}"
+        );
+    }
+}

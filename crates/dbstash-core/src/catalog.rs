@@ -1,0 +1,292 @@
+//! What a remote holds, sorted by how far it can be trusted.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+
+use crate::manifest::{self, Manifest};
+use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
+use crate::state;
+
+/// Where objects are written until they are whole, on remotes that show them half-written.
+pub const TEMPORARIES: &str = ".dbstash-tmp/";
+/// Nothing we do takes longer; a temporary this old belongs to nobody.
+const STALE: TimeDelta = TimeDelta::hours(24);
+
+/// The objects of a remote.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Every object is there, in full size, and a manifest vouches for it. The newest first.
+    pub backups: Vec<Backup>,
+    /// A manifest, but no backup one could restore.
+    pub broken: Vec<Broken>,
+    /// Objects without a manifest: leftovers, or somebody else's files.
+    pub others: Vec<String>,
+    /// Temporaries of runs that are long over.
+    pub stale: Vec<String>,
+}
+
+/// A backup that can be restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// The manifest's name on the remote.
+    pub manifest_name: String,
+    /// What it says.
+    pub manifest: Manifest,
+}
+
+/// A manifest that vouches for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The manifest's name on the remote.
+    pub manifest_name: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Backup {
+    /// The names of its objects on the remote.
+    pub fn objects(&self) -> impl Iterator<Item = String> + '_ {
+        let folder = self
+            .manifest_name
+            .rfind('/')
+            .map_or("", |end| &self.manifest_name[..=end]);
+        self.manifest
+            .objects
+            .iter()
+            .map(move |object| format!("{folder}{}", object.name))
+    }
+}
+
+impl Catalog {
+    /// Reads a remote: one listing, and the manifests that `cache` does not have yet.
+    pub async fn load(
+        remote: &dyn Remote,
+        cache: &Path,
+        now: DateTime<Utc>,
+    ) -> Result<Self, RemoteError> {
+        let entries = remote.list().await?;
+        let bodies = bodies(remote, cache, &entries).await?;
+        Ok(Self::sort(&entries, &bodies, now))
+    }
+
+    /// The pure part of [`Catalog::load`].
+    pub fn sort(entries: &[Entry], bodies: &HashMap<String, Vec<u8>>, now: DateTime<Utc>) -> Self {
+        let sizes: HashMap<&str, ObjectSize> =
+            entries.iter().map(|e| (e.name.as_str(), e.size)).collect();
+        let mut catalog = Self::default();
+        let mut claimed = BTreeSet::new();
+        for entry in entries.iter().filter(|e| is_manifest(&e.name)) {
+            let broken = |why: String| Broken {
+                manifest_name: entry.name.clone(),
+                why,
+            };
+            let read = match bodies.get(&entry.name) {
+                Some(body) => Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string())),
+                None => Err(broken("it could not be read".to_owned())),
+            };
+            match read.and_then(|manifest| {
+                let backup = Backup {
+                    manifest_name: entry.name.clone(),
+                    manifest,
+                };
+                claimed.extend(backup.objects());
+                missing(&backup, &sizes).map_or(Ok(backup), |why| Err(broken(why)))
+            }) {
+                Ok(backup) => catalog.backups.push(backup),
+                Err(broken) => catalog.broken.push(broken),
+            }
+        }
+        for Entry { name, .. } in entries {
+            if name.starts_with(TEMPORARIES) {
+                if is_stale(name, now) {
+                    catalog.stale.push(name.clone());
+                }
+            } else if !is_manifest(name) && !claimed.contains(name) {
+                catalog.others.push(name.clone());
+            }
+        }
+        catalog.backups.sort_by(|a, b| {
+            (b.manifest.started, &b.manifest.id).cmp(&(a.manifest.started, &a.manifest.id))
+        });
+        catalog
+    }
+}
+
+/// What keeps a backup from being whole.
+fn missing(backup: &Backup, sizes: &HashMap<&str, ObjectSize>) -> Option<String> {
+    backup
+        .manifest
+        .objects
+        .iter()
+        .zip(backup.objects())
+        .find_map(|(object, name)| match sizes.get(name.as_str()) {
+            None => Some(format!("its object {name} is missing")),
+            Some(ObjectSize::Known(found)) if *found != object.bytes => Some(format!(
+                "its object {name} has {found} bytes and should have {}",
+                object.bytes
+            )),
+            Some(_) => None,
+        })
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.ends_with(manifest::SUFFIX) && !name.starts_with(TEMPORARIES)
+}
+
+/// The temporary's name for an object of a run.
+pub fn temporary(object: &str, run: &str) -> String {
+    let file = object.rsplit('/').next().unwrap_or(object);
+    let short: String = file.chars().take(50).collect();
+    format!("{TEMPORARIES}{short}.{run}.part")
+}
+
+/// Whether a temporary, by the run in its name, is too old to belong to anyone.
+fn is_stale(name: &str, now: DateTime<Utc>) -> bool {
+    let stamp = || {
+        let run = name.strip_suffix(".part")?.rsplit('.').next()?;
+        let start = NaiveDateTime::parse_from_str(run.split('-').next()?, "%Y%m%dT%H%M%SZ").ok()?;
+        Some(start.and_utc())
+    };
+    stamp().is_some_and(|start| now - start > STALE)
+}
+
+/// The manifests' texts, from the cache where it has one of the listed size.
+async fn bodies(
+    remote: &dyn Remote,
+    cache: &Path,
+    entries: &[Entry],
+) -> Result<HashMap<String, Vec<u8>>, RemoteError> {
+    let listed: Vec<&Entry> = entries
+        .iter()
+        .filter(|e| is_manifest(&e.name) && is_safe_path(&e.name))
+        .filter(|e| !matches!(e.size, ObjectSize::Known(size) if size > manifest::MAX_BYTES))
+        .collect();
+    forget_unlisted(
+        cache,
+        cache,
+        &listed.iter().map(|e| e.name.as_str()).collect(),
+    );
+    let cached = |entry: &Entry| {
+        let found = fs::metadata(cache.join(&entry.name)).ok()?.len();
+        (entry.size == ObjectSize::Known(found)).then_some(())
+    };
+    let cold: Vec<String> = listed
+        .iter()
+        .filter(|e| cached(e).is_none())
+        .map(|e| e.name.clone())
+        .collect();
+    if !cold.is_empty() {
+        let made = state::private_dir(cache);
+        made.map_err(|e| {
+            RemoteError::new(format!("the cache {} cannot be made: {e}", cache.display()))
+        })?;
+        remote.fetch(&cold, cache).await?;
+    }
+    let read = |entry: &&Entry| Some((entry.name.clone(), fs::read(cache.join(&entry.name)).ok()?));
+    Ok(listed.iter().filter_map(read).collect())
+}
+
+/// A name from a listing that stays inside the cache when it is used as a path.
+fn is_safe_path(name: &str) -> bool {
+    name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        && !name.chars().any(char::is_control)
+}
+
+/// Drops cached manifests that are gone from the remote.
+fn forget_unlisted(cache: &Path, folder: &Path, listed: &BTreeSet<&str>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            forget_unlisted(cache, &path, listed);
+        } else if !path
+            .strip_prefix(cache)
+            .is_ok_and(|p| p.to_str().is_some_and(|p| listed.contains(p)))
+        {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone as _;
+
+    use super::*;
+    use crate::manifest::tests::manifest;
+
+    fn entry(name: &str, size: u64) -> Entry {
+        Entry {
+            name: name.into(),
+            size: ObjectSize::Known(size),
+        }
+    }
+
+    fn now() -> DateTime<Utc> {
+        Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap()
+    }
+
+    #[test]
+    fn only_a_whole_backup_is_listed() {
+        let mut bodies = HashMap::new();
+        for (object, age) in [
+            ("f/whole.sql", 5),
+            ("short.sql", 4),
+            ("gone.sql", 3),
+            ("newest.sql", 1),
+        ] {
+            let file = object.rsplit('/').next().unwrap();
+            bodies.insert(
+                manifest::name_for(object),
+                manifest("j", "db", age, file).write(),
+            );
+        }
+        let mut entries: Vec<Entry> = bodies.keys().map(|name| entry(name, 1)).collect();
+        entries.extend([
+            entry("f/whole.sql", 10),
+            entry("newest.sql", 10),
+            entry("short.sql", 9),
+            entry("orphan.sql", 10),
+            entry("junk.dbstash.json", 3),
+        ]);
+        let catalog = Catalog::sort(&entries, &bodies, now());
+        let good: Vec<_> = catalog.backups.iter().flat_map(Backup::objects).collect();
+        assert_eq!(good, ["newest.sql", "f/whole.sql"]);
+        let mut broken: Vec<_> = catalog.broken.iter().map(|b| b.why.as_str()).collect();
+        broken.sort_unstable();
+        assert_eq!(
+            broken,
+            [
+                "it could not be read",
+                "its object gone.sql is missing",
+                "its object short.sql has 9 bytes and should have 10"
+            ]
+        );
+        assert_eq!(catalog.others, ["orphan.sql"]);
+    }
+
+    #[test]
+    fn a_temporary_grows_stale_by_its_name() {
+        let name = temporary("a/b.sql", "20251230T235959Z-a1b2c3d4");
+        assert_eq!(name, ".dbstash-tmp/b.sql.20251230T235959Z-a1b2c3d4.part");
+        let fresh = temporary("b.sql", "20251231T000001Z-a1b2c3d4");
+        let entries = [
+            entry(&name, 5),
+            entry(&fresh, 5),
+            entry(".dbstash-tmp/foreign", 5),
+        ];
+        let catalog = Catalog::sort(&entries, &HashMap::new(), now());
+        assert_eq!(catalog.stale, [name]);
+        assert!(catalog.others.is_empty() && catalog.backups.is_empty());
+    }
+
+    #[test]
+    fn listed_names_cannot_leave_the_cache() {
+        for bad in ["../x", "a/../../x", "/etc/x", "a//b", "a\nb", ""] {
+            assert!(!is_safe_path(bad), "{bad:?}");
+        }
+        assert!(is_safe_path("a/b c/-d.sql"));
+    }
+}

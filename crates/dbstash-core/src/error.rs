@@ -1,0 +1,89 @@
+//! Why a run failed: one cause, the first one.
+//!
+//! - A library error is a lowercase fragment that names the thing and the way out.
+//! - The cause is what went wrong first; what failed while cleaning up after it is a warning of its own.
+//! - Failures after the backup is stored (retention) are warnings and never undo it.
+
+use std::time::Duration;
+
+use crate::artifact::ProduceError;
+use crate::engine::PlanError;
+use crate::process::LaunchError;
+use crate::remote::RemoteError;
+use crate::state::StateError;
+
+/// Why a backup was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The job cannot be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The state directory fails.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The dump failed.
+    #[error(transparent)]
+    Dump(#[from] ProduceError),
+    /// The upload failed.
+    #[error(transparent)]
+    Upload(#[from] RemoteError),
+    /// The dump is whole and stored, but the manifest is not.
+    #[error("the manifest could not be stored: {0}")]
+    Manifest(Box<RunError>),
+    /// A side stood still.
+    #[error("{side} moved no byte for {limit:?} (BACKUP_STALL_TIMEOUT)")]
+    Stalled {
+        /// Which one.
+        side: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The attempt took too long.
+    #[error("not finished within {0:?} (BACKUP_TIMEOUT)")]
+    TimedOut(Duration),
+    /// A signal asked for the end.
+    #[error("ended by a signal")]
+    Interrupted,
+}
+
+impl From<LaunchError> for RunError {
+    fn from(error: LaunchError) -> Self {
+        Self::Dump(error.into())
+    }
+}
+
+impl RunError {
+    /// The part of the run that failed.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "plan",
+            Self::State(_) => "state",
+            Self::Dump(_) => "dump",
+            Self::Upload(_) => "upload",
+            Self::Manifest(_) => "manifest",
+            Self::Stalled { .. } => "stall",
+            Self::TimedOut(_) => "timeout",
+            Self::Interrupted => "signal",
+        }
+    }
+
+    /// The end of the failed program's stderr; empty when there is none.
+    pub fn stderr(&self) -> &str {
+        match self {
+            Self::Dump(
+                ProduceError::Exit { stderr, .. } | ProduceError::Incomplete { stderr, .. },
+            )
+            | Self::Upload(RemoteError { stderr, .. }) => stderr,
+            Self::Manifest(cause) => cause.stderr(),
+            _ => "",
+        }
+    }
+
+    /// How long children may take to end: a container has 10 s in all.
+    pub(crate) fn grace(&self) -> Duration {
+        match self {
+            Self::Interrupted => Duration::from_secs(3),
+            _ => Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Turns an invocation into a running dump.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
+use tokio::process::ChildStdout;
+
+use crate::artifact::{ProduceError, Producer};
+use crate::invocation::{Arg, Invocation, Var};
+use crate::process::{self, LaunchError, Running, Spawn};
+use crate::secret::ExposeSecret as _;
+use crate::state::RunDir;
+
+/// How long output may stay silent and open once the tool that made it is gone.
+const HELD_OPEN: Duration = Duration::from_secs(5);
+/// How long a tool may live on after it closed its output.
+const LINGER: Duration = Duration::from_secs(60);
+/// After a short read, long enough for the pipe to fill: the cost of a stream is its wake-ups.
+const BATCH: Duration = Duration::from_millis(1);
+
+/// Starts dump tools.
+#[async_trait]
+pub trait Launcher: Send + Sync {
+    /// Starts the tool; its private files live in `run` and go with it.
+    async fn launch(
+        &self,
+        invocation: &Invocation,
+        run: &RunDir,
+    ) -> Result<Box<dyn Producer>, LaunchError>;
+}
+
+/// Starts them as children of this process.
+pub struct Local {
+    /// Our own environment, of which a child sees what its invocation inherits.
+    pub environment: Vec<(String, String)>,
+}
+
+#[async_trait]
+impl Launcher for Local {
+    async fn launch(
+        &self,
+        invocation: &Invocation,
+        run: &RunDir,
+    ) -> Result<Box<dyn Producer>, LaunchError> {
+        let inherited = self
+            .environment
+            .iter()
+            .filter(|(name, _)| invocation.inherits(name));
+        let mut env: Vec<_> = inherited.cloned().collect();
+        for (name, var) in &invocation.env {
+            let value = match var {
+                Var::Plain(value) => value.clone(),
+                Var::Secret(secret) => secret.expose_secret().to_owned(),
+                Var::File(content) => {
+                    let program = invocation.program.clone();
+                    let path = run.private_file(content.expose_secret()).map_err(|e| {
+                        LaunchError::Other {
+                            program,
+                            source: std::io::Error::other(e),
+                        }
+                    })?;
+                    path.to_string_lossy().into_owned()
+                }
+            };
+            env.retain(|(known, _)| known != name);
+            env.push((name.clone(), value));
+        }
+        let args = invocation
+            .args
+            .iter()
+            .map(|Arg::Plain(arg)| arg.clone())
+            .collect();
+        let mut running = process::spawn(&Spawn {
+            program: invocation.program.clone(),
+            args,
+            env,
+            feed: false,
+        })?;
+        let stdout = running.stdout.take();
+        Ok(Box::new(Dump { running, stdout }))
+    }
+}
+
+/// A dump tool at work.
+struct Dump {
+    running: Running,
+    stdout: Option<ChildStdout>,
+}
+
+impl Dump {
+    fn read_error(&self, source: std::io::Error) -> ProduceError {
+        ProduceError::Read {
+            program: self.running.program().to_owned(),
+            source,
+        }
+    }
+}
+
+#[async_trait]
+impl Producer for Dump {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ProduceError> {
+        let Some(stdout) = &mut self.stdout else {
+            return Ok(0);
+        };
+        let first = tokio::select! {
+            biased;
+            n = stdout.read(buf) => n,
+            // Gone, yet its output is open: what is left in the pipe comes at once, or not at all.
+            _ = self.running.wait() => match tokio::time::timeout(HELD_OPEN, stdout.read(buf)).await {
+                Ok(n) => n,
+                Err(_) => return Err(ProduceError::HeldOpen(self.running.program().to_owned())),
+            },
+        };
+        let mut filled = match first {
+            Ok(0) => {
+                self.stdout = None;
+                return Ok(0);
+            }
+            Ok(n) => n,
+            Err(e) => return Err(self.read_error(e)),
+        };
+        if filled < buf.len() / 2 {
+            tokio::time::sleep(BATCH).await;
+            while filled < buf.len() {
+                match read_now(stdout, &mut buf[filled..]).await {
+                    Some(Ok(n @ 1..)) => filled += n,
+                    // Nothing more just now; an end or an error comes again with the next read.
+                    _ => break,
+                }
+            }
+        }
+        Ok(filled)
+    }
+
+    async fn finish(&mut self) -> Result<(), ProduceError> {
+        let program = self.running.program().to_owned();
+        let exit = match tokio::time::timeout(LINGER, self.running.wait()).await {
+            Ok(exit) => exit.map_err(|e| self.read_error(e))?,
+            Err(_) => return Err(ProduceError::Lingers(program, LINGER)),
+        };
+        let stderr = self.running.last_words().await;
+        if exit.success() {
+            Ok(())
+        } else {
+            Err(ProduceError::Exit {
+                program,
+                exit: exit.to_string(),
+                stderr,
+            })
+        }
+    }
+
+    async fn stop(&mut self, grace: Duration) {
+        self.running.stop(grace).await;
+        self.stdout = None;
+    }
+}
+
+/// What can be read without waiting; `None` when nothing can.
+async fn read_now(stdout: &mut ChildStdout, buf: &mut [u8]) -> Option<std::io::Result<usize>> {
+    std::future::poll_fn(|cx| {
+        let mut buf = ReadBuf::new(buf);
+        match std::pin::Pin::new(&mut *stdout).poll_read(cx, &mut buf) {
+            std::task::Poll::Ready(result) => {
+                std::task::Poll::Ready(Some(result.map(|()| buf.filled().len())))
+            }
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}

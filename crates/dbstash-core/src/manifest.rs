@@ -1,0 +1,205 @@
+//! The manifest: the small object, written last, that makes a backup one.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Passed;
+use crate::job::{EngineKey, JobId};
+
+/// The format this version writes, and the newest one it reads.
+pub const FORMAT: u32 = 1;
+/// What a manifest's name adds to its object's.
+pub const SUFFIX: &str = ".dbstash.json";
+/// No manifest of ours is bigger; what is, is not read.
+pub const MAX_BYTES: u64 = 1024 * 1024;
+
+/// What was stored, by whom, and what vouches for it. Never holds a credential; never rewritten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The format's number.
+    pub format: u32,
+    /// Unique for every run: its start and a random part.
+    pub id: String,
+    /// The job it belongs to.
+    pub job: JobId,
+    /// The kind of database.
+    pub engine: EngineKey,
+    /// The database's label.
+    pub database: String,
+    /// How it was made: `stream`.
+    pub mode: String,
+    /// What was stored, the dump first.
+    pub objects: Vec<Object>,
+    /// When the run began.
+    pub started: DateTime<Utc>,
+    /// When its last object was whole on the remote.
+    pub ended: DateTime<Utc>,
+    /// The machine that wrote it.
+    pub host: String,
+    /// The version of dbstash that wrote it.
+    pub dbstash: String,
+}
+
+/// One stored object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// Its file name; it lies beside the manifest.
+    pub name: String,
+    /// The dump tool's word for the format.
+    pub format: String,
+    /// Bytes on the remote.
+    pub bytes: u64,
+    /// Bytes of the dump.
+    pub raw_bytes: u64,
+    /// Of the bytes on the remote, in hex.
+    pub sha256: String,
+    /// What was done to the dump on its way, in order; empty for the tool's own bytes.
+    pub encodings: Vec<String>,
+    /// What vouches for it.
+    #[serde(flatten)]
+    pub passed: Passed,
+}
+
+/// A text that is no manifest of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadManifest {
+    /// Not what a manifest looks like.
+    #[error("not a manifest: {0}")]
+    Malformed(String),
+    /// Written by a later version.
+    #[error("manifest format {0} is newer than this version reads ({FORMAT})")]
+    Newer(u32),
+}
+
+impl Manifest {
+    /// Reads a manifest that was found under `name` (relative to the remote). What it says is only believed as far
+    /// as it can do no harm: its objects lie beside it and carry its name.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self, BadManifest> {
+        #[derive(Deserialize)]
+        struct Probe {
+            format: u32,
+        }
+        let malformed = |e: serde_json::Error| BadManifest::Malformed(e.to_string());
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(BadManifest::Malformed("too big".to_owned()));
+        }
+        let Probe { format } = serde_json::from_slice(bytes).map_err(malformed)?;
+        if format > FORMAT {
+            return Err(BadManifest::Newer(format));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        let file = name.rsplit('/').next().unwrap_or(name);
+        match manifest.objects.first() {
+            Some(first) if format!("{}{SUFFIX}", first.name) == file => {}
+            _ => {
+                return Err(BadManifest::Malformed(
+                    "it does not belong to the object beside it".to_owned(),
+                ));
+            }
+        }
+        if let Some(odd) = manifest.objects.iter().find(|o| !is_file_name(&o.name)) {
+            return Err(BadManifest::Malformed(format!(
+                "{:?} is no file name",
+                odd.name
+            )));
+        }
+        Ok(manifest)
+    }
+
+    /// As it is stored: for people, too.
+    pub fn write(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        text.push(b'\n');
+        text
+    }
+
+    /// Bytes on the remote, all objects together.
+    pub fn bytes(&self) -> u64 {
+        self.objects
+            .iter()
+            .map(|o| o.bytes)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The dump itself.
+    pub fn dump(&self) -> Option<&Object> {
+        self.objects.first()
+    }
+}
+
+/// The manifest's name for an object's.
+pub fn name_for(object: &str) -> String {
+    format!("{object}{SUFFIX}")
+}
+
+fn is_file_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains('/') && !name.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use chrono::TimeZone as _;
+
+    use super::*;
+
+    /// A manifest of `job` and `database` whose run began `age` hours before the first of January 2026.
+    pub(crate) fn manifest(job: &str, database: &str, age: i64, object: &str) -> Manifest {
+        let started =
+            Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap() - chrono::TimeDelta::hours(age);
+        Manifest {
+            format: FORMAT,
+            id: format!("{}-{object}", started.format("%Y%m%dT%H%M%SZ")),
+            job: job.parse().unwrap(),
+            engine: EngineKey::Pg,
+            database: database.into(),
+            mode: "stream".into(),
+            objects: vec![Object {
+                name: object.into(),
+                format: "plain".into(),
+                bytes: 10,
+                raw_bytes: 10,
+                sha256: "00".into(),
+                encodings: vec![],
+                passed: Passed::by("footer"),
+            }],
+            started,
+            ended: started,
+            host: "box".into(),
+            dbstash: "0.1.0".into(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let one = manifest("pg-h-1", "shop", 0, "shop.sql");
+        assert_eq!(
+            Manifest::read("a/b/shop.sql.dbstash.json", &one.write()).unwrap(),
+            one
+        );
+    }
+
+    #[test]
+    fn a_hostile_manifest_is_not_believed() {
+        let one = manifest("pg-h-1", "shop", 0, "shop.sql");
+        assert!(Manifest::read("other.sql.dbstash.json", &one.write()).is_err());
+        for name in ["../shop.sql", "/etc/passwd", "..", "a/b", "a\nb", ""] {
+            let mut bad = one.clone();
+            bad.objects.push(Object {
+                name: name.into(),
+                ..one.objects[0].clone()
+            });
+            assert!(
+                Manifest::read("shop.sql.dbstash.json", &bad.write()).is_err(),
+                "{name:?}"
+            );
+        }
+        let mut newer = one.clone();
+        newer.format = 2;
+        let error = Manifest::read("shop.sql.dbstash.json", &newer.write()).unwrap_err();
+        assert_eq!(error, BadManifest::Newer(2));
+        let text = String::from_utf8(one.write())
+            .unwrap()
+            .replace("pg-h-1", "../x");
+        assert!(text.parse::<JobId>().is_err());
+    }
+}

@@ -1,0 +1,408 @@
+//! The only place that starts a program.
+//!
+//! Every child leads its own process group, sees only the environment it is given, and has its stderr drained into
+//! a bounded tail. Dropping a [`Running`] child kills its group.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
+
+/// How much of a child's stderr is kept: its end.
+const TAIL: usize = 8 * 1024;
+/// Bigger pipes mean fewer wake-ups on both sides of a stream.
+const PIPE: usize = 1024 * 1024;
+/// How long a child's stderr is waited for once it is gone; a grandchild may hold it open for ever.
+const STDERR_LEAK: Duration = Duration::from_millis(200);
+
+/// A program ready to be started: argv and the whole environment.
+#[derive(Clone)]
+pub struct Spawn {
+    /// Found on the `PATH` of `env` unless it holds a `/`.
+    pub program: String,
+    /// Everyone on the machine can read these.
+    pub args: Vec<String>,
+    /// The child's environment, whole.
+    pub env: Vec<(String, String)>,
+    /// Whether stdin is a pipe of ours; otherwise it is `/dev/null`.
+    pub feed: bool,
+}
+
+/// A program that could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// No such file on `PATH`.
+    #[error("{0} is not installed, or not on PATH")]
+    NotFound(String),
+    /// Found, but no permission to run it.
+    #[error("{0} may not be executed: check its permissions")]
+    NotExecutable(String),
+    /// What it needs could not be prepared.
+    #[error("{program} could not be started: {source}")]
+    Other {
+        /// The program.
+        program: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// A child process, its group, and its pipes.
+pub struct Running {
+    program: String,
+    child: Child,
+    group: Option<Pid>,
+    stderr: Option<JoinHandle<()>>,
+    tail: Arc<Mutex<Tail>>,
+    /// Held here and not in `child`: tokio's `wait` would close it, and EOF is a commit signal.
+    pub stdin: Option<ChildStdin>,
+    /// The child's output.
+    pub stdout: Option<ChildStdout>,
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit(ExitStatus);
+
+impl Exit {
+    /// Exit code 0.
+    pub fn success(self) -> bool {
+        self.0.success()
+    }
+
+    /// The exit code; `None` when a signal ended it.
+    pub fn code(self) -> Option<i32> {
+        self.0.code()
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.code(), self.0.signal()) {
+            (Some(code), _) => write!(f, "exited with code {code}"),
+            (None, Some(signal)) => {
+                write!(f, "was killed by signal {signal}{}", signal_name(signal))
+            }
+            (None, None) => f.write_str("ended for an unknown reason"),
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        6 => " (ABRT)",
+        9 => " (KILL: out of memory?)",
+        11 => " (SEGV)",
+        13 => " (PIPE)",
+        15 => " (TERM)",
+        2 => " (INT)",
+        _ => "",
+    }
+}
+
+/// Starts a program in a process group of its own.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place that starts programs"
+)]
+pub fn spawn(spec: &Spawn) -> Result<Running, LaunchError> {
+    let mut child = Command::new(&spec.program)
+        .args(&spec.args)
+        .env_clear()
+        .envs(spec.env.iter().map(|(name, value)| (name, value)))
+        .stdin(if spec.feed {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => LaunchError::NotFound(spec.program.clone()),
+            io::ErrorKind::PermissionDenied => LaunchError::NotExecutable(spec.program.clone()),
+            _ => LaunchError::Other {
+                program: spec.program.clone(),
+                source,
+            },
+        })?;
+    let tail = Arc::new(Mutex::new(Tail::default()));
+    let stderr = child
+        .stderr
+        .take()
+        .map(|pipe| tokio::spawn(drain(pipe, Arc::clone(&tail))));
+    let stdin = child.stdin.take();
+    let stdout = child.stdout.take();
+    widen(stdin.as_ref());
+    widen(stdout.as_ref());
+    let group = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
+    Ok(Running {
+        program: spec.program.clone(),
+        child,
+        group,
+        stderr,
+        tail,
+        stdin,
+        stdout,
+    })
+}
+
+fn widen(pipe: Option<&impl AsFd>) {
+    if let Some(pipe) = pipe {
+        // An unprivileged user may be over the pipe quota; the default size is only slower.
+        let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+    }
+}
+
+impl Running {
+    /// The program's name, for messages.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// Waits for the child to end; can be called again, and can be dropped half-way.
+    pub async fn wait(&mut self) -> io::Result<Exit> {
+        self.child.wait().await.map(Exit)
+    }
+
+    /// Ends the child and its whole group: TERM, then KILL after `grace`. Idempotent.
+    pub async fn stop(&mut self, grace: Duration) {
+        if self.child.id().is_some() {
+            self.signal(Signal::TERM);
+            if tokio::time::timeout(grace, self.child.wait())
+                .await
+                .is_err()
+            {
+                self.signal(Signal::KILL);
+                let _ = self.child.wait().await;
+            }
+        }
+        // Whatever it left behind in its group has no business any more.
+        self.signal(Signal::KILL);
+        self.group = None;
+    }
+
+    /// The end of the child's stderr so far.
+    pub fn stderr(&self) -> String {
+        self.tail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .text()
+    }
+
+    /// The end of the stderr of a child that has ended, waiting a moment for what is still in the pipe.
+    pub async fn last_words(&mut self) -> String {
+        if let Some(task) = self.stderr.take() {
+            let abort = task.abort_handle();
+            if tokio::time::timeout(STDERR_LEAK, task).await.is_err() {
+                abort.abort();
+            }
+        }
+        self.stderr()
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // ESRCH: nobody left, which is what was wanted.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            self.signal(Signal::KILL);
+        }
+        if let Some(task) = self.stderr.take() {
+            task.abort();
+        }
+    }
+}
+
+/// Runs a program that answers and ends, and returns its exit, stdout (at most `limit` bytes) and stderr tail.
+pub async fn output(spec: &Spawn, input: &[u8], limit: usize) -> Result<Output, LaunchError> {
+    let failed = |source| LaunchError::Other {
+        program: spec.program.clone(),
+        source,
+    };
+    let mut running = spawn(spec)?;
+    let (stdin, stdout) = (running.stdin.take(), running.stdout.take());
+    let feed = async move {
+        if let Some(mut stdin) = stdin {
+            // A program that ends without reading its input says why by its exit code.
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, input).await;
+        }
+    };
+    let collect = async move {
+        let mut bytes = Vec::new();
+        if let Some(stdout) = stdout {
+            stdout
+                .take(limit as u64 + 1)
+                .read_to_end(&mut bytes)
+                .await?;
+        }
+        Ok::<_, io::Error>(bytes)
+    };
+    let ((), bytes) = tokio::join!(feed, collect);
+    let stdout = bytes.map_err(failed)?;
+    if stdout.len() > limit {
+        let source = io::Error::other(format!("it printed more than {limit} bytes"));
+        return Err(failed(source));
+    }
+    let exit = running.wait().await.map_err(failed)?;
+    let stderr = running.last_words().await;
+    Ok(Output {
+        exit,
+        stdout,
+        stderr,
+    })
+}
+
+/// What a program answered.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// All of its stdout.
+    pub stdout: Vec<u8>,
+    /// The end of its stderr.
+    pub stderr: String,
+}
+
+async fn drain(mut pipe: impl AsyncRead + Unpin, tail: Arc<Mutex<Tail>>) {
+    let mut chunk = vec![0; TAIL];
+    while let Ok(n @ 1..) = pipe.read(&mut chunk).await {
+        tail.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(&chunk[..n]);
+    }
+}
+
+/// The last [`TAIL`] bytes of a stream.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    cut: bool,
+}
+
+impl Tail {
+    fn push(&mut self, chunk: &[u8]) {
+        self.bytes.extend_from_slice(chunk);
+        if self.bytes.len() > TAIL {
+            self.cut = true;
+            self.bytes.drain(..self.bytes.len() - TAIL);
+        }
+    }
+
+    /// As text, from its first whole line on.
+    fn text(&self) -> String {
+        let whole = match self.bytes.iter().position(|b| *b == b'\n') {
+            Some(end) if self.cut => &self.bytes[end + 1..],
+            _ => &self.bytes[..],
+        };
+        String::from_utf8_lossy(whole).trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Spawn {
+        Spawn {
+            program: "sh".into(),
+            args: vec!["-c".into(), script.into()],
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            feed: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_environment_is_only_what_is_given() {
+        let out = output(&sh("env"), b"", 4096).await.unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        assert!(
+            text.contains("PATH=/usr/bin:/bin") && !text.contains("CARGO"),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn exit_code_and_the_end_of_a_flood_are_kept() {
+        let out = output(
+            &sh("yes noise | head -c 3000000 >&2; echo the cause >&2; exit 3"),
+            b"",
+            1,
+        )
+        .await
+        .unwrap();
+        assert_eq!(out.exit.to_string(), "exited with code 3");
+        assert!(
+            out.stderr.ends_with("noise\nthe cause") && out.stderr.len() <= TAIL,
+            "{}",
+            out.stderr
+        );
+    }
+
+    #[tokio::test]
+    async fn too_much_output_is_an_error() {
+        let error = output(&sh("yes"), b"", 1000).await.unwrap_err().to_string();
+        assert!(error.contains("more than 1000 bytes"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let mut spec = sh("");
+        spec.program = "no-such-tool".into();
+        assert_eq!(
+            spawn(&spec).err().unwrap().to_string(),
+            "no-such-tool is not installed, or not on PATH"
+        );
+    }
+
+    #[tokio::test]
+    async fn stop_ends_a_group_that_ignores_term() {
+        let mut running =
+            spawn(&sh("trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000")).unwrap();
+        let mut line = [0; 16];
+        let n = running
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read(&mut line)
+            .await
+            .unwrap();
+        let grandchild: i32 = String::from_utf8_lossy(&line[..n]).trim().parse().unwrap();
+        running.stop(Duration::from_millis(50)).await;
+        assert_eq!(
+            running.wait().await.unwrap().to_string(),
+            "was killed by signal 9 (KILL: out of memory?)"
+        );
+        // Gone, or a zombie that waits for whoever adopts orphans here.
+        let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    }
+
+    #[tokio::test]
+    async fn a_grandchild_that_holds_stderr_delays_nothing() {
+        let mut running = spawn(&sh("echo bye >&2; sleep 20 & exit 0")).unwrap();
+        running.wait().await.unwrap();
+        let before = std::time::Instant::now();
+        assert_eq!(running.last_words().await, "bye");
+        assert!(before.elapsed() < Duration::from_secs(5));
+        running.stop(Duration::ZERO).await;
+    }
+}

@@ -1,0 +1,109 @@
+//! Where backups go: a flat store of objects that can only be published whole.
+
+pub mod rclone;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::artifact::Complete;
+
+/// A place that stores objects under relative names (`folder/name.ext`).
+#[async_trait]
+pub trait Remote: Send + Sync {
+    /// How people know it; holds no secret.
+    fn label(&self) -> String;
+
+    /// Asks what the remote can do and whether it can be used at all. Answers from memory the second time.
+    async fn probe(&self) -> Result<Features, RemoteError>;
+
+    /// The size of an object; `None` when there is none (a folder is none).
+    async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError>;
+
+    /// Begins to store an object. Nothing is published before [`Upload::commit`]; the caller has made sure that the
+    /// name is free.
+    async fn begin(&self, object: &NewObject<'_>) -> Result<Box<dyn Upload>, RemoteError>;
+
+    /// Every object, at any depth. An error, never a part of the listing. A place that does not exist yet is empty.
+    async fn list(&self) -> Result<Vec<Entry>, RemoteError>;
+
+    /// Copies small objects into a local directory, under their names. One that is missing is left out.
+    async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError>;
+
+    /// Deletes objects. Idempotent: one that is missing is no error.
+    async fn delete(&self, names: &[String]) -> Result<(), RemoteError>;
+}
+
+/// One object on its way. Dropped without a commit, it leaves at most a temporary that no listing shows as a backup.
+#[async_trait]
+pub trait Upload: Send {
+    /// Hands on bytes, all of them, as fast as the remote takes them. An error says why the upload itself died.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), RemoteError>;
+
+    /// Returns when the upload dies on its own; never while it lives. Can be dropped half-way.
+    async fn died(&mut self) -> RemoteError;
+
+    /// Publishes the object under its name and makes sure that exactly the bytes written are there.
+    async fn commit(&mut self, proof: &Complete) -> Result<(), RemoteError>;
+
+    /// Takes everything back: after it, neither the name nor a temporary is there. Idempotent; works after a commit,
+    /// too. The upload's process gets `grace` to end.
+    async fn abort(&mut self, grace: Duration) -> Result<(), RemoteError>;
+}
+
+/// An object to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewObject<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Where it is written until it is whole, on remotes that show objects half-written.
+    pub temporary: &'a str,
+    /// About how many bytes it will have, where an earlier backup tells.
+    pub expected: Option<u64>,
+}
+
+/// What a remote can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Features {
+    /// An object is invisible until it is whole, so that it can be written under its final name.
+    pub atomic: bool,
+}
+
+/// The size of an object, as far as its remote tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectSize {
+    /// In bytes.
+    Known(u64),
+    /// The remote does not tell sizes.
+    Unknown,
+}
+
+/// An object in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub size: ObjectSize,
+}
+
+/// A remote that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{what}")]
+pub struct RemoteError {
+    /// What failed and why, in one sentence.
+    pub what: String,
+    /// The end of the transfer tool's own words.
+    pub stderr: String,
+}
+
+impl RemoteError {
+    /// A failure the transfer tool said nothing about.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            stderr: String::new(),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Calls of the rclone program: flags, environment, answers.
+
+use std::time::Duration;
+
+use super::{Settings, log};
+use crate::process::{self, Exit, LaunchError, Spawn};
+use crate::remote::RemoteError;
+
+/// An answer is at most this big: a listing of some 500,000 objects.
+const ANSWER: usize = 128 * 1024 * 1024;
+
+/// Flags of every call. Few retries: a remote that is down must be reported while somebody still looks.
+const COMMON: [&str; 9] = [
+    "--use-json-log",
+    "--stats=0",
+    "--log-level=NOTICE",
+    "--low-level-retries=3",
+    "--retries=1",
+    "--contimeout=10s",
+    "--timeout=60s",
+    "--ask-password=false",
+    "--s3-no-check-bucket",
+];
+
+/// What a finished call said.
+pub(super) struct Answer {
+    pub(super) exit: Exit,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+/// `rclone ARGS`, with the flags every call has.
+pub(super) fn spawn(settings: &Settings, args: &[&str], feed: bool) -> Spawn {
+    let mut all: Vec<String> = args.iter().map(|&a| a.to_owned()).collect();
+    if let Some(path) = &settings.config {
+        all.push("--config".to_owned());
+        all.push(path.to_string_lossy().into_owned());
+    }
+    all.extend(COMMON.map(str::to_owned));
+    // Last, so that the user's word stands.
+    all.extend(settings.extra_args.iter().cloned());
+    Spawn {
+        program: "rclone".to_owned(),
+        args: all,
+        env: settings.env.clone(),
+        feed,
+    }
+}
+
+/// Runs a call to its end, at most for `deadline`. Whatever it exits with is an answer.
+pub(super) async fn call(
+    settings: &Settings,
+    args: &[&str],
+    input: &[u8],
+    deadline: Duration,
+) -> Result<Answer, RemoteError> {
+    let spec = spawn(settings, args, !input.is_empty());
+    let what = args.first().copied().unwrap_or_default();
+    match tokio::time::timeout(deadline, process::output(&spec, input, ANSWER)).await {
+        Ok(Ok(out)) => Ok(Answer {
+            exit: out.exit,
+            stdout: out.stdout,
+            stderr: out.stderr,
+        }),
+        Ok(Err(error)) => Err(launch_error(&error)),
+        Err(_) => Err(RemoteError::new(format!(
+            "rclone {what} gave no answer within {deadline:?}"
+        ))),
+    }
+}
+
+/// The error of a call that must exit with 0.
+pub(super) fn failure(what: &str, exit: Exit, stderr: &str) -> RemoteError {
+    let cause = log::cause(stderr);
+    let what = match cause {
+        Some(cause) => format!("rclone could not {what}: {cause}"),
+        None => format!("rclone could not {what}: it {exit}"),
+    };
+    RemoteError {
+        what,
+        stderr: stderr.to_owned(),
+    }
+}
+
+pub(super) fn launch_error(error: &LaunchError) -> RemoteError {
+    RemoteError::new(match error {
+        LaunchError::NotFound(_) => {
+            "rclone is not installed, or not on PATH: install rclone 1.66 or newer".to_owned()
+        }
+        other => other.to_string(),
+    })
+}

@@ -1,0 +1,154 @@
+//! What an rclone remote can do: version, streaming, and whether half-written objects show.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::remote::RemoteError;
+
+/// A release of rclone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version(pub(super) u32, pub(super) u32);
+
+impl Version {
+    /// From the first line of `rclone version`: `rclone v1.75.2`, `rclone v1.60.1-DEV`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let version = text.lines().next()?.trim().strip_prefix("rclone v")?;
+        let mut parts = version.split(['.', '-']);
+        Some(Self(
+            parts.next()?.parse().ok()?,
+            parts.next()?.parse().ok()?,
+        ))
+    }
+
+    /// Whether it can be trusted with a stream; what the user should know otherwise.
+    pub(super) fn check(self) -> Result<Option<String>, RemoteError> {
+        let Self(major, minor) = self;
+        let name = format!("rclone {major}.{minor}");
+        match self {
+            Self(1, 64) => Err(RemoteError::new(format!(
+                "{name} can corrupt streamed uploads: install rclone 1.66 or newer"
+            ))),
+            old if old < Self(1, 60) => Err(RemoteError::new(format!(
+                "{name} is too old: install rclone 1.66 or newer"
+            ))),
+            old if old < Self(1, 66) => {
+                Ok(Some(format!("{name} is old: 1.72 or newer is recommended")))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The part of `rclone backend features` that matters.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Report {
+    #[serde(default)]
+    pub(super) features: Flags,
+}
+
+/// Feature flags.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Flags {
+    #[serde(default)]
+    pub(super) bucket_based: bool,
+    #[serde(default)]
+    pub(super) put_stream: bool,
+}
+
+/// The sections of rclone's configuration, as `rclone config dump` prints them.
+pub(super) type Config = HashMap<String, HashMap<String, serde_json::Value>>;
+
+/// The storage system at the bottom of a remote: `s3` for `s3:`, and for a `crypt` or an `alias` of it.
+///
+/// `None` when it cannot be told: then nothing may be assumed about the remote.
+pub(super) fn storage_type(
+    root: &str,
+    config: &Config,
+    env: &[(String, String)],
+) -> Option<String> {
+    let option = |remote: &str, key: &str| {
+        let variable = format!("RCLONE_CONFIG_{remote}_{key}")
+            .to_uppercase()
+            .replace('-', "_");
+        let from_env = env
+            .iter()
+            .find(|(name, _)| *name == variable)
+            .map(|(_, value)| value.clone());
+        from_env.or_else(|| config.get(remote)?.get(key)?.as_str().map(str::to_owned))
+    };
+    let mut root = root.to_owned();
+    for _ in 0..8 {
+        let Some((spec, _)) = root.split_once(':') else {
+            return Some("local".to_owned());
+        };
+        if spec.contains('/') {
+            return Some("local".to_owned());
+        }
+        if let Some(inline) = root.strip_prefix(':') {
+            let kind = inline.split([',', ':']).next()?;
+            // What an inline wrapper wraps stands in its quoted options: not worth a guess.
+            return (!matches!(kind, "crypt" | "alias")).then(|| kind.to_owned());
+        }
+        let name = spec.split(',').next()?;
+        let kind = option(name, "type")?;
+        if !matches!(kind.as_str(), "crypt" | "alias") {
+            return Some(kind);
+        }
+        root = option(name, "remote")?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(
+            Version::parse("rclone v1.75.2\n- os/version: x"),
+            Some(Version(1, 75))
+        );
+        assert_eq!(Version::parse("rclone v1.60.1-DEV"), Some(Version(1, 60)));
+        assert_eq!(Version::parse("not rclone"), None);
+        assert!(Version(1, 59).check().is_err() && Version(1, 64).check().is_err());
+        assert!(
+            Version(1, 60).check().unwrap().is_some() && Version(1, 66).check().unwrap().is_none()
+        );
+    }
+
+    #[test]
+    fn the_storage_under_a_remote() {
+        let config: Config = serde_json::from_str(
+            r#"{"s3":{"type":"s3"},"enc":{"type":"crypt","remote":"s3:b/p"},"al":{"type":"alias","remote":"enc:x"},
+                "loop":{"type":"alias","remote":"loop:"},"disk":{"type":"crypt","remote":"/srv"},
+                "un":{"type":"union","upstreams":"s3:a s3:b"}}"#,
+        )
+        .unwrap();
+        let env = [
+            ("RCLONE_CONFIG_MY_ENV_TYPE".to_owned(), "crypt".to_owned()),
+            ("RCLONE_CONFIG_MY_ENV_REMOTE".to_owned(), "al:".to_owned()),
+        ];
+        for (root, kind) in [
+            ("s3:bucket/a", Some("s3")),
+            ("enc:", Some("s3")),
+            ("al:x", Some("s3")),
+            ("my-env:", Some("s3")),
+            ("s3,region=x:bucket", Some("s3")),
+            (":s3,provider=Other:bucket", Some("s3")),
+            (":crypt,remote='s3:x':", None),
+            ("/srv/backups", Some("local")),
+            ("backups", Some("local")),
+            ("./odd:name", Some("local")),
+            ("disk:", Some("local")),
+            ("un:", Some("union")),
+            ("loop:", None),
+            ("unknown:", None),
+        ] {
+            assert_eq!(storage_type(root, &config, &env).as_deref(), kind, "{root}");
+        }
+    }
+}

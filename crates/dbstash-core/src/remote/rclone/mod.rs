@@ -1,0 +1,329 @@
+//! Any of rclone's storage backends. Nothing outside this folder knows how rclone is called.
+
+mod command;
+mod features;
+mod log;
+mod upload;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use self::command::{Answer, call, failure};
+use self::features::{Config, Report, Version, storage_type};
+use super::{Entry, Features, NewObject, ObjectSize, Remote, RemoteError, Upload};
+
+/// A question about one object.
+const QUICK: Duration = Duration::from_secs(60);
+/// A listing or a deletion of many.
+const LONG: Duration = Duration::from_secs(30 * 60);
+/// "Directory not found" and "object not found".
+const MISSING: [Option<i32>; 2] = [Some(3), Some(4)];
+
+/// How to call rclone for one remote.
+#[derive(Clone)]
+pub struct Settings {
+    /// `remote:path` or a local path.
+    pub root: String,
+    /// The configuration file; rclone's own choice when `None`.
+    pub config: Option<PathBuf>,
+    /// The user's flags for every call.
+    pub extra_args: Vec<String>,
+    /// The whole environment of every call.
+    pub env: Vec<(String, String)>,
+    /// Whether rclone hashes what it uploads, beside our own sha256 and size check.
+    pub upload_check: bool,
+    /// Whether a remote that cannot take a stream may spool it to local disk.
+    pub allow_spool: bool,
+}
+
+/// A remote behind rclone.
+#[derive(Clone)]
+pub struct Rclone {
+    settings: Arc<Settings>,
+    probed: Arc<OnceCell<Probed>>,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone)]
+struct Probed {
+    features: Features,
+    storage: Option<String>,
+    warnings: Vec<String>,
+}
+
+impl Rclone {
+    /// A remote; nothing is started yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            probed: Arc::default(),
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        let root = &self.settings.root;
+        if root.ends_with([':', '/']) {
+            format!("{root}{name}")
+        } else {
+            format!("{root}/{name}")
+        }
+    }
+
+    async fn probed(&self) -> Result<&Probed, RemoteError> {
+        self.probed.get_or_try_init(|| self.ask()).await
+    }
+
+    /// Three questions at once: they cost more in start-up than in work.
+    async fn ask(&self) -> Result<Probed, RemoteError> {
+        let s = &self.settings;
+        let features = ["backend", "features", s.root.as_str()];
+        let (version, features, config) = tokio::join!(
+            call(s, &["version"], b"", QUICK),
+            call(s, &features, b"", QUICK),
+            call(s, &["config", "dump"], b"", QUICK),
+        );
+        let version = version?;
+        let version =
+            Version::parse(&String::from_utf8_lossy(&version.stdout)).ok_or_else(|| {
+                RemoteError::new(
+                    "what PATH has as rclone does not answer `rclone version` as rclone does",
+                )
+            })?;
+        let warnings = version.check()?.into_iter().collect();
+        let answer = succeeded(features?, "use the remote")?;
+        let report: Report = parse(&answer.stdout, "backend features")?;
+        let config: Config = match config? {
+            answer if answer.exit.success() => {
+                parse(&answer.stdout, "config dump").unwrap_or_default()
+            }
+            _ => Config::default(),
+        };
+        if !report.features.put_stream && !s.allow_spool {
+            return Err(RemoteError::new(
+                "this remote cannot take a stream: rclone would first write the whole dump to local disk; \
+                 set BACKUP_ALLOW_SPOOL=true to allow that, or use another remote",
+            ));
+        }
+        let storage = storage_type(&s.root, &config, &s.env);
+        // Known, by test, to leave nothing when rclone is killed before the end of a stream.
+        let atomic = storage.as_deref() == Some("s3")
+            && report.features.bucket_based
+            && report.features.put_stream;
+        Ok(Probed {
+            features: Features { atomic },
+            storage,
+            warnings,
+        })
+    }
+
+    /// What the user should know about this remote, after a probe.
+    pub fn warnings(&self) -> Vec<String> {
+        self.probed
+            .get()
+            .map(|p| p.warnings.clone())
+            .unwrap_or_default()
+    }
+
+    /// The bytes of an object, counted by reading it back: for remotes that do not tell sizes.
+    async fn count(&self, name: &str) -> Result<u64, RemoteError> {
+        use tokio::io::AsyncReadExt as _;
+        let spec = command::spawn(&self.settings, &["cat", &self.path(name)], false);
+        let mut running = crate::process::spawn(&spec).map_err(|e| command::launch_error(&e))?;
+        let mut bytes = 0;
+        if let Some(mut stdout) = running.stdout.take() {
+            let mut buf = vec![0; 256 * 1024];
+            while let n @ 1.. = stdout
+                .read(&mut buf)
+                .await
+                .map_err(|e| RemoteError::new(e.to_string()))?
+            {
+                bytes += n as u64;
+            }
+        }
+        let exit = running
+            .wait()
+            .await
+            .map_err(|e| RemoteError::new(e.to_string()))?;
+        let stderr = running.last_words().await;
+        if exit.success() {
+            Ok(bytes)
+        } else {
+            Err(failure(&format!("read {name} back"), exit, &stderr))
+        }
+    }
+
+    /// Makes sure an object is there and has exactly this size.
+    async fn verify(&self, name: &str, expected: u64) -> Result<(), RemoteError> {
+        let found = match self.stat(name).await? {
+            Some(ObjectSize::Known(size)) => size,
+            Some(ObjectSize::Unknown) => self.count(name).await?,
+            None => {
+                return Err(RemoteError::new(format!(
+                    "rclone reported success, but {name} is not on the remote"
+                )));
+            }
+        };
+        if found == expected {
+            return Ok(());
+        }
+        Err(RemoteError::new(format!(
+            "rclone reported success, but {name} has {found} bytes on the remote and {expected} were sent"
+        )))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Item {
+    path: String,
+    size: i64,
+    is_dir: bool,
+}
+
+impl Item {
+    fn size(&self) -> ObjectSize {
+        u64::try_from(self.size).map_or(ObjectSize::Unknown, ObjectSize::Known)
+    }
+}
+
+#[async_trait]
+impl Remote for Rclone {
+    fn label(&self) -> String {
+        self.settings.root.clone()
+    }
+
+    async fn probe(&self) -> Result<Features, RemoteError> {
+        Ok(self.probed().await?.features)
+    }
+
+    async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError> {
+        let path = self.path(name);
+        let args = ["lsjson", "--stat", "--no-modtime", "--no-mimetype", &path];
+        let answer = call(&self.settings, &args, b"", QUICK).await?;
+        if MISSING.contains(&answer.exit.code()) {
+            return Ok(None);
+        }
+        let answer = succeeded(answer, &format!("look at {name}"))?;
+        let item: Item = parse(&answer.stdout, "lsjson")?;
+        Ok((!item.is_dir).then(|| item.size()))
+    }
+
+    async fn begin(&self, object: &NewObject<'_>) -> Result<Box<dyn Upload>, RemoteError> {
+        let probed = self.probed().await?.clone();
+        Ok(Box::new(upload::RcloneUpload::begin(
+            self.clone(),
+            &probed,
+            object,
+        )?))
+    }
+
+    async fn list(&self) -> Result<Vec<Entry>, RemoteError> {
+        let args = [
+            "lsjson",
+            "--recursive",
+            "--files-only",
+            "--no-modtime",
+            "--no-mimetype",
+            "--fast-list",
+            &self.settings.root,
+        ];
+        let answer = call(&self.settings, &args, b"", LONG).await?;
+        if answer.exit.code() == Some(3) {
+            return Ok(Vec::new());
+        }
+        let answer = succeeded(answer, "list the remote")?;
+        let items: Vec<Item> = parse(&answer.stdout, "lsjson")?;
+        Ok(items
+            .into_iter()
+            .map(|item| Entry {
+                size: item.size(),
+                name: item.path,
+            })
+            .collect())
+    }
+
+    async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let into = into.to_string_lossy();
+        let args = [
+            "copy",
+            "--files-from-raw=-",
+            "--no-traverse",
+            "--ignore-times",
+            "--transfers=16",
+            &self.settings.root,
+            &into,
+        ];
+        let answer = call(&self.settings, &args, lines(names)?.as_bytes(), LONG).await?;
+        succeeded(answer, "read manifests").map(drop)
+    }
+
+    async fn delete(&self, names: &[String]) -> Result<(), RemoteError> {
+        match names {
+            [] => return Ok(()),
+            [name] => {
+                let answer = call(
+                    &self.settings,
+                    &["deletefile", &self.path(name)],
+                    b"",
+                    QUICK,
+                )
+                .await?;
+                if MISSING.contains(&answer.exit.code()) {
+                    return Ok(());
+                }
+                return succeeded(answer, &format!("delete {name}")).map(drop);
+            }
+            _ => {}
+        }
+        let args = [
+            "delete",
+            "--files-from-raw=-",
+            "--no-traverse",
+            &self.settings.root,
+        ];
+        let answer = call(&self.settings, &args, lines(names)?.as_bytes(), LONG).await?;
+        if MISSING.contains(&answer.exit.code()) {
+            return Ok(());
+        }
+        succeeded(answer, &format!("delete {} objects", names.len())).map(drop)
+    }
+}
+
+fn succeeded(answer: Answer, what: &str) -> Result<Answer, RemoteError> {
+    if answer.exit.success() {
+        Ok(answer)
+    } else {
+        Err(failure(what, answer.exit, &answer.stderr))
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, RemoteError> {
+    serde_json::from_slice(bytes).map_err(|e| {
+        RemoteError::new(format!(
+            "the answer of rclone {what} is not understood: {e}"
+        ))
+    })
+}
+
+/// Names as `--files-from-raw` reads them: one a line.
+fn lines(names: &[String]) -> Result<String, RemoteError> {
+    let mut text = String::new();
+    for name in names {
+        if name.is_empty() || name.contains(['\n', '\r']) {
+            return Err(RemoteError::new(format!(
+                "{name:?} cannot be named to rclone"
+            )));
+        }
+        text.push_str(name);
+        text.push('\n');
+    }
+    Ok(text)
+}

@@ -1,0 +1,180 @@
+//! `rclone rcat`, whose commit signal is the end of its input.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::AsyncWriteExt as _;
+
+use super::command::{self, call, failure};
+use super::{Probed, Rclone};
+use crate::artifact::Complete;
+use crate::process::{self, Running};
+use crate::remote::{NewObject, RemoteError, Upload};
+
+const MIB: u64 = 1024 * 1024;
+/// The S3 part limit of the common providers.
+const PARTS: u64 = 10_000;
+/// How long one clean-up call may take.
+const CLEANUP: Duration = Duration::from_secs(15);
+
+pub(super) struct RcloneUpload {
+    remote: Rclone,
+    name: String,
+    /// Where the bytes go first; the final name on atomic remotes.
+    target: String,
+    running: Running,
+    written: u64,
+    /// The input was closed: from here on the object may be there.
+    closed: bool,
+    clean: bool,
+}
+
+impl RcloneUpload {
+    pub(super) fn begin(
+        remote: Rclone,
+        probed: &Probed,
+        object: &NewObject<'_>,
+    ) -> Result<Self, RemoteError> {
+        let target = if probed.features.atomic {
+            object.name
+        } else {
+            object.temporary
+        };
+        let path = remote.path(target);
+        let chunk = format!("--s3-chunk-size={}Mi", chunk_mib(object.expected));
+        let mut args = vec!["rcat", path.as_str()];
+        if probed.storage.as_deref() == Some("s3") {
+            args.extend([chunk.as_str(), "--s3-upload-concurrency=4"]);
+        }
+        // sftp hashes on the far side, a real re-reading; elsewhere our size check and sha256 say more.
+        if !remote.settings.upload_check && probed.storage.as_deref() != Some("sftp") {
+            args.push("--ignore-checksum");
+        }
+        let spec = command::spawn(&remote.settings, &args, true);
+        let running = process::spawn(&spec).map_err(|e| command::launch_error(&e))?;
+        let (name, target) = (object.name.to_owned(), target.to_owned());
+        Ok(Self {
+            remote,
+            name,
+            target,
+            running,
+            written: 0,
+            closed: false,
+            clean: false,
+        })
+    }
+
+    fn gone(&self, what: &str) -> RemoteError {
+        RemoteError::new(format!("{what} {}", self.name))
+    }
+}
+
+#[async_trait]
+impl Upload for RcloneUpload {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), RemoteError> {
+        let Some(stdin) = &mut self.running.stdin else {
+            return Err(self.gone("nothing can be written any more to"));
+        };
+        match stdin.write_all(bytes).await {
+            Ok(()) => {
+                self.written += bytes.len() as u64;
+                Ok(())
+            }
+            // EPIPE only says that rclone is gone; rclone itself says why.
+            Err(_) => Err(self.died().await),
+        }
+    }
+
+    async fn died(&mut self) -> RemoteError {
+        match self.running.wait().await {
+            Ok(exit) => {
+                let stderr = self.running.last_words().await;
+                failure(&format!("store {}", self.name), exit, &stderr)
+            }
+            Err(e) => RemoteError::new(format!("rclone cannot be waited for: {e}")),
+        }
+    }
+
+    async fn commit(&mut self, _proof: &Complete) -> Result<(), RemoteError> {
+        if let Some(mut stdin) = self.running.stdin.take() {
+            // A pipe has no buffer of ours; this only makes tokio's own contract explicit.
+            if stdin.flush().await.is_err() {
+                return Err(self.died().await);
+            }
+            self.closed = true;
+        }
+        let exit = self
+            .running
+            .wait()
+            .await
+            .map_err(|e| RemoteError::new(e.to_string()))?;
+        if !exit.success() {
+            return Err(self.died().await);
+        }
+        self.remote.verify(&self.target, self.written).await?;
+        if self.target != self.name {
+            let (from, to) = (self.remote.path(&self.target), self.remote.path(&self.name));
+            let answer = call(
+                &self.remote.settings,
+                &["moveto", &from, &to],
+                b"",
+                super::LONG,
+            )
+            .await?;
+            super::succeeded(answer, &format!("move {} to its name", self.name))?;
+            // On some remotes moving what is not there succeeds.
+            self.remote.verify(&self.name, self.written).await?;
+        }
+        Ok(())
+    }
+
+    async fn abort(&mut self, grace: Duration) -> Result<(), RemoteError> {
+        if self.clean {
+            return Ok(());
+        }
+        self.running.stop(grace).await;
+        // Only now may the pipe close: rclone took its end for success.
+        self.running.stdin = None;
+        let mut leftovers = vec![&self.target];
+        if self.closed && self.target != self.name {
+            leftovers.push(&self.name);
+        }
+        for name in leftovers {
+            let path = self.remote.path(name);
+            let answer = call(&self.remote.settings, &["deletefile", &path], b"", CLEANUP).await?;
+            if !answer.exit.success() && !super::MISSING.contains(&answer.exit.code()) {
+                return Err(failure(
+                    &format!("take {name} back"),
+                    answer.exit,
+                    &answer.stderr,
+                ));
+            }
+        }
+        self.clean = true;
+        Ok(())
+    }
+}
+
+/// S3 parts big enough that a dump twice the expected size stays below the part limit, in MiB.
+fn chunk_mib(expected: Option<u64>) -> u64 {
+    let needed = expected
+        .unwrap_or(0)
+        .saturating_mul(2)
+        .div_ceil(PARTS)
+        .div_ceil(MIB);
+    needed.clamp(16, 5 * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_stream_hits_the_part_limit() {
+        assert_eq!(chunk_mib(None), 16);
+        assert_eq!(chunk_mib(Some(1 << 30)), 16);
+        let tib = 1 << 40;
+        assert!(chunk_mib(Some(tib)) * MIB * PARTS >= 2 * tib);
+        assert_eq!(chunk_mib(Some(u64::MAX)), 5 * 1024);
+    }
+}

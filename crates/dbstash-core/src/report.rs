@@ -1,0 +1,112 @@
+//! What observers are told of a run.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::error::RunError;
+use crate::job::{EngineKey, JobId};
+use crate::manifest::Manifest;
+
+/// Which run an event belongs to.
+#[derive(Debug, Clone)]
+pub struct RunId {
+    /// The backup's id: the start of the run and a random part.
+    pub id: String,
+    /// The job.
+    pub job: JobId,
+    /// The engine.
+    pub engine: EngineKey,
+    /// The database's label.
+    pub database: String,
+}
+
+/// Something worth telling about a run.
+#[derive(Debug)]
+pub enum RunEvent<'a> {
+    /// It began; the command line is shown without secrets.
+    Started {
+        /// The dump tool's command line.
+        command: &'a str,
+        /// The remote's label.
+        remote: &'a str,
+    },
+    /// Something the user should know; the run goes on.
+    Warning(&'a str),
+    /// Something good to know.
+    Note(&'a str),
+    /// It is over.
+    Finished(&'a Report),
+}
+
+/// Sees what happens. Infallible and quick: a run waits for it.
+pub trait Observer: Send + Sync {
+    /// An event of a run.
+    fn on(&self, run: &RunId, event: RunEvent<'_>);
+}
+
+/// One run, from start to end.
+#[derive(Debug)]
+pub struct Report {
+    /// Which run.
+    pub run: RunId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What did not go as it should, and did not stop it.
+    pub warnings: Vec<String>,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A backup is there.
+    Stored {
+        /// Its manifest.
+        manifest: Box<Manifest>,
+        /// The dump's name on the remote.
+        object: String,
+        /// How many old backups retention deleted.
+        pruned: usize,
+    },
+    /// No backup is there.
+    Failed {
+        /// Why.
+        error: RunError,
+        /// The engine's sentence for it, when the tool's complaint is a known one.
+        explained: Option<String>,
+    },
+    /// Another run is at work.
+    Skipped {
+        /// Which one.
+        holder: String,
+    },
+}
+
+impl Outcome {
+    /// Whether a backup is there.
+    pub fn is_stored(&self) -> bool {
+        matches!(self, Self::Stored { .. })
+    }
+
+    /// The cause of a failure as one sentence: the explanation where there is one.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Stored { .. } => None,
+            Self::Failed {
+                error,
+                explained: None,
+            } => Some(error.to_string()),
+            Self::Failed {
+                error,
+                explained: Some(sentence),
+            } => Some(format!("{sentence} ({error})")),
+            Self::Skipped { holder } => {
+                Some(format!("another run holds the lock of this job: {holder}"))
+            }
+        }
+    }
+}

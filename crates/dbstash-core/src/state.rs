@@ -1,0 +1,367 @@
+//! The state directory: locks, private files, journals, a cache. It may be a tmpfs; dump bytes never go there.
+//!
+//! ```text
+//! locks/<job>.lock          flock, held for as long as a run of the job lives; names its holder
+//! runs/<job>/<run>/         one run's private files and journal; its `alive` file is flocked by that run
+//! cache/<remote>/           manifests of the remote, as they were listed
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::job::JobId;
+
+/// A state directory, ours alone (0700).
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+/// The state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "state directory {path}: {what}: {source} (set DBSTASH_STATE_DIR to a private, writable directory)"
+)]
+pub struct StateError {
+    path: PathBuf,
+    what: &'static str,
+    source: io::Error,
+}
+
+/// A lock that could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run has it.
+    #[error("another run holds the lock of this job: {0}")]
+    Held(String),
+    /// The state directory fails.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// A job's lock; released when dropped, and by the kernel when the process dies.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    host: String,
+    since: DateTime<Utc>,
+}
+
+impl StateDir {
+    /// Opens it, making it when it is missing. One that others could write to is refused.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let fail = |what, source| StateError {
+            path: path.to_owned(),
+            what,
+            source,
+        };
+        private_dir(path).map_err(|e| fail("cannot be made", e))?;
+        let meta = fs::metadata(path).map_err(|e| fail("cannot be read", e))?;
+        let ours = rustix::process::geteuid().as_raw();
+        if meta.uid() != ours && ours != 0 {
+            return Err(fail(
+                "belongs to another user",
+                io::ErrorKind::PermissionDenied.into(),
+            ));
+        }
+        if meta.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+                .map_err(|e| fail("cannot be made private", e))?;
+        }
+        Ok(Self {
+            root: path.to_owned(),
+        })
+    }
+
+    /// Takes the job's lock, or says who holds it. Never waits.
+    pub fn lock(&self, job: &JobId, host: &str, now: DateTime<Utc>) -> Result<Lock, LockError> {
+        let path = self.root.join("locks").join(format!("{job}.lock"));
+        let fail = |what, source| StateError {
+            path: path.clone(),
+            what,
+            source,
+        };
+        private_dir(&self.root.join("locks")).map_err(|e| fail("cannot be made", e))?;
+        let mut file = private_file(&path).map_err(|e| fail("cannot be opened", e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let _ = file.take(1024).read_to_string(&mut text);
+                return Err(LockError::Held(
+                    match serde_json::from_str::<Holder>(&text) {
+                        Ok(h) => format!(
+                            "process {} on {}, since {}",
+                            h.pid,
+                            h.host,
+                            h.since.format("%FT%TZ")
+                        ),
+                        Err(_) => "a process that did not say who it is".to_owned(),
+                    },
+                ));
+            }
+            Err(TryLockError::Error(e)) => return Err(fail("cannot be locked", e).into()),
+        }
+        let holder = Holder {
+            pid: std::process::id(),
+            host: host.to_owned(),
+            since: now,
+        };
+        let text = serde_json::to_vec(&holder).unwrap_or_default();
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(&text));
+        written.map_err(|e| fail("cannot be written", e))?;
+        Ok(Lock(file))
+    }
+
+    /// A directory for one run of a job, alive for as long as the value lives and removed with it.
+    pub fn run_dir(&self, job: &JobId, run: &str) -> Result<RunDir, StateError> {
+        let path = self.root.join("runs").join(job.as_str()).join(run);
+        let fail = |what, source| StateError {
+            path: path.clone(),
+            what,
+            source,
+        };
+        private_dir(&path).map_err(|e| fail("cannot be made", e))?;
+        let alive = private_file(&path.join("alive")).map_err(|e| fail("cannot be opened", e))?;
+        alive
+            .try_lock()
+            .map_err(|e| fail("cannot be locked", e.into()))?;
+        Ok(RunDir {
+            path,
+            alive: Some(alive),
+            files: AtomicU32::new(0),
+            keep: false,
+        })
+    }
+
+    /// The directories of runs of a job whose process is dead, each locked by us now.
+    pub fn dead_runs(&self, job: &JobId) -> Vec<RunDir> {
+        let Ok(entries) = fs::read_dir(self.root.join("runs").join(job.as_str())) else {
+            return Vec::new();
+        };
+        entries
+            .flatten()
+            .filter_map(|entry| {
+                let path = entry.path();
+                let alive = private_file(&path.join("alive")).ok()?;
+                alive.try_lock().ok()?;
+                Some(RunDir {
+                    path,
+                    alive: Some(alive),
+                    files: AtomicU32::new(0),
+                    keep: false,
+                })
+            })
+            .collect()
+    }
+
+    /// Where the manifests of a remote are cached; it may not exist yet.
+    pub fn cache(&self, remote: &str) -> PathBuf {
+        let digest = Sha256::digest(remote.as_bytes());
+        let name: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
+        self.root.join("cache").join(name)
+    }
+
+    /// Keeps a file for as long as the state directory lives, 0600, and returns its path. Replaced whole.
+    pub fn keep(&self, name: &str, content: &[u8]) -> Result<PathBuf, StateError> {
+        let path = self.root.join(name);
+        let fail = |what, source| StateError {
+            path: path.clone(),
+            what,
+            source,
+        };
+        let next = self.root.join(format!("{name}.{}", std::process::id()));
+        let written = private_file(&next).and_then(|mut file| {
+            file.set_len(0)?;
+            file.write_all(content)
+        });
+        written
+            .and_then(|()| fs::rename(&next, &path))
+            .map_err(|e| fail("cannot be written", e))?;
+        Ok(path)
+    }
+}
+
+/// One run's own directory.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    alive: Option<File>,
+    files: AtomicU32,
+    keep: bool,
+}
+
+/// What a run has under way on the remote; what is here and has no manifest is swept by the next run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// The remote, as [`Remote::label`](crate::remote::Remote::label) tells it.
+    pub remote: String,
+    /// When the run began.
+    pub started: DateTime<Utc>,
+    /// Half-written objects: ours to delete.
+    pub temporaries: Vec<String>,
+    /// The object, ours to delete as long as no manifest vouches for it.
+    pub object: String,
+    /// Its manifest.
+    pub manifest: String,
+}
+
+impl RunDir {
+    /// Puts a secret into a private file and returns its path.
+    pub fn private_file(&self, content: &str) -> Result<PathBuf, StateError> {
+        let n = self.files.fetch_add(1, Ordering::Relaxed);
+        let path = self.path.join(format!("file-{n}"));
+        self.write(&path, content.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Records what is under way, before it is.
+    pub fn write_journal(&self, journal: &Journal) -> Result<(), StateError> {
+        let bytes = serde_json::to_vec(journal).unwrap_or_default();
+        self.write(&self.path.join("journal.json"), &bytes)
+    }
+
+    /// What the run had under way, if it got that far.
+    pub fn journal(&self) -> Option<Journal> {
+        let text = fs::read(self.path.join("journal.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Leaves the journal to a later run: something of it could not be cleaned up.
+    pub fn keep(mut self) {
+        self.keep = true;
+    }
+
+    fn write(&self, path: &Path, content: &[u8]) -> Result<(), StateError> {
+        let fail = |source| StateError {
+            path: path.to_owned(),
+            what: "cannot be written",
+            source,
+        };
+        let mut file = private_file(path).map_err(fail)?;
+        file.set_len(0)
+            .and_then(|()| file.write_all(content))
+            .map_err(fail)
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        if self.keep {
+            for n in 0..*self.files.get_mut() {
+                let _ = fs::remove_file(self.path.join(format!("file-{n}")));
+            }
+        } else {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+        self.alive = None;
+    }
+}
+
+/// Makes a directory and its parents, 0700.
+pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> (tempfile::TempDir, StateDir, JobId) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state")).unwrap();
+        (dir, state, "pg-h-5432".parse().unwrap())
+    }
+
+    #[test]
+    fn a_lock_excludes_and_names_its_holder() {
+        let (_dir, state, job) = state();
+        let held = state.lock(&job, "box", Utc::now()).unwrap();
+        let error = state.lock(&job, "box", Utc::now()).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("process {} on box", std::process::id())),
+            "{error}"
+        );
+        let other: JobId = "pg-h-5433".parse().unwrap();
+        state.lock(&other, "box", Utc::now()).unwrap();
+        drop(held);
+        state.lock(&job, "box", Utc::now()).unwrap();
+    }
+
+    #[test]
+    fn private_means_private_and_gone_afterwards() {
+        let (_dir, state, job) = state();
+        let run = state.run_dir(&job, "r1").unwrap();
+        let path = run.private_file("hunter22").unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        for dir in path.ancestors().skip(1).take(4) {
+            assert_eq!(
+                fs::metadata(dir).unwrap().permissions().mode() & 0o777,
+                0o700,
+                "{dir:?}"
+            );
+        }
+        drop(run);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn only_dead_runs_are_found() {
+        let (_dir, state, job) = state();
+        let live = state.run_dir(&job, "live").unwrap();
+        let dead = state.run_dir(&job, "dead").unwrap();
+        let journal = Journal {
+            remote: "r".into(),
+            started: Utc::now(),
+            temporaries: vec!["t".into()],
+            object: "a".into(),
+            manifest: "a.dbstash.json".into(),
+        };
+        dead.write_journal(&journal).unwrap();
+        dead.keep();
+        let found = state.dead_runs(&job);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].journal(), Some(journal));
+        drop((found, live));
+        assert!(state.dead_runs(&job).is_empty());
+    }
+
+    #[test]
+    fn a_directory_open_to_others_is_made_private() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        StateDir::open(dir.path()).unwrap();
+        assert_eq!(
+            fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! A dump streamed to a remote: moved, proven, published, or taken back.
+
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::artifact::{Artifact, Complete};
+use crate::error::RunError;
+use crate::remote::Upload;
+
+/// Big reads: a stream costs its wake-ups, not its copies.
+const BUFFER: usize = 256 * 1024;
+
+/// What passed through, and the proof that it was all.
+#[derive(Debug)]
+pub struct Stored {
+    /// Bytes on the remote.
+    pub bytes: u64,
+    /// Of those bytes, in hex.
+    pub sha256: String,
+    /// The dump's own size and what vouches for it.
+    pub proof: Complete,
+}
+
+/// Streams an artifact into an upload and publishes it. On any failure both are ended and the upload is taken back;
+/// a failure of that is the second value.
+pub async fn store(
+    artifact: &mut Artifact,
+    upload: &mut dyn Upload,
+    guard: &Guard<'_>,
+) -> Result<Stored, (RunError, Option<RunError>)> {
+    let progress = Progress::default();
+    let work = async {
+        let (bytes, sha256) = pump(artifact, upload, &progress).await?;
+        let proof = artifact.finish().await?;
+        upload.commit(&proof).await?;
+        Ok(Stored {
+            bytes,
+            sha256,
+            proof,
+        })
+    };
+    match guard.watch(&progress, work).await {
+        Ok(stored) => Ok(stored),
+        Err(cause) => {
+            let grace = cause.grace();
+            let ((), undone) = tokio::join!(artifact.stop(grace), upload.abort(grace));
+            Err((cause, undone.err().map(RunError::Upload)))
+        }
+    }
+}
+
+/// Moves every byte, counting and hashing what is stored. The upload's own end wins over a read that waits.
+async fn pump(
+    artifact: &mut Artifact,
+    upload: &mut dyn Upload,
+    progress: &Progress,
+) -> Result<(u64, String), RunError> {
+    let mut buf = vec![0; BUFFER];
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    loop {
+        let n = tokio::select! {
+            biased;
+            n = artifact.read(&mut buf) => n?,
+            error = upload.died() => return Err(error.into()),
+        };
+        if n == 0 {
+            break;
+        }
+        progress.enter(Phase::Writing);
+        upload.write(&buf[..n]).await?;
+        hash.update(&buf[..n]);
+        bytes += n as u64;
+        progress.enter(Phase::Reading);
+    }
+    progress.enter(Phase::Ending);
+    Ok((
+        bytes,
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
+    ))
+}
+
+/// What can end a run from outside its work: a signal, the clock, a side that stands still.
+pub struct Guard<'a> {
+    /// Cancelled by the first signal.
+    pub cancel: &'a CancellationToken,
+    /// When the attempt must be over, and the limit that says so.
+    pub deadline: Option<(Instant, Duration)>,
+    /// How long no byte may move.
+    pub stall: Option<Duration>,
+    /// Told once when nothing happens before the first byte or after the last.
+    pub quiet: &'a (dyn Fn(String) + Sync),
+}
+
+impl Guard<'_> {
+    /// Does the work unless something from outside ends it.
+    pub async fn watch<T>(
+        &self,
+        progress: &Progress,
+        work: impl Future<Output = Result<T, RunError>>,
+    ) -> Result<T, RunError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(RunError::Interrupted),
+            limit = self.expired() => Err(RunError::TimedOut(limit)),
+            (side, limit) = self.stalled(progress) => Err(RunError::Stalled { side, limit }),
+            done = work => done,
+        }
+    }
+
+    async fn expired(&self) -> Duration {
+        match self.deadline {
+            Some((at, limit)) => {
+                tokio::time::sleep_until(at).await;
+                limit
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn stalled(&self, progress: &Progress) -> (&'static str, Duration) {
+        let Some(limit) = self.stall else {
+            return std::future::pending().await;
+        };
+        let mut told = None;
+        loop {
+            let (phase, since) = progress.now();
+            if since.elapsed() < limit {
+                tokio::time::sleep_until(since + limit).await;
+                continue;
+            }
+            let what = match phase {
+                Phase::Reading => return ("the dump tool", limit),
+                Phase::Writing => return ("the upload", limit),
+                Phase::Starting => "the dump has not produced its first byte",
+                Phase::Ending => "the dump is whole, and the remote has not confirmed it",
+            };
+            if told != Some(phase) {
+                told = Some(phase);
+                (self.quiet)(format!("{what} after {limit:?}; still waiting"));
+            }
+            tokio::time::sleep(limit).await;
+        }
+    }
+}
+
+/// Where a stream is, and since when.
+pub struct Progress(Mutex<(Phase, Instant)>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Reading,
+    Writing,
+    Ending,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(Mutex::new((Phase::Starting, Instant::now())))
+    }
+}
+
+impl Progress {
+    fn enter(&self, phase: Phase) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+    }
+
+    fn now(&self) -> (Phase, Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,79 @@
+//! What a killed run left behind, taken away by the next one.
+
+use chrono::TimeDelta;
+
+use crate::job::Job;
+use crate::remote::{Remote, RemoteError};
+use crate::report::{RunEvent, RunId};
+use crate::run::Context;
+use crate::state::Journal;
+
+/// A transfer that outlived its dbstash may still publish; by then it has.
+const SETTLED: TimeDelta = TimeDelta::hours(24);
+
+/// Takes back what dead runs of this job had under way. The job's lock is held: none of them is alive. Failures are
+/// warnings; the next run tries again.
+pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
+    for dead in cx.state.dead_runs(&job.id) {
+        let Some(journal) = dead.journal() else {
+            continue;
+        };
+        let run = RunId {
+            id: String::new(),
+            job: job.id.clone(),
+            engine: job.engine,
+            database: job
+                .subjects()
+                .first()
+                .map(|d| d.label().to_owned())
+                .unwrap_or_default(),
+        };
+        let settled = cx.clock.now() - journal.started > SETTLED;
+        if journal.remote != cx.remote.label() {
+            if !settled {
+                dead.keep();
+            }
+            continue;
+        }
+        let swept = tokio::select! {
+            swept = take_back(&journal, cx.remote) => swept,
+            () = cx.cancel.cancelled() => Ok(false),
+        };
+        match swept {
+            Ok(true) => {
+                let text = format!(
+                    "took back what a killed run left behind: {}",
+                    journal.object
+                );
+                cx.observer.on(&run, RunEvent::Note(&text));
+            }
+            Ok(false) if settled => {}
+            Ok(false) => dead.keep(),
+            Err(error) => {
+                let text = format!(
+                    "{} of a killed run could not be swept: {error}",
+                    journal.object
+                );
+                cx.observer.on(&run, RunEvent::Warning(&text));
+                dead.keep();
+            }
+        }
+    }
+}
+
+/// Deletes what no manifest vouches for; whether there was anything, or nothing is left to wait for.
+async fn take_back(journal: &Journal, remote: &dyn Remote) -> Result<bool, RemoteError> {
+    let whole = remote.stat(&journal.manifest).await?.is_some();
+    let mut names = journal.temporaries.clone();
+    if !whole {
+        names.push(journal.object.clone());
+    }
+    let mut found = Vec::new();
+    for name in names {
+        if remote.stat(&name).await?.is_some() {
+            found.push(name);
+        }
+    }
+    remote.delete(&found).await?;
+    Ok(whole || !found.is_empty())
+}

@@ -3,6 +3,8 @@
 //! Every child leads its own process group, sees only the environment it is given, and has its stderr drained into
 //! a bounded tail. Dropping a [`Running`] child kills its group.
 
+mod tail;
+
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
@@ -16,8 +18,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-/// How much of a child's stderr is kept: its end.
-const TAIL: usize = 8 * 1024;
+use self::tail::{TAIL, Tail};
+
 /// Bigger pipes mean fewer wake-ups on both sides of a stream.
 const PIPE: usize = 1024 * 1024;
 /// How long a child's stderr is waited for once it is gone; a grandchild may hold it open for ever.
@@ -288,32 +290,6 @@ async fn drain(mut pipe: impl AsyncRead + Unpin, tail: Arc<Mutex<Tail>>) {
         tail.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(&chunk[..n]);
-    }
-}
-
-/// The last [`TAIL`] bytes of a stream.
-#[derive(Default)]
-struct Tail {
-    bytes: Vec<u8>,
-    cut: bool,
-}
-
-impl Tail {
-    fn push(&mut self, chunk: &[u8]) {
-        self.bytes.extend_from_slice(chunk);
-        if self.bytes.len() > TAIL {
-            self.cut = true;
-            self.bytes.drain(..self.bytes.len() - TAIL);
-        }
-    }
-
-    /// As text, from its first whole line on.
-    fn text(&self) -> String {
-        let whole = match self.bytes.iter().position(|b| *b == b'\n') {
-            Some(end) if self.cut => &self.bytes[end + 1..],
-            _ => &self.bytes[..],
-        };
-        String::from_utf8_lossy(whole).trim_end().to_owned()
     }
 }
 

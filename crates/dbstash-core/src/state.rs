@@ -172,9 +172,8 @@ impl StateDir {
 
     /// Where the manifests of a remote are cached; it may not exist yet.
     pub fn cache(&self, remote: &str) -> PathBuf {
-        let digest = Sha256::digest(remote.as_bytes());
-        let name: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
-        self.root.join("cache").join(name)
+        let digest = base16ct::lower::encode_string(&Sha256::digest(remote.as_bytes()));
+        self.root.join("cache").join(&digest[..16])
     }
 
     /// Keeps a file for as long as the state directory lives, 0600, and returns its path. Replaced whole.
@@ -226,14 +225,14 @@ impl RunDir {
     pub fn private_file(&self, content: &str) -> Result<PathBuf, StateError> {
         let n = self.files.fetch_add(1, Ordering::Relaxed);
         let path = self.path.join(format!("file-{n}"));
-        self.write(&path, content.as_bytes())?;
+        write_private(&path, content.as_bytes())?;
         Ok(path)
     }
 
     /// Records what is under way, before it is.
     pub fn write_journal(&self, journal: &Journal) -> Result<(), StateError> {
         let bytes = serde_json::to_vec(journal).unwrap_or_default();
-        self.write(&self.path.join("journal.json"), &bytes)
+        write_private(&self.path.join("journal.json"), &bytes)
     }
 
     /// What the run had under way, if it got that far.
@@ -245,18 +244,6 @@ impl RunDir {
     /// Leaves the journal to a later run: something of it could not be cleaned up.
     pub fn keep(mut self) {
         self.keep = true;
-    }
-
-    fn write(&self, path: &Path, content: &[u8]) -> Result<(), StateError> {
-        let fail = |source| StateError {
-            path: path.to_owned(),
-            what: "cannot be written",
-            source,
-        };
-        let mut file = private_file(path).map_err(fail)?;
-        file.set_len(0)
-            .and_then(|()| file.write_all(content))
-            .map_err(fail)
     }
 }
 
@@ -271,6 +258,18 @@ impl Drop for RunDir {
         }
         self.alive = None;
     }
+}
+
+fn write_private(path: &Path, content: &[u8]) -> Result<(), StateError> {
+    let fail = |source| StateError {
+        path: path.to_owned(),
+        what: "cannot be written",
+        source,
+    };
+    let mut file = private_file(path).map_err(fail)?;
+    file.set_len(0)
+        .and_then(|()| file.write_all(content))
+        .map_err(fail)
 }
 
 /// Makes a directory and its parents, 0700.

@@ -79,10 +79,7 @@ async fn pump(
         progress.enter(Phase::Reading);
     }
     progress.enter(Phase::Ending);
-    Ok((
-        bytes,
-        hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
-    ))
+    Ok((bytes, base16ct::lower::encode_string(&hash.finalize())))
 }
 
 /// What can end a run from outside its work: a signal, the clock, a side that stands still.

@@ -26,6 +26,13 @@ pub struct Timetable {
     pub initial_delay: Duration,
 }
 
+impl Timetable {
+    /// One run, at once.
+    pub fn now(zone: Tz) -> Self {
+        Self { schedule: Schedule::Once, zone, on_start: false, initial_delay: Duration::ZERO }
+    }
+}
+
 /// What a timetable tells its owner.
 pub enum Tick<'a> {
     /// The next run starts then.

@@ -30,10 +30,10 @@ pub enum Schedule {
 ///
 /// When neither the day of the month nor the day of the week is `*`, a day that one of them names
 /// is enough.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Cron {
     source: String,
-    pattern: croner::Cron,
+    pattern: Box<croner::Cron>,
 }
 
 /// Why a text is no schedule.
@@ -119,6 +119,12 @@ impl fmt::Display for Schedule {
     }
 }
 
+impl fmt::Debug for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cron({:?})", self.source)
+    }
+}
+
 impl FromStr for Cron {
     type Err = BadSchedule;
 
@@ -142,7 +148,7 @@ impl FromStr for Cron {
         for (index, text) in fields.iter().enumerate() {
             check_field(index, text)?;
         }
-        let pattern = parse(&fields.join(" ")).ok_or(BadSchedule::Never)?;
+        let pattern = Box::new(parse(&fields.join(" ")).ok_or(BadSchedule::Never)?);
         let cron = Self {
             source: source.to_owned(),
             pattern,

@@ -1,1 +1,33 @@
-//! Real servers, fake tools and conformance suites.
+//! Real servers, real remotes and fake tools for the tests of dbstash.
+//!
+//! Use it from `tests/` directories. Everything here panics when it cannot do its work: a fixture
+//! that does not come up is a failed test. The one exception is a tool that is not installed, which
+//! skips a test loudly; see [`tools`]. Whatever is started or made here is gone when its value is
+//! dropped, and, for processes, also when the test is killed.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests start real programs and read their own environment"
+)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be set up is a failed test"
+)]
+
+pub mod bins;
+pub mod fake;
+pub mod pg;
+pub mod procs;
+pub mod product;
+pub mod remote;
+pub mod scratch;
+pub mod secrets;
+pub mod server;
+pub mod sqlite;
+pub mod tools;
+
+pub use fake::FakeTools;
+pub use pg::PgServer;
+pub use product::{Dbstash, Finished, Running};
+pub use remote::{RemoteKind, TestRemote};
+pub use rustix::process::Signal;
+pub use scratch::Scratch;

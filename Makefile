@@ -1,0 +1,19 @@
+# The whole of the set-up is in these targets: a fresh Debian machine needs cargo, git and root, and
+# nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help demo test build lint
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Back up, list, restore and compare a small SQLite database
+	@scripts/demo
+
+test: ## Set up real servers and remotes, and run every test against them
+	@scripts/test
+
+build: ## Build the release binary: target/release/dbstash
+	cargo build --release --package dbstash-cli
+
+lint: ## Format, lints, documentation, licences, advisories and scripts
+	@scripts/lint

@@ -1,0 +1,77 @@
+//! Directories that go away, and ports that are free.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const PREFIX: &str = "dbstash-testkit-";
+
+/// A directory of its own, removed with all in it when dropped.
+///
+/// Its name holds the pid of its test, so that a later test sweeps it up when this one was killed.
+/// The path is short, for a socket's path may have 107 bytes. Any user may enter it.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A new directory below the system's temporary one.
+    pub fn new(label: &str) -> Self {
+        Self::within(&std::env::temp_dir(), label)
+    }
+
+    /// A new directory in another place.
+    pub fn within(parent: &Path, label: &str) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        static SWEEP: Once = Once::new();
+        SWEEP.call_once(|| sweep(&std::env::temp_dir()));
+        if parent != std::env::temp_dir() {
+            sweep(parent);
+        }
+        let pid = std::process::id();
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = parent.join(format!("{PREFIX}{pid}-{count}-{label}"));
+        fs::create_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+        Self(dir)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A subdirectory, made if need be.
+    pub fn dir(&self, name: &str) -> PathBuf {
+        let dir = self.0.join(name);
+        fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Removes what tests left behind that are no longer alive.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX))
+            .and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// A loopback port that was free a moment ago. Another process can take it before it is used:
+/// whoever starts a server on it tries again with another one.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

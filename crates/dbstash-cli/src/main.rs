@@ -1,2 +1,7 @@
 //! The `dbstash` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dbstash_cli::entry::main(std::env::args_os(), std::env::vars_os())
+}

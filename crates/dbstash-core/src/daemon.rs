@@ -29,7 +29,12 @@ pub struct Timetable {
 impl Timetable {
     /// One run, at once.
     pub fn now(zone: Tz) -> Self {
-        Self { schedule: Schedule::Once, zone, on_start: false, initial_delay: Duration::ZERO }
+        Self {
+            schedule: Schedule::Once,
+            zone,
+            on_start: false,
+            initial_delay: Duration::ZERO,
+        }
     }
 }
 

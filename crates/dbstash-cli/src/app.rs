@@ -1,0 +1,159 @@
+//! The composition root: settings become a job, a remote and a run.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use anyhow::Result;
+use dbstash_core::catalog::Catalog;
+use dbstash_core::clock::{Clock as _, SystemClock};
+use dbstash_core::daemon::{self, Tick, Timetable};
+use dbstash_core::job::Job;
+use dbstash_core::launch::Local;
+use dbstash_core::prune::PrunePlan;
+use dbstash_core::remote::Remote as _;
+use dbstash_core::run::Context;
+use dbstash_core::schedule::Schedule;
+use dbstash_core::state::StateDir;
+
+use crate::commands::{list, prune};
+use crate::exit::Exit;
+use crate::logging::LogObserver;
+use crate::places::Destination;
+use crate::signals::Signals;
+
+/// Everything the commands share.
+pub struct App {
+    /// The state directory.
+    pub state: StateDir,
+    /// Where backups are.
+    pub destination: Destination,
+    /// How names and times are shown.
+    pub zone: chrono_tz::Tz,
+}
+
+impl App {
+    /// Backs up by a timetable.
+    pub async fn run(&self, job: &Job, timetable: &Timetable, launcher: &Local) -> Result<Exit> {
+        let signals = Signals::listen()?;
+        let cx = Context {
+            engine: dbstash_engines::engine(job.engine),
+            launcher,
+            remote: &self.destination.remote,
+            state: &self.state,
+            clock: &SystemClock,
+            observer: &LogObserver,
+            cancel: &signals.cancel,
+        };
+        let reports = daemon::serve(job, timetable, cx, |tick| self.tell(&tick)).await;
+        if matches!(timetable.schedule, Schedule::Once) {
+            self.tell(&Tick::Done(&reports));
+        }
+        let stopped_between_runs = reports.is_empty() && signals.caught().is_none();
+        Ok(if stopped_between_runs {
+            Exit::Failed
+        } else {
+            Exit::of(&reports, signals.caught())
+        })
+    }
+
+    fn tell(&self, tick: &Tick<'_>) {
+        match tick {
+            Tick::Next(at) => {
+                let local = at.with_timezone(&self.zone).to_rfc3339();
+                tracing::info!(next_run = local.as_str(), "next backup at {local}");
+            }
+            Tick::Missed(n) => {
+                tracing::warn!(
+                    skipped = n,
+                    "{n} backups were due while the last one was still at work"
+                );
+            }
+            Tick::Never => tracing::error!("the schedule never comes again"),
+            Tick::Done(_) => {
+                for text in self
+                    .destination
+                    .remote
+                    .warnings()
+                    .into_iter()
+                    .chain(self.destination.aftermath())
+                {
+                    tracing::warn!("{text}");
+                }
+            }
+        }
+    }
+
+    /// `dbstash list`.
+    pub async fn list(&self, json: bool) -> Result<Exit> {
+        let now = SystemClock.now();
+        let catalog = self.catalog().await?;
+        print(&if json {
+            format!("{:#}\n", list::as_json(&catalog))
+        } else {
+            list::as_text(&catalog, self.zone, now)
+        })?;
+        Ok(Exit::Done)
+    }
+
+    /// `dbstash prune`: shows the plan, asks, deletes.
+    pub async fn prune(&self, job: &Job, dry_run: bool, yes: bool) -> Result<Exit> {
+        let now = SystemClock.now();
+        let _lock = if dry_run || !job.exclusive {
+            None
+        } else {
+            match self.state.lock(&job.id, &job.naming.host, now) {
+                Ok(lock) => Some(lock),
+                Err(held @ dbstash_core::state::LockError::Held(_)) => {
+                    complain(&held.to_string());
+                    return Ok(Exit::Skipped);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let plan = PrunePlan::new(&self.catalog().await?, job, &job.subjects(), now);
+        print(&prune::as_text(&plan, now))?;
+        let count = plan.deletions().count();
+        if dry_run || count == 0 {
+            return Ok(Exit::Done);
+        }
+        if !yes && !confirmed(&format!("delete {count} backups?"))? {
+            complain("nothing was deleted; --yes deletes without asking");
+            return Ok(Exit::Failed);
+        }
+        let deleted = plan.carry_out(&self.destination.remote).await?;
+        complain(&format!("{deleted} backups deleted"));
+        Ok(Exit::Done)
+    }
+
+    async fn catalog(&self) -> Result<Catalog> {
+        let remote = &self.destination.remote;
+        let cache = self.state.cache(&remote.label());
+        Ok(Catalog::load(remote, &cache, SystemClock.now()).await?)
+    }
+}
+
+/// Writes a result to stdout. A reader that has seen enough is no failure.
+pub fn print(text: &str) -> io::Result<()> {
+    match io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| io::stdout().flush())
+    {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// Writes a message for people to stderr.
+pub fn complain(text: &str) {
+    // Nobody is left to be told that stderr is gone.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn confirmed(question: &str) -> io::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    write!(io::stderr(), "{question} [y/N] ")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,308 @@
+//! The command line, made from the table of settings.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::builder::{Styles, styling::AnsiColor};
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
+
+use crate::settings::table::{self, Fallback, Kind, Setting};
+
+/// What the command line asks for. Not `Debug`: a flag may hold a secret.
+#[derive(Clone)]
+pub struct Args {
+    /// What to do.
+    pub command: Command,
+    /// The settings given as flags, by the names of their variables.
+    pub flags: BTreeMap<String, String>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Once or on schedule, as the settings say.
+    Run,
+    /// One backup now, whatever the schedule.
+    Backup,
+    /// Show the backups that are there.
+    List {
+        /// As JSON.
+        json: bool,
+    },
+    /// Apply the retention settings now. `--dry-run` is the setting `DRY_RUN`.
+    Prune {
+        /// Without asking.
+        yes: bool,
+    },
+    /// Show the settings and where each is from.
+    Config {
+        /// As JSON.
+        json: bool,
+    },
+}
+
+/// Reads a command line, the program's name first. The error also stands for `--help` and
+/// `--version`; it knows its text, its stream and its exit code.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let matches = command().try_get_matches_from(args)?;
+    let (name, sub) = matches.subcommand().unwrap_or(("run", &matches));
+    let given = |flag: &str| sub.get_flag(flag);
+    let command = match name {
+        "backup" => Command::Backup,
+        "list" => Command::List {
+            json: given("json"),
+        },
+        "prune" => Command::Prune { yes: given("yes") },
+        "config" => Command::Config {
+            json: given("json"),
+        },
+        _ => Command::Run,
+    };
+    Ok(Args {
+        command,
+        flags: flags(sub),
+    })
+}
+
+fn flags(matches: &ArgMatches) -> BTreeMap<String, String> {
+    table::variables()
+        .filter_map(|name| {
+            let text = matches.get_one::<String>(&name)?.clone();
+            Some((name, text))
+        })
+        .collect()
+}
+
+const AFTER_SHORT: &str = "Every setting is an environment variable and a flag; --help lists them.";
+
+const AFTER_LONG: &str = "\
+Exit codes: 0 done; 1 failed; 2 settings or usage; 3 skipped, another run holds the lock; 128+n \
+ended by signal n.";
+
+/// The command line as clap knows it.
+pub fn command() -> Clap {
+    let json = || {
+        let help = "Print JSON";
+        Arg::new("json")
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
+    let yes = Arg::new("yes")
+        .long("yes")
+        .short('y')
+        .action(ArgAction::SetTrue)
+        .help("Do not ask");
+    let sub = |name: &'static str, about: &'static str| {
+        Clap::new(name)
+            .about(about)
+            .after_help(AFTER_SHORT)
+            .after_long_help(AFTER_LONG)
+    };
+    Clap::new("dbstash")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Streams database dumps through rclone to any storage, and lists only what restores")
+        .styles(Styles::styled().header(AnsiColor::Green.on_default().bold()))
+        .override_usage("dbstash [COMMAND] [SETTINGS]")
+        .after_help(AFTER_SHORT)
+        .after_long_help(AFTER_LONG)
+        .disable_help_subcommand(true)
+        .subcommands([
+            sub(
+                "run",
+                "Back up once or on schedule, as the settings say (the default)",
+            ),
+            sub("backup", "Make one backup now, whatever the schedule"),
+            sub("list", "List the backups that are there").arg(json()),
+            sub(
+                "prune",
+                "Delete what the retention settings do not keep; --dry-run only shows it",
+            )
+            .arg(yes),
+            sub("config", "Show every setting and where it is from").arg(json()),
+        ])
+        .args(table::ALL.iter().flat_map(|setting| arguments(setting)))
+}
+
+fn arguments(setting: &'static Setting) -> impl Iterator<Item = Arg> {
+    let value = Arg::new(setting.name)
+        .long(setting.flag())
+        .value_name(setting.kind.metavar())
+        .help(help(setting))
+        // A password or an argument for another program may well start with a dash.
+        .allow_hyphen_values(setting.kind == Kind::Words || setting.is_secret());
+    let value = if setting.kind == Kind::Bool {
+        value
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+    } else {
+        value.num_args(1)
+    };
+    let file = setting.file_variable().map(|variable| {
+        Arg::new(variable.clone())
+            .long(table::flag_of(&variable))
+            .value_name("PATH")
+            .num_args(1)
+            .help(format!(
+                "The path of a file that holds {}.\n[env: {variable}]",
+                setting.name
+            ))
+    });
+    std::iter::once(value).chain(file).map(|arg| {
+        arg.global(true)
+            .hide_short_help(true)
+            .help_heading(setting.group.title())
+            .action(ArgAction::Set)
+    })
+}
+
+fn help(setting: &Setting) -> String {
+    let (doc, name) = (setting.doc().replace('`', ""), setting.name);
+    let doc = wrapped(&doc);
+    match setting.default {
+        Fallback::Unset => format!("{doc}\n[env: {name}]"),
+        Fallback::Is(text) | Fallback::Computed(text) => {
+            format!("{doc}\n[env: {name}] [default: {text}]")
+        }
+    }
+}
+
+/// Lines that fit beside the indentation into 90 columns.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + word.len() < 80 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Args, clap::Error> {
+        let words = shell_words::split(line).unwrap();
+        parse(words.into_iter().map(OsString::from))
+    }
+
+    fn flag(line: &str, name: &str) -> Option<String> {
+        read(line)
+            .map(|args| args.flags.get(name).cloned())
+            .unwrap()
+    }
+
+    #[test]
+    fn clap_agrees_with_itself() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn commands() {
+        let command = |line| read(line).map(|args| args.command).unwrap();
+        assert_eq!(command("dbstash"), Command::Run);
+        assert_eq!(command("dbstash run"), Command::Run);
+        assert_eq!(command("dbstash backup"), Command::Backup);
+        assert_eq!(command("dbstash list --json"), Command::List { json: true });
+        assert_eq!(command("dbstash prune --yes"), Command::Prune { yes: true });
+        assert_eq!(command("dbstash config"), Command::Config { json: false });
+    }
+
+    #[test]
+    fn flags_before_and_after_the_command() {
+        for line in [
+            "dbstash --db-uri x list",
+            "dbstash list --db-uri x",
+            "dbstash --db-uri=x",
+        ] {
+            assert_eq!(flag(line, "DB_URI").as_deref(), Some("x"), "{line}");
+        }
+        assert_eq!(flag("dbstash list", "DB_URI"), None);
+        assert_eq!(
+            flag("dbstash --db-uri-file /run/secrets/uri", "DB_URI_FILE").as_deref(),
+            Some("/run/secrets/uri")
+        );
+    }
+
+    #[test]
+    fn a_switch_needs_no_value() {
+        for (line, value) in [
+            ("dbstash --dry-run", "true"),
+            ("dbstash --dry-run=false", "false"),
+            ("dbstash --dry-run list", "true"),
+            ("dbstash prune --dry-run", "true"),
+        ] {
+            assert_eq!(flag(line, "DRY_RUN").as_deref(), Some(value), "{line}");
+        }
+    }
+
+    #[test]
+    fn values_are_taken_literally() {
+        for (line, name, value) in [
+            (
+                "dbstash --dump-extra-args '-Fc -Z 9'",
+                "DUMP_EXTRA_ARGS",
+                "-Fc -Z 9",
+            ),
+            (
+                "dbstash --rclone-extra-args --fast-list",
+                "RCLONE_EXTRA_ARGS",
+                "--fast-list",
+            ),
+            ("dbstash --db-password -x", "DB_PASSWORD", "-x"),
+            ("dbstash --db-name='a, b'", "DB_NAME", "a, b"),
+        ] {
+            assert_eq!(flag(line, name).as_deref(), Some(value), "{line}");
+        }
+    }
+
+    #[test]
+    fn usage_mistakes_exit_2() {
+        for line in [
+            "dbstash --db-urx x",
+            "dbstash lsit",
+            "dbstash --db-uri",
+            "dbstash backup x",
+        ] {
+            let error = read(line).err().unwrap();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+        assert_eq!(
+            read("dbstash --help").err().unwrap().kind(),
+            ErrorKind::DisplayHelp
+        );
+    }
+
+    #[test]
+    fn help_shows_every_setting_under_its_heading() {
+        let help = command().render_long_help().to_string();
+        for name in table::variables() {
+            let flag = format!("--{}", table::flag_of(&name));
+            assert!(
+                help.contains(&flag) && help.contains(&format!("[env: {name}]")),
+                "{name}"
+            );
+        }
+        for group in table::Group::ALL {
+            assert!(
+                help.contains(&format!("\n{}:\n", group.title())),
+                "{group:?}"
+            );
+        }
+        assert!(help.contains("[default: {db}-{date}-{time}]"));
+        let short = command().render_help().to_string();
+        assert!(
+            short.lines().count() < 25 && !short.contains("--db-uri"),
+            "{short}"
+        );
+    }
+}

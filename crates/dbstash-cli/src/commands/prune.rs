@@ -1,0 +1,39 @@
+//! `dbstash prune`: retention by hand, its plan first.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use dbstash_core::prune::PrunePlan;
+
+use crate::text::{age, shown, size, table};
+
+/// Every line of the plan with its reason.
+pub fn as_text(plan: &PrunePlan, now: DateTime<Utc>) -> String {
+    if plan.verdicts.is_empty() {
+        return "no backups of this job\n".to_owned();
+    }
+    let rows: Vec<_> = plan
+        .verdicts
+        .iter()
+        .map(|(backup, verdict)| {
+            [
+                shown(&backup.objects().next().unwrap_or_default()),
+                shown(&backup.manifest.database),
+                age(now - backup.manifest.started),
+                size(backup.manifest.bytes()),
+                verdict.to_string(),
+            ]
+        })
+        .collect();
+    let mut text = table(["OBJECT", "DATABASE", "AGE", "SIZE", "VERDICT"], &rows);
+    let (count, bytes) = plan.deletions().fold((0, 0), |(n, sum), backup| {
+        (n + 1, sum + backup.manifest.bytes())
+    });
+    let _ = writeln!(
+        text,
+        "{count} of {} to delete, {}",
+        plan.verdicts.len(),
+        size(bytes)
+    );
+    text
+}

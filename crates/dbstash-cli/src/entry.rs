@@ -1,0 +1,222 @@
+//! From a command line and an environment to an exit code.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use dbstash_core::daemon::Timetable;
+use dbstash_core::launch::Local;
+use dbstash_core::secret::{ExposeSecret, Redactor};
+
+use crate::app::{App, complain, print};
+use crate::args::{self, Args, Command};
+use crate::commands::{config, plan};
+use crate::exit::Exit;
+use crate::logging;
+use crate::places::{Destination, open_state};
+use crate::settings::children::child_environment;
+use crate::settings::{
+    Environment, Here, Layers, LogFormat, LogSettings, Mistakes, Settings, resolve, resolve_place,
+    secrets,
+};
+
+/// Runs the program.
+pub fn main(
+    args: impl Iterator<Item = OsString>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    let Args { command, flags } = match args::parse(args.clone()) {
+        Ok(args) => args,
+        Err(error) => return usage(&error, &args),
+    };
+    let layers = Layers {
+        environment: Environment::new(environment),
+        flags,
+    };
+    let mut redactor = Redactor::default();
+    let done = match command {
+        Command::List { json } => list(&layers, json, &mut redactor),
+        _ => with_job(&layers, command, &mut redactor),
+    };
+    done.map_or_else(|error| failed(&error, command, &redactor), ExitCode::from)
+}
+
+/// What clap says of a command line. A URI that was given as a bare word is repeated without its password.
+fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if error.use_stderr() {
+        let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+        let secrets: Vec<_> = words
+            .iter()
+            .flat_map(|word| secrets::in_uri(word))
+            .collect();
+        let redactor = Redactor::new(secrets.iter().map(String::as_str));
+        complain(redactor.redact(&error.render().to_string()).trim_end());
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(code)
+}
+
+/// A failure outside any run: told where runs are told of.
+fn failed(error: &anyhow::Error, command: Command, redactor: &Redactor) -> ExitCode {
+    match command {
+        Command::Run | Command::Backup => tracing::error!(status = "failure", "{error:#}"),
+        _ => complain(&format!(
+            "error: {}",
+            redactor.redact(&format!("{error:#}"))
+        )),
+    }
+    Exit::Failed.into()
+}
+
+/// The commands that need a database and a remote.
+fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Result<Exit> {
+    let settings = match resolve(layers, &Here) {
+        Ok(settings) => settings,
+        Err(mistakes) => return Ok(refuse(&mistakes, layers, command)),
+    };
+    if let Command::Config { json } = command {
+        tell(&settings.warnings);
+        print(&if json {
+            format!("{:#}\n", config::json(&settings.values))
+        } else {
+            config::text(&settings.values)
+        })?;
+        return Ok(Exit::Done);
+    }
+    *redactor = settings.redactor();
+    logging::start(
+        &settings.log,
+        variable(layers, "RUST_LOG"),
+        redactor.clone(),
+    );
+    settings
+        .warnings
+        .iter()
+        .for_each(|text| tracing::warn!("{text}"));
+    settings
+        .notes
+        .iter()
+        .for_each(|text| tracing::info!("{text}"));
+    if settings.dry_run && !matches!(command, Command::Prune { .. }) {
+        return plan::show(&settings, command == Command::Backup);
+    }
+    let state = open_state(
+        settings.state_dir.as_deref(),
+        variable(layers, "XDG_RUNTIME_DIR"),
+    )?;
+    let env = child_environment(&layers.environment, &settings.remote);
+    let destination = Destination::open(&settings.remote, env, &state)?;
+    let app = App {
+        state,
+        destination,
+        zone: settings.job.naming.zone,
+    };
+    let Settings {
+        job,
+        schedule,
+        on_start,
+        initial_delay,
+        dry_run,
+        ..
+    } = settings;
+    block_on(async {
+        if let Command::Prune { yes } = command {
+            return app.prune(&job, dry_run, yes).await;
+        }
+        let timetable = match command {
+            Command::Backup => Timetable::now(job.naming.zone),
+            _ => Timetable {
+                schedule,
+                zone: job.naming.zone,
+                on_start,
+                initial_delay,
+            },
+        };
+        let environment = layers
+            .environment
+            .iter()
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect();
+        app.run(&job, &timetable, &Local { environment }).await
+    })
+}
+
+/// `dbstash list` needs no database.
+fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
+    let place = match resolve_place(layers, &Here) {
+        Ok(place) => place,
+        Err(mistakes) => return Ok(refuse(&mistakes, layers, Command::List { json })),
+    };
+    *redactor = Redactor::new(place.secrets.iter().map(ExposeSecret::expose_secret));
+    tell(&place.warnings);
+    let state = open_state(
+        place.state_dir.as_deref(),
+        variable(layers, "XDG_RUNTIME_DIR"),
+    )?;
+    let env = child_environment(&layers.environment, &place.remote);
+    let destination = Destination::open(&place.remote, env, &state)?;
+    let app = App {
+        state,
+        destination,
+        zone: place.zone,
+    };
+    block_on(app.list(json))
+}
+
+/// One thread is enough for pipes, and costs the least while nothing happens.
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+/// Says every mistake: to people in lines, to a log in the form of a log.
+fn refuse(mistakes: &Mistakes, layers: &Layers, command: Command) -> Exit {
+    let unattended = matches!(command, Command::Run | Command::Backup);
+    let text = variable(layers, "LOG_FORMAT").is_some_and(|f| f.eq_ignore_ascii_case("text"));
+    if unattended && !text && !std::io::stderr().is_terminal() {
+        let log = LogSettings {
+            level: tracing::Level::INFO,
+            format: LogFormat::Json,
+        };
+        logging::start(&log, None, Redactor::default());
+        mistakes
+            .warnings
+            .iter()
+            .for_each(|text| tracing::warn!("{text}"));
+        mistakes
+            .mistakes
+            .iter()
+            .for_each(|text| tracing::error!(phase = "settings", "{text}"));
+    } else {
+        tell(&mistakes.warnings);
+        for text in &mistakes.mistakes {
+            complain(&format!("error: {text}"));
+        }
+    }
+    Exit::Usage
+}
+
+fn tell(warnings: &[String]) {
+    for text in warnings {
+        complain(&format!("warning: {text}"));
+    }
+}
+
+/// A variable or flag that is looked at before, or beside, the settings.
+fn variable<'a>(layers: &'a Layers, name: &str) -> Option<&'a str> {
+    let flag = layers.flags.get(name).map(String::as_str);
+    let value = flag.or_else(|| {
+        layers
+            .environment
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, v)| v)
+    });
+    value.filter(|text| !text.is_empty())
+}

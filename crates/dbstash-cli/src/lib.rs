@@ -1,0 +1,12 @@
+//! The `dbstash` program as a library: its command line, its settings and its commands.
+
+pub mod app;
+pub mod args;
+pub mod commands;
+pub mod entry;
+pub mod exit;
+pub mod logging;
+pub mod places;
+pub mod settings;
+pub mod signals;
+pub mod text;

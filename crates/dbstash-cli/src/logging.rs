@@ -1,0 +1,153 @@
+//! Logs on stderr: JSON lines, or text for people; never a secret.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use dbstash_core::engine::Passed;
+use dbstash_core::manifest::Object;
+use dbstash_core::report::{Observer, Outcome, Report, RunEvent, RunId};
+use dbstash_core::secret::Redactor;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::settings::{LogFormat, LogSettings};
+
+/// Starts logging. `directives` (from `RUST_LOG`) win over the level of the settings.
+pub fn start(settings: &LogSettings, directives: Option<&str>, redactor: Redactor) {
+    let level = settings.level.as_str();
+    let ours = format!("warn,dbstash_cli={level},dbstash_core={level},dbstash_engines={level}");
+    let filter = EnvFilter::new(directives.filter(|d| !d.is_empty()).unwrap_or(&ours));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Redacting(redactor));
+    match settings.format {
+        LogFormat::Json => {
+            log.json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .init();
+        }
+        LogFormat::Text => log
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .init(),
+    }
+}
+
+/// Stderr without secrets: the last line of defence.
+struct Redacting(Redactor);
+
+struct Line<'a>(&'a Redactor);
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        io::stderr().write_all(self.0.redact(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Redacting {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(&self.0)
+    }
+}
+
+/// Writes what happens in a run into the log.
+pub struct LogObserver;
+
+macro_rules! of_run {
+    ($level:ident, $run:expr, $($field:tt)*) => {
+        tracing::$level!(
+            engine = $run.engine.as_str(),
+            database = $run.database.as_str(),
+            backup_id = $run.id.as_str(),
+            job = $run.job.as_str(),
+            $($field)*
+        )
+    };
+}
+
+impl Observer for LogObserver {
+    fn on(&self, run: &RunId, event: RunEvent<'_>) {
+        match event {
+            RunEvent::Started { command, remote } => {
+                of_run!(info, run, remote, "backup started");
+                of_run!(debug, run, command, "dump command");
+            }
+            RunEvent::Warning(text) => of_run!(warn, run, "{text}"),
+            RunEvent::Note(text) => of_run!(info, run, "{text}"),
+            RunEvent::Finished(report) => summary(run, report),
+        }
+    }
+}
+
+/// The one event that ends a run.
+fn summary(run: &RunId, report: &Report) {
+    let duration = seconds(report.duration);
+    match &report.outcome {
+        Outcome::Stored {
+            manifest,
+            object,
+            pruned,
+        } => {
+            let Some(Object {
+                bytes,
+                raw_bytes,
+                sha256,
+                passed: Passed { check, .. },
+                ..
+            }) = manifest.dump()
+            else {
+                return;
+            };
+            #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+            let throughput = (*raw_bytes as f64 / report.duration.as_secs_f64().max(0.001)).round();
+            of_run!(
+                info,
+                run,
+                status = "success",
+                object = object.as_str(),
+                bytes,
+                raw_bytes,
+                sha256 = sha256.as_str(),
+                check = check.as_str(),
+                duration,
+                throughput,
+                pruned,
+                warnings = report.warnings.len(),
+                "backup stored"
+            );
+        }
+        Outcome::Failed { error, .. } => of_run!(
+            error,
+            run,
+            status = "failure",
+            phase = error.phase(),
+            error = report.outcome.cause().unwrap_or_default().as_str(),
+            stderr = error.stderr(),
+            duration,
+            "backup failed: {}",
+            report.outcome.cause().unwrap_or_default()
+        ),
+        Outcome::Skipped { .. } => of_run!(
+            warn,
+            run,
+            status = "skipped",
+            duration,
+            "backup skipped: {}",
+            report.outcome.cause().unwrap_or_default()
+        ),
+    }
+}
+
+/// Seconds, to the millisecond.
+fn seconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}

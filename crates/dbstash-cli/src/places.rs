@@ -1,0 +1,92 @@
+//! The directories and files a run needs on this machine: state, and rclone's configuration.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use dbstash_core::remote::rclone::{self, Rclone};
+use dbstash_core::secret::ExposeSecret as _;
+use dbstash_core::state::{StateDir, StateError};
+
+use crate::settings::{RcloneConfig, RemoteSettings, UploadCheck};
+
+/// Opens the state directory: the one that is set, or the first that can be used.
+pub fn open_state(set: Option<&Path>, runtime_dir: Option<&str>) -> Result<StateDir, StateError> {
+    if let Some(path) = set {
+        return StateDir::open(path);
+    }
+    let uid = rustix::process::geteuid().as_raw();
+    StateDir::open(Path::new("/run/dbstash"))
+        .or_else(|error| match runtime_dir {
+            Some(dir) => StateDir::open(&Path::new(dir).join("dbstash")),
+            None => Err(error),
+        })
+        .or_else(|_| StateDir::open(&PathBuf::from(format!("/tmp/dbstash-{uid}"))))
+}
+
+/// A remote, and the private copy of its configuration if it needed one.
+pub struct Destination {
+    /// The remote.
+    pub remote: Rclone,
+    copy: Option<(PathBuf, Vec<u8>)>,
+}
+
+impl Destination {
+    /// Prepares rclone's configuration; starts nothing.
+    pub fn open(
+        settings: &RemoteSettings,
+        env: Vec<(String, String)>,
+        state: &StateDir,
+    ) -> Result<Self> {
+        let mut copy = None;
+        let config = match &settings.config {
+            RcloneConfig::Default => None,
+            RcloneConfig::Path(path) if is_writable(path) => Some(path.clone()),
+            RcloneConfig::Path(path) => {
+                let content = fs::read(path).with_context(|| {
+                    format!("the rclone configuration {} cannot be read", path.display())
+                })?;
+                let kept = state.keep("rclone-copy.conf", &content)?;
+                copy = Some((kept.clone(), content));
+                Some(kept)
+            }
+            RcloneConfig::Inline(text) => {
+                let content = text.expose_secret().as_bytes();
+                let kept = state.keep("rclone.conf", content)?;
+                copy = Some((kept.clone(), content.to_vec()));
+                Some(kept)
+            }
+        };
+        let remote = Rclone::new(rclone::Settings {
+            root: settings.root.clone(),
+            config,
+            extra_args: settings.extra_args.clone(),
+            env,
+            upload_check: settings.upload_check == UploadCheck::Rclone,
+            allow_spool: settings.allow_spool,
+        });
+        Ok(Self { remote, copy })
+    }
+
+    /// What the user should know when the work is done: rclone renewed a token, and only a copy has it.
+    pub fn aftermath(&self) -> Option<String> {
+        let (path, before) = self.copy.as_ref()?;
+        let changed = fs::read(path).is_ok_and(|now| now != *before);
+        changed.then(|| {
+            "rclone changed its configuration (a renewed token?), but the original cannot be written: \
+             mount it writable, with its folder, as RCLONE_CONFIG_FILE, or the login will expire"
+                .to_owned()
+        })
+    }
+}
+
+/// Whether rclone could save this file, which it does by renaming a new one over it.
+fn is_writable(path: &Path) -> bool {
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    [path, folder]
+        .iter()
+        .all(|p| rustix::fs::access(*p, rustix::fs::Access::WRITE_OK).is_ok())
+}

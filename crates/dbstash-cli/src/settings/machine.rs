@@ -1,0 +1,64 @@
+//! What resolving settings may look at, beside the settings.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// The most bytes that a file named by a setting can have.
+pub const FILE_LIMIT: u64 = 1024 * 1024;
+
+/// A view of this machine.
+pub trait Machine {
+    /// A file's bytes. More than [`FILE_LIMIT`] of them are an error.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Whether a file or folder is there.
+    fn exists(&self, path: &Path) -> bool;
+
+    /// The machine's own name.
+    fn host_name(&self) -> String;
+}
+
+/// The machine this process runs on.
+#[derive(Debug)]
+pub struct Here;
+
+impl Machine for Here {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?
+            .take(FILE_LIMIT + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > FILE_LIMIT {
+            return Err(io::Error::other("larger than 1 MiB"));
+        }
+        Ok(bytes)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn host_name(&self) -> String {
+        rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        std::fs::write(&path, "x").unwrap();
+        assert_eq!(Here.read(&path).unwrap(), b"x");
+        let error = Here.read(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert_eq!(error, "larger than 1 MiB");
+        assert!(Here.read(dir.path()).is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! Settings: from variables and flags to a job, with every mistake reported at once.
+//!
+//! [`table`] declares them, [`layers`] collects what was given, [`resolve()`] makes values of it.
+
+pub mod children;
+pub mod complaints;
+mod connection;
+mod connection_string;
+pub mod later;
+pub mod layers;
+pub mod machine;
+mod nearest;
+mod parse;
+mod reader;
+mod remote;
+pub mod resolve;
+pub mod secrets;
+mod shown;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dbstash_core::job::Job;
+use dbstash_core::schedule::Schedule;
+use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
+
+pub use complaints::Mistakes;
+pub use layers::{Environment, Layers, Origin};
+pub use machine::{Here, Machine};
+pub use resolve::{resolve, resolve_place};
+pub use shown::Shown;
+
+/// Everything the settings say, checked.
+///
+/// Not `Debug`: arguments for other programs may hold a secret.
+pub struct Settings {
+    /// What to back up, how to name it, how long to keep it.
+    pub job: Job,
+    /// Where it goes.
+    pub remote: RemoteSettings,
+    /// When.
+    pub schedule: Schedule,
+    /// Whether a scheduled process begins with a backup.
+    pub on_start: bool,
+    /// How long to wait before anything else.
+    pub initial_delay: Duration,
+    /// What to log.
+    pub log: LogSettings,
+    /// The state directory, when it was chosen.
+    pub state_dir: Option<PathBuf>,
+    /// Whether only to show what would be done.
+    pub dry_run: bool,
+    /// Something has no effect, or not the effect it seems to have.
+    pub warnings: Vec<String>,
+    /// Worth knowing, and as intended.
+    pub notes: Vec<String>,
+    /// Every setting as `dbstash config` shows it.
+    pub values: Vec<Shown>,
+    /// Every text that must never be shown.
+    pub secrets: Vec<SecretString>,
+}
+
+impl Settings {
+    /// Replaces every secret of these settings.
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(self.secrets.iter().map(ExposeSecret::expose_secret))
+    }
+}
+
+/// What it takes to look at backups: settings without a database. Not `Debug`, as above.
+pub struct Place {
+    /// Where backups are.
+    pub remote: RemoteSettings,
+    /// The zone in which times are shown.
+    pub zone: chrono_tz::Tz,
+    /// The state directory, when it was chosen.
+    pub state_dir: Option<PathBuf>,
+    /// Something has no effect, or not the effect it seems to have.
+    pub warnings: Vec<String>,
+    /// Every text that must never be shown.
+    pub secrets: Vec<SecretString>,
+}
+
+/// Where backups go. Not `Debug`, as above.
+#[derive(Clone)]
+pub struct RemoteSettings {
+    /// `remote:path` or a local folder, without a needless slash at its end.
+    pub root: String,
+    /// Which rclone.conf to use.
+    pub config: RcloneConfig,
+    /// The password of an encrypted rclone.conf.
+    pub config_pass: Option<SecretString>,
+    /// Arguments for every call of rclone.
+    pub extra_args: Vec<String>,
+    /// How an upload is proved.
+    pub upload_check: UploadCheck,
+    /// Whether rclone may put the whole dump on the local disk.
+    pub allow_spool: bool,
+}
+
+/// Which rclone.conf to use.
+#[derive(Debug, Clone)]
+pub enum RcloneConfig {
+    /// None was given: rclone's own rules.
+    Default,
+    /// This file.
+    Path(PathBuf),
+    /// This text.
+    Inline(SecretString),
+}
+
+/// How an upload is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadCheck {
+    /// Our byte count against the remote's.
+    Size,
+    /// That, and rclone's own hashing.
+    Rclone,
+}
+
+/// What to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least severe level.
+    pub level: tracing::Level,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object.
+    Json,
+    /// For people.
+    Text,
+}

@@ -1,0 +1,300 @@
+//! One pass over all settings. It looks at nothing but the layers and the [`Machine`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+use dbstash_core::job::{Databases, Job, JobId, Limits, Naming};
+use dbstash_core::name::Template;
+use dbstash_core::retention::Policy;
+use dbstash_core::schedule::{BadSchedule, Schedule};
+use dbstash_core::secret::SecretString;
+use dbstash_engines::conn::default_job_id;
+
+use super::complaints::{Complaints, Mistakes};
+use super::later::{NOT_YET, PREFIXES, TOLD_TO_HOOKS};
+use super::layers::{Environment, Layers};
+use super::machine::Machine;
+use super::nearest::nearest;
+use super::reader::Reader;
+use super::table::{
+    BACKUP_COMPRESS, BACKUP_EXTENSION, BACKUP_INTERVAL, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_MODE,
+    BACKUP_NAME_TEMPLATE, BACKUP_ON_START, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT,
+    DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, DUMP_EXTRA_ARGS, Group, INITIAL_DELAY, Kind,
+    LOG_FORMAT, LOG_LEVEL, RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting,
+    TZ,
+};
+use super::{
+    LogFormat, LogSettings, Place, Settings, connection, parse, remote, secrets, shown, table,
+};
+
+/// Makes settings of what was given, or tells every mistake at once.
+pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mistakes> {
+    let mut complaints = Complaints::default();
+    complaints
+        .secrets
+        .extend(secrets::in_environment(&layers.environment));
+    names(&layers.environment, &mut complaints);
+    let given = layers.merge(table::ALL, machine, &mut complaints);
+    let reader = &mut Reader::new(&given, &mut complaints);
+
+    let connected = connection::connect(reader);
+    let remote = remote::remote(reader, machine);
+    mode(reader);
+    let schedule = schedule(reader);
+    let naming = naming(reader, machine);
+    let limits = limits(reader);
+    let retention = retention(reader);
+    let log = log(reader);
+    let extra_args = words(reader, &DUMP_EXTRA_ARGS);
+    let id = reader.value(&DBSTASH_JOB, |text| {
+        text.parse::<JobId>().map_err(|e| e.to_string())
+    });
+    let switch = |reader: &mut Reader<'_>, setting| reader.value(setting, parse::boolean);
+    let native_compression = switch(reader, &BACKUP_COMPRESS).unwrap_or_default();
+    let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
+    let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
+    let dry_run = switch(reader, &DRY_RUN).unwrap_or_default();
+    let initial_delay = reader
+        .value(&INITIAL_DELAY, parse::duration)
+        .unwrap_or_default();
+    let state_dir = reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from);
+
+    // What is missing has been told, and what follows has only remarks to add.
+    let (Some(connected), Some(remote), Some(schedule), Some(naming), Some(log)) =
+        (connected, remote, schedule, naming, log)
+    else {
+        return Err(unusable(complaints));
+    };
+    template(reader, &naming.template, &connected.databases);
+    if schedule == Schedule::Once && on_start {
+        let twice = "BACKUP_ON_START has no effect with a schedule of once";
+        reader.complaints.warn(twice.to_owned());
+    }
+    let job = Job {
+        id: id.unwrap_or_else(|| default_job_id(connected.engine, &connected.source)),
+        engine: connected.engine,
+        source: connected.source,
+        databases: connected.databases,
+        native_compression,
+        extra_args,
+        naming,
+        limits,
+        retention,
+        exclusive,
+    };
+    let values = shown::all(reader, &job, &remote);
+    let secrets = kept(&complaints.secrets);
+    let remarks = complaints.close()?;
+    Ok(Settings {
+        job,
+        remote,
+        schedule,
+        on_start,
+        initial_delay,
+        log,
+        state_dir,
+        dry_run,
+        warnings: remarks.warnings,
+        notes: remarks.notes,
+        values,
+        secrets,
+    })
+}
+
+/// As [`resolve()`], for commands that only look at what is on the remote: nothing is asked or said
+/// about a database, nor are its secrets read.
+pub fn resolve_place(layers: &Layers, machine: &dyn Machine) -> Result<Place, Mistakes> {
+    let mut complaints = Complaints::default();
+    complaints
+        .secrets
+        .extend(secrets::in_environment(&layers.environment));
+    let wanted = |setting: &&'static Setting| {
+        setting.group == Group::Rclone || [TZ.name, DBSTASH_STATE_DIR.name].contains(&setting.name)
+    };
+    let settings: Vec<_> = table::ALL.iter().copied().filter(wanted).collect();
+    let given = layers.merge(&settings, machine, &mut complaints);
+    let reader = &mut Reader::new(&given, &mut complaints);
+    let remote = remote::remote(reader, machine);
+    let zone = reader.value(&TZ, parse::zone);
+    let state_dir = reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from);
+    let (Some(remote), Some(zone)) = (remote, zone) else {
+        return Err(unusable(complaints));
+    };
+    let secrets = kept(&complaints.secrets);
+    let warnings = complaints.close()?.warnings;
+    Ok(Place {
+        remote,
+        zone,
+        state_dir,
+        warnings,
+        secrets,
+    })
+}
+
+fn kept(secrets: &[String]) -> Vec<SecretString> {
+    secrets
+        .iter()
+        .map(|secret| SecretString::from(secret.as_str()))
+        .collect()
+}
+
+fn unusable(complaints: Complaints) -> Mistakes {
+    match complaints.close() {
+        Err(mistakes) => mistakes,
+        Ok(remarks) => Mistakes {
+            mistakes: vec!["the settings cannot be used".to_owned()],
+            warnings: remarks.warnings,
+        },
+    }
+}
+
+/// Remarks on variables that have no effect although they look like ours.
+fn names(environment: &Environment, complaints: &mut Complaints) {
+    let known: Vec<String> = table::variables().collect();
+    for (name, value) in environment.iter() {
+        if value.is_empty() || TOLD_TO_HOOKS.contains(&name) || known.iter().any(|k| k == name) {
+            continue;
+        }
+        if NOT_YET.contains(&name) {
+            complaints.warn(format!(
+                "{name} is not supported by this version yet and has no effect"
+            ));
+        } else if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+            let all = known
+                .iter()
+                .map(String::as_str)
+                .chain(NOT_YET.iter().copied());
+            let hint = nearest(name, all).map_or(String::new(), |n| format!("; did you mean {n}?"));
+            complaints.warn(format!("{name} is unknown and has no effect{hint}"));
+        }
+    }
+}
+
+fn mode(reader: &mut Reader<'_>) {
+    reader.value(&BACKUP_MODE, |text| {
+        match (text.to_ascii_lowercase().as_str(), BACKUP_MODE.kind) {
+            ("directory" | "tar", _) => {
+                Err("this mode is not available in this version yet; accepted is stream".to_owned())
+            }
+            (word, Kind::OneOf(words)) => parse::one_of(word, words).map(drop),
+            _ => Ok(()),
+        }
+    });
+}
+
+fn schedule(reader: &mut Reader<'_>) -> Option<Schedule> {
+    let interval = reader.value(&BACKUP_INTERVAL, |text| match parse::duration(text)? {
+        Duration::ZERO => {
+            Err("an interval cannot be 0; accepted are durations such as 1h".to_owned())
+        }
+        interval => Ok(interval),
+    });
+    let cron = reader.value(&BACKUP_SCHEDULE, |text| {
+        text.parse::<Schedule>()
+            .map_err(|e| format!("{e}; accepted are {}", BadSchedule::ACCEPTED))
+    });
+    if !reader.is_set(&BACKUP_INTERVAL) {
+        return cron;
+    }
+    if reader.is_set(&BACKUP_SCHEDULE) {
+        let both = "BACKUP_SCHEDULE and BACKUP_INTERVAL are both set; unset one of them";
+        reader.complaints.mistake(both.to_owned());
+    }
+    interval.map(Schedule::Every)
+}
+
+fn naming(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<Naming> {
+    let template = reader.value(&BACKUP_NAME_TEMPLATE, |text| {
+        text.parse::<Template>().map_err(|e| e.to_string())
+    });
+    let extension = reader.value(&BACKUP_EXTENSION, parse::extension);
+    let zone = reader.value(&TZ, parse::zone).unwrap_or(Tz::UTC);
+    Some(Naming {
+        template: template?,
+        extension,
+        zone,
+        host: machine.host_name(),
+    })
+}
+
+fn template(reader: &mut Reader<'_>, template: &Template, databases: &Databases) {
+    if !template.is_unique() {
+        reader.complaints.warn(
+            "BACKUP_NAME_TEMPLATE does not give each run a name of its own, so later backups get \
+             -2, -3, ...; add {date} and {time}, or {ts} or {uuid}"
+                .to_owned(),
+        );
+    }
+    let several = matches!(databases, Databases::Named(names) if names.len() > 1);
+    if several && !template.tells_databases_apart() {
+        reader.complaints.warn(
+            "BACKUP_NAME_TEMPLATE does not tell the databases of DB_NAME apart; add {db}"
+                .to_owned(),
+        );
+    }
+}
+
+fn limits(reader: &mut Reader<'_>) -> Limits {
+    let mut limit = |setting| {
+        let limit = reader.value(setting, parse::duration);
+        limit.filter(|limit| !limit.is_zero())
+    };
+    Limits {
+        timeout: limit(&BACKUP_TIMEOUT),
+        stall: limit(&BACKUP_STALL_TIMEOUT),
+        min_size: reader.value(&BACKUP_MIN_SIZE, parse::size).unwrap_or(1),
+    }
+}
+
+fn retention(reader: &mut Reader<'_>) -> Policy {
+    let max_files = reader.value(&RETENTION_MAX_FILES, parse::count);
+    let max_age = reader.value(&RETENTION_MAX_DAYS, parse::days);
+    let min_files = reader.value(&RETENTION_MIN_FILES, |text| match parse::count(text) {
+        Ok(least @ 1..) => Ok(least),
+        _ => Err("accepted are whole numbers, 1 or more".to_owned()),
+    });
+    let policy = Policy {
+        max_files: max_files.filter(|most| *most > 0),
+        max_age: max_age.filter(|age| *age > TimeDelta::zero()),
+        min_files: min_files.unwrap_or(1),
+    };
+    if policy.max_files.is_some_and(|most| most < policy.min_files) {
+        reader.complaints.warn(format!(
+            "RETENTION_MAX_FILES is less than RETENTION_MIN_FILES, so {} are kept",
+            policy.min_files
+        ));
+    }
+    policy
+}
+
+fn log(reader: &mut Reader<'_>) -> Option<LogSettings> {
+    let mut word = |setting: &'static Setting| match setting.kind {
+        Kind::OneOf(words) => reader.value(setting, |text| parse::one_of(text, words)),
+        _ => None,
+    };
+    let (level, format) = (word(&LOG_LEVEL), word(&LOG_FORMAT));
+    Some(LogSettings {
+        level: level?.parse().ok()?,
+        format: match format? {
+            "text" => LogFormat::Text,
+            _ => LogFormat::Json,
+        },
+    })
+}
+
+/// Arguments; a secret among them is no mistake, but shows to everyone on the machine.
+pub(super) fn words(reader: &mut Reader<'_>, setting: &'static Setting) -> Vec<String> {
+    let words = reader.value(setting, parse::words).unwrap_or_default();
+    for (flag, secret) in secrets::in_words(&words) {
+        reader.complaints.secrets.push(secret.to_owned());
+        let held = if flag.is_empty() { "in a URL" } else { flag };
+        let name = setting.name;
+        reader.complaints.warn(format!(
+            "{name} holds a secret ({held}), which shows in the process list; use the variables \
+             meant for it"
+        ));
+    }
+    words
+}

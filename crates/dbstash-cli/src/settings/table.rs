@@ -1,0 +1,301 @@
+//! Every setting, declared once.
+//!
+//! The flags, `--help`, `dbstash config` and the list of names that no child inherits derive from
+//! this table. What a setting means is in its doc comment, which is also its help text.
+
+use Fallback::{Computed, Is, Unset};
+use Group::{Backup, Connection, Logs, Rclone, Retention};
+use Kind::{Bool, Count, Days, Duration, OneOf, Path, Size, Text, Words, Zone};
+use Secrecy::{Open, Secret, SecretOrFile};
+
+/// A setting: an environment variable and the flag of the same name.
+#[derive(Debug)]
+pub struct Setting {
+    /// The variable's name.
+    pub name: &'static str,
+    /// The heading it stands under.
+    pub group: Group,
+    /// What its text has to look like.
+    pub kind: Kind,
+    /// What holds when no layer sets it.
+    pub default: Fallback,
+    /// Who may see its value.
+    pub secrecy: Secrecy,
+    doc: &'static str,
+}
+
+/// A heading of the help and the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Where the database is.
+    Connection,
+    /// Where backups go.
+    Rclone,
+    /// When and how a backup is made.
+    Backup,
+    /// What is kept.
+    Retention,
+    /// What is logged.
+    Logs,
+}
+
+/// What a setting's text has to look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text; shown by this word.
+    Text(&'static str),
+    /// Arguments, quoted as for a shell.
+    Words,
+    /// A path of this machine.
+    Path,
+    /// `true` or `false`.
+    Bool,
+    /// `90s`, `1h30m`.
+    Duration,
+    /// Bytes: `512`, `10MiB`.
+    Size,
+    /// A whole number.
+    Count,
+    /// Days, also a decimal fraction of them.
+    Days,
+    /// An IANA time zone.
+    Zone,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+/// What holds when no layer sets a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Nothing.
+    Unset,
+    /// As if this had been written.
+    Is(&'static str),
+    /// Something that depends on other settings or on the machine, in words.
+    Computed(&'static str),
+}
+
+/// Who may see a setting's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Anyone.
+    Open,
+    /// Nobody.
+    Secret,
+    /// Nobody; and `NAME_FILE` names a file that holds it.
+    SecretOrFile,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+
+       $name:ident: $group:ident, $kind:expr, $default:expr, $secrecy:ident;)+) => {
+        $($(#[doc = $doc])+
+        pub static $name: Setting = Setting {
+            name: stringify!($name),
+            group: $group,
+            kind: $kind,
+            default: $default,
+            secrecy: $secrecy,
+            doc: concat!($($doc),+),
+        };)+
+
+        /// Every setting, in the order of the documentation.
+        pub static ALL: &[&Setting] = &[$(&$name),+];
+    };
+}
+
+settings! {
+    /// The database system. Only needed with `DB_HOST`; a URI says it by its scheme.
+    DBSTASH_ENGINE: Connection, OneOf(&["pg", "sqlite"]), Computed("from the URI's scheme"), Open;
+    /// The job's identity, in every manifest: lock, list and retention go by it and the database.
+    DBSTASH_JOB: Connection, Text("ID"), Computed("ENGINE-HOST-PORT, or sqlite-PATH"), Open;
+    /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require` or
+    /// `sqlite:///path/to.db`. The single `DB_*` settings are then ignored, but for a `DB_NAME`
+    /// that the URI does not say.
+    DB_URI: Connection, Text("URI"), Unset, SecretOrFile;
+    /// The server: a name, an address or a socket directory; several by comma, tried in order.
+    /// Needs `DBSTASH_ENGINE`.
+    DB_HOST: Connection, Text("HOST"), Unset, Open;
+    /// The server's port.
+    DB_PORT: Connection, Text("PORT"), Computed("the engine's: 5432 for pg"), Open;
+    /// The login role.
+    DB_USER: Connection, Text("USER"), Unset, Open;
+    /// Its password.
+    DB_PASSWORD: Connection, Text("PASSWORD"), Unset, SecretOrFile;
+    /// The database; several by comma make one backup each (`\,` is a comma in a name), and `*` is
+    /// `BACKUP_ALL_DATABASES`. Required for pg unless the URI names it.
+    DB_NAME: Connection, Text("NAME[,NAME]"), Unset, Open;
+    /// The database file (sqlite).
+    DB_PATH: Connection, Path, Unset, Open;
+    /// One backup of the whole server. A database in the URI is then only the one to log in to;
+    /// naming databases by `DB_NAME` besides is an error.
+    BACKUP_ALL_DATABASES: Connection, Bool, Is("false"), Open;
+
+    /// Where backups go: `remote:path`, or a local folder. Required.
+    RCLONE_REMOTE: Rclone, Text("REMOTE:PATH"), Unset, Open;
+    /// An rclone.conf in base64, or the path of one (starting with `/` or `./`, or existing).
+    RCLONE_CONFIG: Rclone, Text("BASE64|PATH"), Unset, Secret;
+    /// The path of an rclone.conf. When set, it wins over `RCLONE_CONFIG`.
+    RCLONE_CONFIG_FILE: Rclone, Path, Computed("/config/rclone.conf if it exists"), Open;
+    /// The password of an encrypted rclone.conf.
+    RCLONE_CONFIG_PASS: Rclone, Text("PASSWORD"), Unset, SecretOrFile;
+    /// Arguments for every call of rclone.
+    RCLONE_EXTRA_ARGS: Rclone, Words, Unset, Open;
+    /// How an upload is proved: `size` compares byte counts, `rclone` adds rclone's own hashing.
+    BACKUP_UPLOAD_CHECK: Rclone, OneOf(&["size", "rclone"]), Is("size"), Open;
+    /// Allow remotes for which rclone has to put the whole dump on the local disk first.
+    BACKUP_ALLOW_SPOOL: Rclone, Bool, Is("false"), Open;
+
+    /// When to back up: a cron expression of 5 fields, or 6 with the seconds first; `@hourly`,
+    /// `@daily`, `@weekly`, `@monthly`, `@yearly`; or `once`, for one backup now.
+    BACKUP_SCHEDULE: Backup, Text("CRON|once"), Is("0 2 * * *"), Open;
+    /// How long after each other backups start, in the place of `BACKUP_SCHEDULE`.
+    BACKUP_INTERVAL: Backup, Duration, Unset, Open;
+    /// How a dump reaches the remote.
+    BACKUP_MODE: Backup, OneOf(&["stream"]), Is("stream"), Open;
+    /// A backup's name without its extension. Tokens: `{db} {engine} {date} {time} {ts}
+    /// {uuid} {timestamp} {job} {host} {node}`; a `/` makes folders.
+    BACKUP_NAME_TEMPLATE: Backup, Text("TEMPLATE"), Is("{db}-{date}-{time}"), Open;
+    /// The whole extension of a backup's name; the leading dot is optional.
+    BACKUP_EXTENSION: Backup, Text("EXT"), Computed("by engine and format"), Open;
+    /// Let the dump tool compress (pg: the custom format; none for sqlite).
+    BACKUP_COMPRESS: Backup, Bool, Is("false"), Open;
+    /// Arguments for the dump tool. Format and compression flags among them replace ours.
+    DUMP_EXTRA_ARGS: Backup, Words, Unset, Open;
+    /// Back up at the start, too, and then on schedule.
+    BACKUP_ON_START: Backup, Bool, Is("false"), Open;
+    /// Wait this long before anything else.
+    INITIAL_DELAY: Backup, Duration, Is("0"), Open;
+    /// Give a backup up after this long; 0 is never.
+    BACKUP_TIMEOUT: Backup, Duration, Is("0"), Open;
+    /// Give a backup up when no byte has moved for this long, once the first one has; 0 is never.
+    BACKUP_STALL_TIMEOUT: Backup, Duration, Is("1h"), Open;
+    /// A dump with fewer bytes than this, before any compression, is a failed one.
+    BACKUP_MIN_SIZE: Backup, Size, Is("1"), Open;
+    /// Never run a job twice at the same time.
+    BACKUP_LOCK: Backup, Bool, Is("true"), Open;
+    /// Show what would be done, and do nothing.
+    DRY_RUN: Backup, Bool, Is("false"), Open;
+    /// The time zone of the schedule and of dates in names.
+    TZ: Backup, Zone, Is("UTC"), Open;
+    /// A private directory for locks, private files and a cache; never for dump bytes.
+    DBSTASH_STATE_DIR: Backup, Path, Computed(STATE_DIR), Open;
+
+    /// Keep at most this many backups of a database; 0 is no limit.
+    RETENTION_MAX_FILES: Retention, Count, Is("0"), Open;
+    /// Delete backups older than this; 0 is no limit.
+    RETENTION_MAX_DAYS: Retention, Days, Is("0"), Open;
+    /// The newest backups that are never deleted, at least 1.
+    RETENTION_MIN_FILES: Retention, Count, Is("1"), Open;
+
+    /// The least severe level to log.
+    LOG_LEVEL: Logs, OneOf(&["trace", "debug", "info", "warn", "error"]), Is("info"), Open;
+    /// The form of a log line.
+    LOG_FORMAT: Logs, OneOf(&["json", "text"]), Is("json"), Open;
+}
+
+const STATE_DIR: &str = "/run/dbstash, else $XDG_RUNTIME_DIR/dbstash, else /tmp/dbstash-UID";
+
+impl Setting {
+    /// What it means: sentences, names and values in backticks.
+    pub fn doc(&self) -> &'static str {
+        self.doc.trim_start()
+    }
+
+    /// The flag's name, without its dashes.
+    pub fn flag(&self) -> String {
+        flag_of(self.name)
+    }
+
+    /// Whether its value is never shown.
+    pub fn is_secret(&self) -> bool {
+        self.secrecy != Open
+    }
+
+    /// The variable that names a file holding the value, for secrets that have one.
+    pub fn file_variable(&self) -> Option<String> {
+        (self.secrecy == SecretOrFile).then(|| format!("{}_FILE", self.name))
+    }
+}
+
+/// The flag for a variable, without its dashes.
+pub fn flag_of(variable: &str) -> String {
+    variable.to_ascii_lowercase().replace('_', "-")
+}
+
+/// Every variable dbstash reads: the settings, and the `_FILE` form of those which have it.
+pub fn variables() -> impl Iterator<Item = String> {
+    ALL.iter()
+        .flat_map(|s| std::iter::once(s.name.to_owned()).chain(s.file_variable()))
+}
+
+impl Group {
+    /// In the order of the documentation.
+    pub const ALL: [Self; 5] = [Connection, Rclone, Backup, Retention, Logs];
+
+    /// As a heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Connection => "Connection",
+            Rclone => "Rclone",
+            Backup => "Backup",
+            Retention => "Retention",
+            Logs => "Logs",
+        }
+    }
+}
+
+impl Kind {
+    /// The word that stands for the value in `--name <WORD>`.
+    pub fn metavar(self) -> String {
+        match self {
+            Text(word) => word.to_owned(),
+            Words => "ARGS".to_owned(),
+            Path => "PATH".to_owned(),
+            Bool => "true|false".to_owned(),
+            Duration => "DURATION".to_owned(),
+            Size => "SIZE".to_owned(),
+            Count => "N".to_owned(),
+            Days => "DAYS".to_owned(),
+            Zone => "ZONE".to_owned(),
+            OneOf(words) => words.join("|"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_the_groups_stand_together() {
+        let names: BTreeSet<_> = variables().collect();
+        assert_eq!(names.len(), variables().count());
+        let mut groups: Vec<_> = ALL.iter().map(|s| s.group).collect();
+        groups.dedup();
+        assert_eq!(groups, Group::ALL);
+    }
+
+    #[test]
+    fn docs_are_sentences() {
+        for setting in ALL {
+            let doc = setting.doc();
+            assert!(
+                doc.ends_with('.') && !doc.contains("  "),
+                "{}: {doc}",
+                setting.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_default_among_words_is_one_of_them() {
+        for setting in ALL {
+            if let (OneOf(words), Is(default)) = (setting.kind, setting.default) {
+                assert!(words.contains(&default), "{}", setting.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Resolving as a whole. Every set of settings in here holds a canary password, and nothing that
+//! is ever shown may hold it.
+
+mod bad_input;
+mod good_input;
+mod remarks;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Environment, Layers, Machine, Mistakes, Settings, resolve};
+use crate::commands::config;
+
+const CANARY: &str = "c4n4ry/p@ss";
+/// The canary as a URI spells it.
+const SPELLED: &str = "c4n4ry%2Fp%40ss";
+
+/// A machine with these files.
+#[derive(Default)]
+struct Files(BTreeMap<PathBuf, Vec<u8>>);
+
+impl Machine for Files {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let found = self.0.get(path).cloned();
+        found.ok_or_else(|| io::Error::from_raw_os_error(2))
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.0.contains_key(path)
+    }
+
+    fn host_name(&self) -> String {
+        "box".to_owned()
+    }
+}
+
+/// Settings under test: the environment, flags and files of one case.
+#[derive(Default)]
+struct Case {
+    environment: BTreeMap<String, String>,
+    flags: BTreeMap<String, String>,
+    files: Files,
+}
+
+/// A good pg connection, a good remote, and a canary.
+fn good() -> Case {
+    case(&[
+        (
+            "DB_URI",
+            &format!("postgresql://app:{SPELLED}@db:5433/shop"),
+        ),
+        ("RCLONE_REMOTE", "s3:bucket/backups"),
+    ])
+}
+
+fn case(environment: &[(&str, &str)]) -> Case {
+    Case::default().env("DB_PASSWORD", CANARY).envs(environment)
+}
+
+impl Case {
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn envs(self, pairs: &[(&str, &str)]) -> Self {
+        pairs
+            .iter()
+            .fold(self, |case, (name, value)| case.env(name, value))
+    }
+
+    fn flag(mut self, name: &str, value: &str) -> Self {
+        self.flags.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn file(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.files.0.insert(path.into(), bytes.to_owned());
+        self
+    }
+
+    /// Resolves, and looks for the canary in everything that can be shown.
+    fn resolve(self) -> Result<Settings, Mistakes> {
+        let environment = self
+            .environment
+            .into_iter()
+            .map(|(n, v)| (n.into(), v.into()));
+        let layers = Layers {
+            environment: Environment::new(environment),
+            flags: self.flags,
+        };
+        let result = resolve(&layers, &self.files);
+        let shown = match &result {
+            Err(mistakes) => format!("{mistakes:?}"),
+            Ok(Settings {
+                values,
+                warnings,
+                notes,
+                ..
+            }) => {
+                let (text, json) = (config::text(values), config::json(values));
+                format!("{warnings:?} {notes:?} {values:?} {text} {json}")
+            }
+        };
+        for leak in [CANARY, SPELLED, "c4n4ry"] {
+            assert!(!shown.contains(leak), "{leak} in {shown}");
+        }
+        result
+    }
+
+    fn settings(self) -> Settings {
+        self.resolve().unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn mistakes(self) -> Vec<String> {
+        self.resolve()
+            .err()
+            .expect("a mistake was expected")
+            .mistakes
+    }
+
+    /// The only mistake there is.
+    fn mistake(self) -> String {
+        let mistakes = self.mistakes();
+        assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
+        mistakes.into_iter().next().unwrap()
+    }
+}
+
+/// The value that `dbstash config` shows for a setting, and its origin.
+fn shown<'a>(settings: &'a Settings, name: &str) -> (Option<&'a str>, String) {
+    let found = settings.values.iter().find(|v| v.setting.name == name);
+    let found = found.unwrap_or_else(|| panic!("{name} is not shown"));
+    (found.value.as_deref(), found.origin.to_string())
+}
+
+#[track_caller]
+fn warns(settings: &Settings, parts: &[&str]) {
+    let found = settings
+        .warnings
+        .iter()
+        .any(|w| parts.iter().all(|part| w.contains(part)));
+    assert!(found, "{parts:?} is not in {:#?}", settings.warnings);
+}

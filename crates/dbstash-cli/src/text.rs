@@ -1,0 +1,117 @@
+//! Values for people: sizes, ages, tables.
+
+use std::fmt::Write as _;
+
+use chrono::TimeDelta;
+
+/// `1.4 GiB`.
+pub fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" {
+        format!("{bytes} B")
+    } else {
+        format!("{value:.1} {unit}")
+    }
+}
+
+/// `3d 4h`, `5m`: the two biggest units.
+pub fn age(delta: TimeDelta) -> String {
+    let seconds = delta.num_seconds().max(0);
+    let parts = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let first = parts
+        .iter()
+        .position(|(_, unit)| seconds >= *unit)
+        .unwrap_or(3);
+    let mut text = String::new();
+    let mut rest = seconds;
+    for (name, unit) in parts.iter().skip(first).take(2) {
+        if rest >= *unit || text.is_empty() {
+            let _ = write!(
+                text,
+                "{}{}{name}",
+                if text.is_empty() { "" } else { " " },
+                rest / unit
+            );
+        }
+        rest %= unit;
+    }
+    text
+}
+
+/// Columns under their headings, two spaces apart.
+pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+    let mut widths = headings.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    let heading = headings.map(str::to_owned);
+    for row in std::iter::once(&heading).chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A name from a remote, safe to show on a terminal.
+pub fn shown(name: &str) -> String {
+    name.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(3 << 30), "3.0 GiB");
+        assert_eq!(age(TimeDelta::seconds(5)), "5s");
+        assert_eq!(age(TimeDelta::seconds(-5)), "0s");
+        assert_eq!(age(TimeDelta::minutes(61)), "1h 1m");
+        assert_eq!(age(TimeDelta::hours(50)), "2d 2h");
+        assert_eq!(age(TimeDelta::seconds(86_405)), "1d");
+    }
+
+    #[test]
+    fn a_table_lines_up() {
+        let rows = [
+            ["a".to_owned(), "1".to_owned()],
+            ["longer".to_owned(), "2".to_owned()],
+        ];
+        assert_eq!(
+            table(["NAME", "N"], &rows),
+            "NAME    N\na       1\nlonger  2\n"
+        );
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(shown("a\x1b[2J\nb é"), "a\\u{1b}[2J\\nb é");
+    }
+}

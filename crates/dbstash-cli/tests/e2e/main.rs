@@ -1,0 +1,15 @@
+//! The program as the images run it: real databases, a real rclone, real failures.
+//!
+//! What counts is on the remote, and what a restore with stock tools gives back.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests start stock tools")]
+#![allow(unreachable_pub, missing_docs, reason = "nothing here is a library")]
+
+mod bad_input;
+mod failures;
+mod interrupted;
+mod main_job;
+mod names;
+mod retention;
+mod scene;
+mod secrets;

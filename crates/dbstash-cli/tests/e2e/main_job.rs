@@ -1,0 +1,314 @@
+//! Backed up, listed, restored with stock tools, compared.
+
+use dbstash_testkit::{PgServer, RemoteKind, TestRemote, sqlite};
+use serde_json::json;
+
+use crate::scene::{PATIENCE, backups, dbstash, listed, shop_file, summary};
+
+#[test]
+fn sqlite_on_every_remote() {
+    let Some(file) = shop_file(2000) else { return };
+    for kind in RemoteKind::ALL {
+        let Some(remote) = TestRemote::start(kind) else {
+            continue;
+        };
+        eprintln!("--- on {kind}");
+        let run = dbstash(&remote).env("DB_URI", file.uri());
+        let done = run.run(PATIENCE);
+        done.expect_code(0).expect_no_leftovers();
+        let object = backups(&run).pop().unwrap();
+        assert!(
+            object.starts_with("shop-") && object.ends_with(".sql"),
+            "{object}"
+        );
+        assert_eq!(
+            remote.names(),
+            [object.clone(), format!("{object}.dbstash.json")]
+        );
+        let restored = file.scratch.path().join(format!("{kind}.db"));
+        sqlite::restore(&restored, &remote.read(&object)).unwrap();
+        assert_eq!(
+            sqlite::digest(&restored),
+            sqlite::digest(&file.path),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn pg_plain_and_custom_on_every_remote() {
+    let Some(server) = PgServer::start("p@ss/w:rd%'\" \\x") else {
+        return;
+    };
+    server.createdb("shop");
+    server.seed_shop("shop", 3000);
+    let digest = server.digest("shop");
+    for (n, kind) in RemoteKind::ALL.into_iter().enumerate() {
+        let Some(remote) = TestRemote::start(kind) else {
+            continue;
+        };
+        eprintln!("--- on {kind}");
+        for (compress, extension) in [("false", "sql"), ("true", "dump")] {
+            let run = dbstash(&remote)
+                .env("DB_URI", server.uri("shop"))
+                .env("BACKUP_COMPRESS", compress)
+                .env("BACKUP_NAME_TEMPLATE", format!("{extension}/{{db}}-{{ts}}"));
+            run.run(PATIENCE).expect_code(0).expect_no_leftovers();
+            let object = backups(&run)
+                .into_iter()
+                .find(|o| o.starts_with(extension))
+                .unwrap();
+            assert!(object.ends_with(&format!(".{extension}")), "{object}");
+            let bytes = remote.read(&object);
+            let target = format!("restored_{extension}_{n}");
+            server.createdb(&target);
+            if compress == "true" {
+                let dump = remote_file(&bytes);
+                let out = server
+                    .client("pg_restore")
+                    .args(["--exit-on-error", "--dbname", &target])
+                    .arg(dump.path().join("dump"))
+                    .output()
+                    .unwrap();
+                assert!(
+                    out.status.success(),
+                    "{}",
+                    String::from_utf8_lossy(&out.stderr)
+                );
+            } else {
+                server.feed(&target, &bytes).unwrap();
+            }
+            assert_eq!(server.digest(&target), digest, "{kind} {extension}");
+        }
+    }
+}
+
+fn remote_file(bytes: &[u8]) -> dbstash_testkit::Scratch {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = dbstash_testkit::Scratch::new("dump");
+    let file = scratch.path().join("dump");
+    std::fs::write(&file, bytes).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    scratch
+}
+
+#[test]
+fn the_manifest_and_the_summary_tell_the_same_truth() {
+    let (Some(file), Some(remote)) = (shop_file(100), TestRemote::start(RemoteKind::Local)) else {
+        return;
+    };
+    let run = dbstash(&remote)
+        .env("DB_URI", file.uri())
+        .env("DBSTASH_JOB", "shop");
+    let done = run.run(PATIENCE);
+    done.expect_code(0);
+    let event = summary(&done);
+    let object = event["object"].as_str().unwrap();
+    let bytes = remote.read(object);
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&remote.read(&format!("{object}.dbstash.json"))).unwrap();
+    let stored = &manifest["objects"][0];
+    let sha256 = sha256(&bytes);
+    for (told, truth) in [
+        (&event["status"], json!("success")),
+        (&event["engine"], json!("sqlite")),
+        (&event["database"], json!("shop")),
+        (&event["job"], json!("shop")),
+        (&event["backup_id"], manifest["id"].clone()),
+        (&event["bytes"], json!(bytes.len())),
+        (&event["raw_bytes"], json!(bytes.len())),
+        (&event["sha256"], json!(sha256)),
+        (&stored["bytes"], json!(bytes.len())),
+        (&stored["sha256"], json!(sha256)),
+        (&stored["name"], json!(object)),
+        (&stored["encodings"], json!([])),
+        (&manifest["format"], json!(1)),
+        (&manifest["database"], json!("shop")),
+        (&manifest["mode"], json!("stream")),
+    ] {
+        assert_eq!(*told, truth, "{event}\n{manifest}");
+    }
+    assert!(
+        event["duration"].as_f64().unwrap() > 0.0 && event["throughput"].as_f64().unwrap() > 0.0
+    );
+    for event in &done.events {
+        assert!(
+            event["timestamp"].is_string() && event["level"].is_string(),
+            "{event}"
+        );
+        assert!(event["message"].is_string(), "{event}");
+    }
+    assert_eq!(listed(&run)["backups"][0]["id"], manifest["id"]);
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::io::Write as _;
+    let mut tool = std::process::Command::new("sha256sum")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    tool.stdin.take().unwrap().write_all(bytes).unwrap();
+    let out = tool.wait_with_output().unwrap();
+    String::from_utf8(out.stdout)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn sqlite_is_consistent_under_a_writer_in_wal_mode() {
+    let (Some(file), Some(remote)) = (shop_file(20_000), TestRemote::start(RemoteKind::Local))
+    else {
+        return;
+    };
+    sqlite::run(
+        &file.path,
+        "PRAGMA journal_mode=WAL; PRAGMA user_version=42; PRAGMA application_id=77;
+         CREATE TABLE pair(k INTEGER PRIMARY KEY, a INTEGER, b INTEGER);
+         INSERT INTO pair VALUES(1, 0, 0);",
+    );
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let restored = file.scratch.path().join("restored.db");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut n = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                n += 1;
+                // Both columns move together, or a dump tore a transaction apart.
+                sqlite::run(
+                    &file.path,
+                    "PRAGMA busy_timeout=20000; BEGIN IMMEDIATE; UPDATE pair SET a = a + 1;
+                     UPDATE pair SET b = b + 1; COMMIT;",
+                );
+            }
+            n
+        });
+        for _ in 0..3 {
+            let run = dbstash(&remote).env("DB_URI", file.uri());
+            run.run(PATIENCE).expect_code(0);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(writer.join().unwrap() > 0);
+    });
+    let run = dbstash(&remote);
+    for object in backups(&run) {
+        let _ = std::fs::remove_file(&restored);
+        sqlite::restore(&restored, &remote.read(&object)).unwrap();
+        assert_eq!(
+            sqlite::run(&restored, "SELECT count(*) FROM pair WHERE a = b").trim(),
+            "1"
+        );
+        assert_eq!(
+            sqlite::run(&restored, "PRAGMA user_version; PRAGMA application_id").trim(),
+            "42\n77"
+        );
+    }
+    assert_eq!(backups(&run).len(), 3);
+}
+
+#[test]
+fn a_missing_database_file_is_an_error_and_is_not_made() {
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else {
+        return;
+    };
+    let scratch = dbstash_testkit::Scratch::new("none");
+    let missing = scratch.path().join("none.db");
+    let run = dbstash(&remote).env("DB_PATH", &missing);
+    let done = run.run(PATIENCE);
+    done.expect_code(1).expect_no_leftovers();
+    assert!(
+        summary(&done)["error"]
+            .as_str()
+            .unwrap()
+            .contains("none.db"),
+        "{done}"
+    );
+    assert!(!missing.exists());
+    assert_eq!(remote.names(), [""; 0]);
+}
+
+#[test]
+fn every_way_to_name_a_pg_database() {
+    let (Some(server), Some(remote)) = (
+        PgServer::start("hunter 22"),
+        TestRemote::start(RemoteKind::Local),
+    ) else {
+        return;
+    };
+    let odd = "Odd = 'name' with%";
+    for database in ["plain", odd] {
+        server.createdb(database);
+        server.psql(database, "CREATE TABLE t(x int); INSERT INTO t VALUES (1)");
+    }
+    let socket = server.socket_dir().to_str().unwrap().replace('/', "%2F");
+    let port = server.port();
+    let encoded = "Odd%20%3D%20%27name%27%20with%25";
+    for uri in [
+        server.uri("plain"),
+        format!(
+            "postgresql://stash:hunter%2022@127.0.0.1:{port}/plain?sslmode=prefer&connect_timeout=5"
+        ),
+        format!(
+            "postgres://stash:hunter%2022@127.0.0.1:1,127.0.0.1:{port}/plain?connect_timeout=5"
+        ),
+        format!("postgresql://stash:hunter%2022@{socket}:{port}/plain"),
+        format!("postgresql:///plain?host={socket}&port={port}&user=stash&password=hunter%2022"),
+        format!("postgresql://stash:hunter%2022@127.0.0.1:{port}/{encoded}"),
+    ] {
+        let done = dbstash(&remote).env("DB_URI", &uri).run(PATIENCE);
+        assert_eq!(done.code, Some(0), "{uri}: {done}");
+    }
+    let parts = dbstash(&remote)
+        .env("DBSTASH_ENGINE", "pg")
+        .env("DB_HOST", "127.0.0.1")
+        .env("DB_PORT", port.to_string())
+        .env("DB_USER", "stash")
+        .env("DB_PASSWORD", "hunter 22")
+        .env("DB_NAME", format!("plain,{odd}"));
+    parts.run(PATIENCE).expect_code(0);
+    let databases = listed(&parts)["backups"].as_array().unwrap().len();
+    assert_eq!(databases, 8);
+}
+
+#[test]
+fn all_databases_of_a_server_in_one_object() {
+    let (Some(server), Some(remote)) = (
+        PgServer::start("pw-all-22"),
+        TestRemote::start(RemoteKind::Local),
+    ) else {
+        return;
+    };
+    server.createdb("one");
+    server.psql("one", "CREATE TABLE t(x int)");
+    server.psql("postgres", "ALTER ROLE stash SUPERUSER");
+    let run = dbstash(&remote)
+        .env("DB_URI", server.uri("postgres"))
+        .env("BACKUP_ALL_DATABASES", "true");
+    run.run(PATIENCE).expect_code(0);
+    let object = backups(&run).pop().unwrap();
+    assert!(object.starts_with("all-"), "{object}");
+    let text = String::from_utf8(remote.read(&object)).unwrap();
+    assert!(text.contains("CREATE ROLE stash") && text.contains("\\connect one"));
+}
+
+#[test]
+fn a_server_newer_than_the_tool_is_refused_with_both_versions() {
+    let (Some(server), Some(remote)) = (
+        PgServer::start_18("newer-than-22"),
+        TestRemote::start(RemoteKind::Local),
+    ) else {
+        return;
+    };
+    server.createdb("shop");
+    let done = dbstash(&remote)
+        .env("DB_URI", server.uri("shop"))
+        .run(PATIENCE);
+    done.expect_code(1).expect_no_leftovers();
+    let error = summary(&done)["error"].as_str().unwrap();
+    assert!(error.contains("18") && error.contains("15"), "{error}");
+    assert_eq!(remote.names(), [""; 0]);
+}

@@ -1,6 +1,9 @@
 //! Connection URIs.
 
-use dbstash_core::job::{EngineKey, Source};
+use std::path::{Path, PathBuf};
+
+use dbstash_core::job::{EngineKey, Host, JobId, Server, Source};
+use percent_encoding::percent_decode_str;
 
 /// What a connection URI says.
 #[derive(Debug, Clone)]
@@ -18,8 +21,261 @@ pub struct Connection {
 #[error("{0}")]
 pub struct UriError(pub String);
 
+/// The schemes, and what they stand for.
+pub const SCHEMES: [(&str, EngineKey); 4] = [
+    ("postgresql", EngineKey::Pg),
+    ("postgres", EngineKey::Pg),
+    ("sqlite", EngineKey::Sqlite),
+    ("file", EngineKey::Sqlite),
+];
+
+/// Parameters whose value is a secret.
+const SECRET_PARAMS: [&str; 2] = ["sslpassword", "oauth_client_secret"];
+
+/// The engine's usual port; 0 for a file.
+pub fn default_port(engine: EngineKey) -> u16 {
+    match engine {
+        EngineKey::Pg => 5432,
+        EngineKey::Sqlite => 0,
+    }
+}
+
 /// Takes a connection URI apart. Errors never repeat the user part or a parameter's value.
 pub fn parse_uri(uri: &str) -> Result<Connection, UriError> {
-    let _ = uri;
-    Err(UriError("not written yet".to_owned()))
+    let (scheme, rest) = uri
+        .split_once(':')
+        .filter(|(scheme, _)| {
+            scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '+')
+        })
+        .ok_or_else(|| {
+            fail(format!(
+                "it does not start with a scheme; known are {}",
+                known()
+            ))
+        })?;
+    if uri.contains('\0') || uri.contains(['\n', '\r']) {
+        return Err(fail(
+            "it holds a control character; write it percent-encoded",
+        ));
+    }
+    let engine = SCHEMES
+        .iter()
+        .find(|(name, _)| scheme.eq_ignore_ascii_case(name));
+    match engine {
+        Some((_, EngineKey::Pg)) => pg(rest),
+        Some((_, EngineKey::Sqlite)) => sqlite(scheme, rest),
+        None => Err(fail(format!(
+            "unknown scheme {scheme}://; known are {}",
+            known()
+        ))),
+    }
 }
+
+fn fail(text: impl Into<String>) -> UriError {
+    UriError(text.into())
+}
+
+fn known() -> String {
+    SCHEMES.map(|(name, _)| format!("{name}://")).join(" ")
+}
+
+/// `//user:password@host:port,host:port/database?key=value&...`, as libpq reads it.
+fn pg(rest: &str) -> Result<Connection, UriError> {
+    let rest = rest
+        .strip_prefix("//")
+        .ok_or_else(|| fail("'//' has to follow the scheme"))?;
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let unencoded = "in a user, password or database name, '/', '?', '#' and '@' are written %2F, %3F, %23 and %40";
+    if authority.contains('#')
+        || database.contains(['/', '@'])
+        || authority.matches('@').count() > 1
+    {
+        return Err(fail(unencoded));
+    }
+    let (user, hosts) = match authority.rsplit_once('@') {
+        Some((user, hosts)) => (Some(user), hosts),
+        None => (None, authority),
+    };
+    let mut server = Server::default();
+    if let Some(user) = user {
+        let (user, password) = user
+            .split_once(':')
+            .map_or((user, None), |(u, p)| (u, Some(p)));
+        server.user = Some(decoded(user, "the user")?).filter(|u| !u.is_empty());
+        if let Some(password) = password {
+            server.password = Some(decoded(password, "the password")?.into());
+        }
+    }
+    for host in hosts.split(',').filter(|_| !hosts.is_empty()) {
+        server.hosts.push(self::host(host)?);
+    }
+    let mut database = Some(decoded(database, "the database")?).filter(|d| !d.is_empty());
+    let mut ports = None;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| fail("a parameter lacks its '='"))?;
+        let key = decoded(key, "a parameter's name")?;
+        let value = decoded(value, &format!("the parameter {key}"))?;
+        match key.as_str() {
+            "user" => server.user = Some(value),
+            "password" => server.password = Some(value.into()),
+            "dbname" => database = Some(value),
+            "host" => {
+                let name = |name: &str| Host {
+                    name: name.to_owned(),
+                    port: None,
+                };
+                server.hosts = value.split(',').map(name).collect();
+            }
+            "port" => ports = Some(value),
+            key if SECRET_PARAMS.contains(&key) => {
+                server.secret_params.push((key.to_owned(), value.into()));
+            }
+            _ => server.params.push((key, value)),
+        }
+    }
+    if let Some(ports) = ports {
+        set_ports(&mut server.hosts, &ports)?;
+    }
+    Ok(Connection {
+        engine: EngineKey::Pg,
+        source: Source::Server(server),
+        database,
+    })
+}
+
+/// As libpq has it: one port for all hosts, or one for each.
+fn set_ports(hosts: &mut Vec<Host>, ports: &str) -> Result<(), UriError> {
+    let ports: Vec<u16> = ports.split(',').map(port).collect::<Result<_, _>>()?;
+    if hosts.is_empty() {
+        hosts.push(Host {
+            name: String::new(),
+            port: None,
+        });
+    }
+    if ports.len() != 1 && ports.len() != hosts.len() {
+        return Err(fail("there are not as many ports as hosts"));
+    }
+    for (host, port) in hosts.iter_mut().zip(ports.iter().cycle()) {
+        host.port = Some(*port);
+    }
+    Ok(())
+}
+
+/// `name`, `name:port`, `[::1]:port`, `%2Fsocket%2Fdirectory`.
+fn host(text: &str) -> Result<Host, UriError> {
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (name, port) = rest
+                .split_once(']')
+                .ok_or_else(|| fail("an IPv6 address lacks its ']'"))?;
+            match port.strip_prefix(':') {
+                None if !port.is_empty() => {
+                    return Err(fail("after an IPv6 address's ']' comes ':port' or nothing"));
+                }
+                port => (name, port),
+            }
+        }
+        None if text.matches(':').count() > 1 => {
+            return Err(fail("an IPv6 address is written in brackets: [::1]"));
+        }
+        None => text
+            .split_once(':')
+            .map_or((text, None), |(name, port)| (name, Some(port))),
+    };
+    let port = port.filter(|p| !p.is_empty()).map(self::port).transpose()?;
+    Ok(Host {
+        name: decoded(name, "the host")?,
+        port,
+    })
+}
+
+fn port(text: &str) -> Result<u16, UriError> {
+    match text.parse() {
+        Ok(port @ 1..) => Ok(port),
+        _ => Err(fail("a port is a number from 1 to 65535")),
+    }
+}
+
+/// `///path`, `/path`, `path`; `//path` is anyone's guess.
+fn sqlite(scheme: &str, rest: &str) -> Result<Connection, UriError> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if !matches!(query, "" | "mode=ro") {
+        return Err(fail(
+            "the only parameter known is mode=ro, which is always so",
+        ));
+    }
+    let path = match path.strip_prefix("//") {
+        Some(path) if path.starts_with('/') => path,
+        Some(_) => {
+            return Err(fail(format!(
+                "after {scheme}:// comes a path that starts with '/': {scheme}:///data/app.db; \
+                 a relative one is {scheme}:data/app.db"
+            )));
+        }
+        None => path,
+    };
+    let path = PathBuf::from(decoded(path, "the path")?);
+    if path.file_name().is_none() {
+        return Err(fail("it names no file"));
+    }
+    let database = Some(file_stem(&path));
+    Ok(Connection {
+        engine: EngineKey::Sqlite,
+        source: Source::File(path),
+        database,
+    })
+}
+
+/// The name under which a database file is known: its own, without the extension.
+pub fn file_stem(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn decoded(text: &str, what: &str) -> Result<String, UriError> {
+    let bad = || {
+        fail(format!(
+            "{what} has a '%' that is not followed by two hex digits: a '%' itself is written %25"
+        ))
+    };
+    for (at, _) in text.match_indices('%') {
+        let digits = text.as_bytes().get(at + 1..at + 3).ok_or_else(bad)?;
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(bad());
+        }
+    }
+    let decoded = percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| fail(format!("{what} is not UTF-8")))?;
+    if decoded.contains('\0') {
+        return Err(fail(format!("{what} holds a NUL byte")));
+    }
+    Ok(decoded.into_owned())
+}
+
+/// The identity of a job that was given none: `<engine>-<host>-<port>`, or `sqlite-<path as words>`.
+pub fn default_job_id(engine: EngineKey, source: &Source) -> JobId {
+    let words = match source {
+        Source::File(path) => format!("{engine}-{}", path.display()),
+        Source::Server(server) => {
+            let first = server.hosts.first();
+            let name = first
+                .map(|h| h.name.as_str())
+                .filter(|n| !n.is_empty())
+                .unwrap_or("localhost");
+            let port = first.and_then(|h| h.port).unwrap_or(default_port(engine));
+            format!("{engine}-{}-{port}", name.trim_start_matches('/'))
+        }
+    };
+    JobId::from_words(&words)
+}
+
+#[cfg(test)]
+mod tests;

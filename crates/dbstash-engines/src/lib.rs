@@ -1,3 +1,18 @@
 //! The databases dbstash knows: connections, dump commands and completeness checks.
 
 pub mod conn;
+mod ends;
+mod pg;
+mod sqlite;
+mod tar;
+
+use dbstash_core::engine::Engine;
+use dbstash_core::job::EngineKey;
+
+/// The engine of a key.
+pub fn engine(key: EngineKey) -> &'static dyn Engine {
+    match key {
+        EngineKey::Pg => &pg::Pg,
+        EngineKey::Sqlite => &sqlite::Sqlite,
+    }
+}

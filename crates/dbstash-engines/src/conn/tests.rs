@@ -1,0 +1,172 @@
+use dbstash_core::secret::ExposeSecret as _;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
+
+use super::*;
+
+fn server(uri: &str) -> (Server, Option<String>) {
+    let connection = parse_uri(uri).unwrap_or_else(|e| panic!("{uri}: {e}"));
+    match connection.source {
+        Source::Server(server) => (server, connection.database),
+        Source::File(path) => panic!("{path:?}"),
+    }
+}
+
+fn hosts(uri: &str) -> Vec<(String, Option<u16>)> {
+    server(uri)
+        .0
+        .hosts
+        .into_iter()
+        .map(|h| (h.name, h.port))
+        .collect()
+}
+
+fn error(uri: &str) -> String {
+    parse_uri(uri).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn every_part_of_a_pg_uri() {
+    let (server, database) = server(
+        "postgresql://us%40er:p%3Ass%2Fw%25@db.example:5433/sh%20op?sslmode=require&options=-c%20a%3Db+c",
+    );
+    assert_eq!(server.user.as_deref(), Some("us@er"));
+    assert_eq!(server.password.unwrap().expose_secret(), "p:ss/w%");
+    assert_eq!(
+        server.hosts,
+        [Host {
+            name: "db.example".into(),
+            port: Some(5433)
+        }]
+    );
+    assert_eq!(database.as_deref(), Some("sh op"));
+    let params = [("sslmode", "require"), ("options", "-c a=b+c")];
+    assert_eq!(
+        server.params,
+        params.map(|(k, v)| (k.to_owned(), v.to_owned()))
+    );
+}
+
+#[test]
+fn hosts_of_every_kind() {
+    let host = |name: &str, port| (name.to_owned(), port);
+    assert_eq!(hosts("postgres:///db"), []);
+    assert_eq!(hosts("postgres://h/db"), [host("h", None)]);
+    assert_eq!(hosts("postgres://[::1]:1/db"), [host("::1", Some(1))]);
+    assert_eq!(hosts("postgres://[fe80::1]/db"), [host("fe80::1", None)]);
+    assert_eq!(
+        hosts("postgres://a:1,b,[::1]:3/db"),
+        [host("a", Some(1)), host("b", None), host("::1", Some(3))]
+    );
+    assert_eq!(
+        hosts("postgres://%2Frun%2Fpg:2/db"),
+        [host("/run/pg", Some(2))]
+    );
+    assert_eq!(
+        hosts("postgres:///db?host=/run/pg&port=2"),
+        [host("/run/pg", Some(2))]
+    );
+    assert_eq!(
+        hosts("postgres://x/db?host=a,b&port=1,2"),
+        [host("a", Some(1)), host("b", Some(2))]
+    );
+    assert_eq!(hosts("postgres:///db?port=7"), [host("", Some(7))]);
+}
+
+#[test]
+fn the_query_wins_and_keeps_secrets_apart() {
+    let (server, database) =
+        server("postgres://a:b@h/db?user=u&password=p&dbname=d&sslpassword=canary-1");
+    assert_eq!(
+        (server.user.as_deref(), database.as_deref()),
+        (Some("u"), Some("d"))
+    );
+    assert_eq!(server.password.as_ref().unwrap().expose_secret(), "p");
+    assert!(server.params.is_empty() && server.secret_params[0].0 == "sslpassword");
+    assert!(!format!("{server:?}").contains("canary"));
+}
+
+#[test]
+fn sqlite_paths() {
+    for (uri, path) in [
+        ("sqlite:///data/app.db", "/data/app.db"),
+        ("sqlite:/data/app.db", "/data/app.db"),
+        ("sqlite:data/app.db", "data/app.db"),
+        ("file:///data/my%20app%3F.db?mode=ro", "/data/my app?.db"),
+        ("file:/data/app.db", "/data/app.db"),
+    ] {
+        let connection = parse_uri(uri).unwrap();
+        assert!(
+            matches!(&connection.source, Source::File(p) if p.as_os_str() == path),
+            "{uri}"
+        );
+        assert!(connection.database.is_some());
+    }
+    assert!(error("sqlite://data/app.db").contains("sqlite:///data/app.db"));
+    assert!(
+        error("sqlite:").contains("names no file") && error("file:///").contains("names no file")
+    );
+    assert!(error("file:/a?vfs=x").contains("mode=ro"));
+}
+
+#[test]
+fn mistakes_are_named_and_tell_no_secret() {
+    for (uri, told) in [
+        ("", "scheme"),
+        ("canary", "scheme"),
+        (
+            "mysqlx://u:canary@h/db",
+            "unknown scheme mysqlx://; known are postgresql://",
+        ),
+        ("postgres:u:canary@h/db", "'//'"),
+        ("postgres://u:canary@h:99999/db", "1 to 65535"),
+        ("postgres://u:canary@h:0/db", "1 to 65535"),
+        ("postgres://u:can@ary@h/db", "%40"),
+        ("postgres://u:can/ary@h/db", "%2F"),
+        ("postgres://u:can#ary@h/db", "%23"),
+        ("postgres://u:canary%zz@h/db", "%25"),
+        ("postgres://u:canary%00@h/db", "NUL"),
+        ("postgres://u:canary%ff@h/db", "UTF-8"),
+        ("postgres://u:canary@::1/db", "[::1]"),
+        ("postgres://u:canary@[::1/db", "']'"),
+        ("postgres://u:canary@h/db?sslmode", "'='"),
+        ("postgres://u:canary@a,b/db?port=1,2,3", "ports"),
+        ("postgres://u:canary@h/db\n", "control"),
+    ] {
+        let error = error(uri);
+        assert!(error.contains(told), "{uri}: {error}");
+        assert!(!error.contains("can"), "{uri}: {error}");
+    }
+}
+
+#[test]
+fn job_ids() {
+    let id = |uri: &str| {
+        let connection = parse_uri(uri).unwrap();
+        default_job_id(connection.engine, &connection.source).to_string()
+    };
+    assert_eq!(id("postgres://db.example/x"), "pg-db.example-5432");
+    assert_eq!(id("postgres://a:1,b:2/x"), "pg-a-1");
+    assert_eq!(id("postgres:///x"), "pg-localhost-5432");
+    assert_eq!(id("postgres:///x?host=/run/pg"), "pg-run-pg-5432");
+    assert_eq!(id("postgres://[::1]/x"), "pg-1-5432");
+    assert_eq!(id("sqlite:///data/my app.db"), "sqlite-data-my-app.db");
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(text in "\\PC{0,60}", scheme in "(postgres://|sqlite:|file://|)") {
+        let _ = parse_uri(&format!("{scheme}{text}"));
+    }
+
+    #[test]
+    fn encoded_parts_come_back(user in "[^\\x00]{1,20}", password in "[^\\x00]{0,20}", database in "[^\\x00]{1,20}") {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let uri = format!("postgres://{}:{}@h/{}", encoded(&user), encoded(&password), encoded(&database));
+        let (server, found) = server(&uri);
+        prop_assert_eq!(server.user, Some(user));
+        let kept = server.password.unwrap();
+        prop_assert_eq!(kept.expose_secret(), password.as_str());
+        prop_assert_eq!(found, Some(database));
+    }
+}

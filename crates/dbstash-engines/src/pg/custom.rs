@@ -1,0 +1,445 @@
+//! pg_dump's custom format (`-Fc`), read as it passes: header, table of contents, data blocks.
+//!
+//! As of archive versions 1.12 (PostgreSQL 9.0) to 1.16 (PostgreSQL 17 and 18): a header; as many entries as it says;
+//! then one block for each entry that promises data: a type, the entry's number, and chunks, each after its length, up
+//! to one of length 0. A block of large objects holds such a run of chunks for every object, each after the object's
+//! number, up to number 0. The stream ends where a block ends.
+
+use dbstash_core::engine::{Check, Incomplete, Passed};
+
+/// What is longer is no version.
+const LONGEST_TEXT: usize = 200;
+const VERSIONS: std::ops::RangeInclusive<u8> = 12..=16;
+/// Magic, version (3), sizes of numbers and offsets, format.
+const HEADER: usize = 11;
+/// The format byte of a custom archive.
+const CUSTOM: u8 = 1;
+const DATA: u8 = 1;
+const LARGE_OBJECTS: u8 = 3;
+/// The mark of an entry without data, in the place of its offset.
+const NO_DATA: u8 = 3;
+
+/// Follows the stream. Table data is skipped, not looked at.
+#[derive(Default)]
+pub(super) struct Custom {
+    state: State,
+    /// The part of the next field that has come.
+    field: Vec<u8>,
+    /// Bytes to pass over before it.
+    skip: u64,
+    int_size: usize,
+    offset_size: usize,
+    minor: u8,
+    entries: i64,
+    promised: u64,
+    blocks: u64,
+    server_version: Option<String>,
+    tool_version: Option<String>,
+    broken: Option<String>,
+}
+
+/// Which field is next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Header,
+    Compression,
+    /// This many numbers of the date are left.
+    Date(u8),
+    DatabaseName,
+    ServerVersion,
+    ToolVersion,
+    /// The text of the version whose length came before.
+    Text {
+        length: usize,
+        of_server: bool,
+    },
+    EntryCount,
+    /// This field of an entry.
+    Entry(usize),
+    /// Texts up to a missing one.
+    Dependency,
+    Offset,
+    BlockType,
+    BlockId {
+        large_objects: bool,
+    },
+    Chunk {
+        large_object: bool,
+    },
+    LargeObject,
+}
+
+/// The fields of an entry before its dependencies: a number or a text, and the version that brought it.
+const ENTRY: [(Kind, u8); 16] = {
+    use Kind::{Number, Text};
+    [
+        (Number, 0),  // number
+        (Number, 0),  // has data
+        (Text, 0),    // catalog
+        (Text, 0),    // oid
+        (Text, 0),    // name
+        (Text, 0),    // kind
+        (Number, 11), // section
+        (Text, 0),    // definition
+        (Text, 0),    // drop statement
+        (Text, 0),    // copy statement
+        (Text, 0),    // schema
+        (Text, 0),    // tablespace
+        (Text, 14),   // access method
+        (Number, 16), // kind of relation
+        (Text, 0),    // owner
+        (Text, 0),    // with oids
+    ]
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Number,
+    Text,
+}
+
+impl Check for Custom {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while self.broken.is_none() {
+            let passed = usize::try_from(self.skip)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            self.skip -= passed as u64;
+            bytes = &bytes[passed..];
+            let missing = self.size() - self.field.len();
+            let (part, rest) = bytes.split_at(missing.min(bytes.len()));
+            if self.skip > 0 || part.len() < missing {
+                self.field.extend_from_slice(part);
+                return;
+            }
+            bytes = rest;
+            self.field.extend_from_slice(part);
+            let field = std::mem::take(&mut self.field);
+            match self.step(&field) {
+                Ok(next) => self.state = next,
+                Err(what) => self.broken = Some(what.to_owned()),
+            }
+            self.field = field;
+            self.field.clear();
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        if let Some(what) = self.broken {
+            return Err(Incomplete(format!("it is no pg_dump archive: {what}")));
+        }
+        if self.state != State::BlockType || self.skip > 0 || !self.field.is_empty() {
+            return Err(Incomplete("the archive ends in the middle".into()));
+        }
+        if self.blocks != self.promised {
+            let (blocks, promised) = (self.blocks, self.promised);
+            return Err(Incomplete(format!(
+                "the archive promises the data of {promised} entries and has that of {blocks}"
+            )));
+        }
+        Ok(Passed {
+            server_version: self.server_version,
+            tool_version: self
+                .tool_version
+                .map(|version| format!("pg_dump version {version}")),
+            ..Passed::by("blocks")
+        })
+    }
+}
+
+impl Custom {
+    /// The size of the next field.
+    fn size(&self) -> usize {
+        match self.state {
+            State::Header => HEADER,
+            State::Compression if self.minor >= 15 => 1,
+            State::Text { length, .. } => length,
+            State::Offset => 1 + self.offset_size,
+            State::BlockType => 1,
+            _ => 1 + self.int_size,
+        }
+    }
+
+    /// Takes a whole field, and says which one follows.
+    fn step(&mut self, field: &[u8]) -> Result<State, &'static str> {
+        Ok(match self.state {
+            State::Header => self.header(field)?,
+            State::Compression => State::Date(7),
+            State::Date(1) => State::DatabaseName,
+            State::Date(left) => State::Date(left - 1),
+            State::DatabaseName => {
+                self.pass_over(field)?;
+                State::ServerVersion
+            }
+            State::ServerVersion => self.text(field, true)?,
+            State::ToolVersion => self.text(field, false)?,
+            State::Text { of_server, .. } => {
+                let text = Some(String::from_utf8_lossy(field).into_owned());
+                if of_server {
+                    self.server_version = text;
+                    State::ToolVersion
+                } else {
+                    self.tool_version = text;
+                    State::EntryCount
+                }
+            }
+            State::EntryCount => {
+                self.entries = number(field)?;
+                if self.entries < 0 {
+                    return Err("it has a negative number of entries");
+                }
+                self.next_entry()
+            }
+            State::Entry(n) => {
+                if ENTRY[n].0 == Kind::Text {
+                    self.pass_over(field)?;
+                }
+                self.entry_from(n + 1)
+            }
+            State::Dependency => {
+                if self.pass_over(field)? {
+                    State::Dependency
+                } else {
+                    State::Offset
+                }
+            }
+            State::Offset => {
+                if field[0] != NO_DATA {
+                    self.promised += 1;
+                }
+                self.entries -= 1;
+                self.next_entry()
+            }
+            State::BlockType => match field[0] {
+                DATA => State::BlockId {
+                    large_objects: false,
+                },
+                LARGE_OBJECTS => State::BlockId {
+                    large_objects: true,
+                },
+                _ => return Err("it has a block of an unknown type"),
+            },
+            State::BlockId {
+                large_objects: true,
+            } => State::LargeObject,
+            State::BlockId {
+                large_objects: false,
+            } => State::Chunk {
+                large_object: false,
+            },
+            State::LargeObject if number(field)? == 0 => self.block_ends(),
+            State::LargeObject => State::Chunk { large_object: true },
+            State::Chunk { large_object } => match u64::try_from(number(field)?) {
+                Ok(0) if large_object => State::LargeObject,
+                Ok(0) => self.block_ends(),
+                Ok(length) => {
+                    self.skip = length;
+                    State::Chunk { large_object }
+                }
+                Err(_) => return Err("it has a chunk of negative length"),
+            },
+        })
+    }
+
+    fn header(&mut self, field: &[u8]) -> Result<State, &'static str> {
+        let [
+            b'P',
+            b'G',
+            b'D',
+            b'M',
+            b'P',
+            major,
+            minor,
+            _,
+            int_size,
+            offset_size,
+            format,
+        ] = *field
+        else {
+            return Err("it does not begin with PGDMP");
+        };
+        if major != 1 || !VERSIONS.contains(&minor) {
+            return Err("its archive version is not known");
+        }
+        if format != CUSTOM || !(4..=8).contains(&int_size) || !(4..=8).contains(&offset_size) {
+            return Err("its header makes no sense");
+        }
+        self.minor = minor;
+        (self.int_size, self.offset_size) = (int_size.into(), offset_size.into());
+        Ok(State::Compression)
+    }
+
+    /// A text of which only the length has come; whether there is one.
+    fn pass_over(&mut self, length: &[u8]) -> Result<bool, &'static str> {
+        match u64::try_from(number(length)?) {
+            Ok(length) => {
+                self.skip = length;
+                Ok(true)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// A version, kept unless it is absurdly long.
+    fn text(&mut self, length: &[u8], of_server: bool) -> Result<State, &'static str> {
+        let next = if of_server {
+            State::ToolVersion
+        } else {
+            State::EntryCount
+        };
+        if let Ok(length @ 1..=LONGEST_TEXT) = usize::try_from(number(length)?) {
+            return Ok(State::Text { length, of_server });
+        }
+        self.pass_over(length)?;
+        Ok(next)
+    }
+
+    fn next_entry(&self) -> State {
+        if self.entries == 0 {
+            State::BlockType
+        } else {
+            State::Entry(0)
+        }
+    }
+
+    fn entry_from(&self, n: usize) -> State {
+        let known = |n: &usize| ENTRY[*n].1 <= self.minor;
+        (n..ENTRY.len())
+            .find(known)
+            .map_or(State::Dependency, State::Entry)
+    }
+
+    fn block_ends(&mut self) -> State {
+        self.blocks += 1;
+        State::BlockType
+    }
+}
+
+/// A sign, and the magnitude with its least byte first.
+fn number(field: &[u8]) -> Result<i64, &'static str> {
+    let [sign, magnitude @ ..] = field else {
+        return Err("a number is missing");
+    };
+    let value = magnitude
+        .iter()
+        .rev()
+        .fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = i64::try_from(value).map_err(|_| "a number is too big")?;
+    Ok(if *sign == 0 { value } else { -value })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn int(value: i32) -> Vec<u8> {
+        let mut bytes = vec![u8::from(value < 0)];
+        bytes.extend(value.unsigned_abs().to_le_bytes());
+        bytes
+    }
+
+    fn text(value: &str) -> Vec<u8> {
+        [
+            int(i32::try_from(value.len()).unwrap()),
+            value.as_bytes().to_vec(),
+        ]
+        .concat()
+    }
+
+    /// An archive of the given version: one entry with data, one without, one with two large objects.
+    fn archive(minor: u8) -> Vec<u8> {
+        let mut out = [&b"PGDMP"[..], &[1, minor, 0, 4, 8, 1]].concat();
+        out.extend(if minor >= 15 { vec![0] } else { int(-1) });
+        (0..7).for_each(|n| out.extend(int(n)));
+        out.extend([text("shop"), text("15.18 (Debian)"), text("16.1")].concat());
+        out.extend(int(3));
+        for (id, mark) in [(1, 1_u8), (2, NO_DATA), (3, 1)] {
+            for (kind, since) in ENTRY {
+                if since <= minor {
+                    out.extend(if kind == Kind::Number {
+                        int(id)
+                    } else {
+                        text(&"x".repeat(300))
+                    });
+                }
+            }
+            out.extend([text("1"), text("2"), int(-1)].concat());
+            out.push(mark);
+            out.extend([0; 8]);
+        }
+        out.push(DATA);
+        out.extend([int(1), text("1\tone\n"), text("2\ttwo\n"), int(0)].concat());
+        out.push(LARGE_OBJECTS);
+        out.extend(
+            [
+                int(3),
+                int(77),
+                text("blob"),
+                int(0),
+                int(78),
+                int(0),
+                int(0),
+            ]
+            .concat(),
+        );
+        out
+    }
+
+    fn verdict<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Passed, Incomplete> {
+        let mut check = Box::new(Custom::default());
+        chunks.into_iter().for_each(|chunk| check.feed(chunk));
+        check.finish()
+    }
+
+    #[test]
+    fn whole_in_every_version_and_short_at_every_byte() {
+        for minor in VERSIONS {
+            let archive = archive(minor);
+            let passed = verdict([&archive[..]]).unwrap();
+            assert_eq!(passed.server_version.as_deref(), Some("15.18 (Debian)"));
+            assert_eq!(passed.tool_version.as_deref(), Some("pg_dump version 16.1"));
+            for end in 0..archive.len() {
+                assert!(verdict([&archive[..end]]).is_err(), "1.{minor} at {end}");
+            }
+            assert!(verdict([&archive[..], b"x"]).is_err());
+        }
+    }
+
+    #[test]
+    fn foreign_streams_are_named() {
+        assert!(
+            verdict([&b"--\n-- PostgreSQL database dump\n"[..]])
+                .unwrap_err()
+                .0
+                .contains("PGDMP")
+        );
+        assert!(
+            verdict([&archive(17)[..]])
+                .unwrap_err()
+                .0
+                .contains("version")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_verdict(cuts in prop::collection::vec(0_usize..20_000, 0..12), minor in VERSIONS) {
+            let archive = archive(minor);
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut % archive.len()).collect();
+            cuts.extend([0, archive.len()]);
+            cuts.sort_unstable();
+            prop_assert!(verdict(cuts.windows(2).map(|w| &archive[w[0]..w[1]])).is_ok());
+        }
+
+        #[test]
+        fn noise_never_panics(mut noise in prop::collection::vec(any::<u8>(), 0..400), at in 0_usize..300) {
+            let archive = archive(16);
+            let mut mixed = archive[..at.min(archive.len())].to_vec();
+            mixed.append(&mut noise);
+            let _ = verdict([&mixed[..]]);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What pg_dump's complaints mean, and the way out.
+
+/// One sentence for a known complaint.
+pub(super) fn explain(stderr: &str) -> Option<String> {
+    let quoted = |after: &str| {
+        let rest = &stderr[stderr.find(after)? + after.len()..];
+        rest.split('"').nth(1).map(str::to_owned)
+    };
+    let has = |text: &str| stderr.contains(text);
+    if has("server version mismatch") {
+        let after = |text: &str| {
+            let rest = &stderr[stderr.find(text)? + text.len()..];
+            rest.split([';', '\n'])
+                .next()
+                .map(|version| version.trim().to_owned())
+        };
+        let server = after("server version: ")?;
+        let tool = after("pg_dump version: ").or_else(|| after("pg_dumpall version: "))?;
+        return Some(format!(
+            "the server is PostgreSQL {server} and the dump tool is only {tool}: use the client of the server's \
+             major version or a newer one"
+        ));
+    }
+    if has("password authentication failed for user") {
+        let user = quoted("password authentication failed for user").unwrap_or_default();
+        return Some(format!(
+            "the server refuses the password of user \"{user}\": check DB_URI or DB_PASSWORD"
+        ));
+    }
+    if has("no password supplied") {
+        return Some(
+            "the server asks for a password and none is set: set it in DB_URI or DB_PASSWORD"
+                .into(),
+        );
+    }
+    if has("does not exist") && has("database \"") {
+        let database = quoted("database ").unwrap_or_default();
+        return Some(format!(
+            "the server has no database \"{database}\": check DB_URI or DB_NAME"
+        ));
+    }
+    if has("role \"") && has("does not exist") {
+        let role = quoted("role ").unwrap_or_default();
+        return Some(format!(
+            "the server has no role \"{role}\": check the user in DB_URI or DB_USER"
+        ));
+    }
+    if has("could not translate host name") {
+        let host = quoted("could not translate host name").unwrap_or_default();
+        return Some(format!(
+            "the name \"{host}\" cannot be resolved: check the host, and the network's name server"
+        ));
+    }
+    if has("permission denied for") {
+        let what = stderr[stderr.find("permission denied for")?..]
+            .lines()
+            .next()?
+            .to_owned();
+        return Some(format!(
+            "{what}: the role may not read everything; GRANT pg_read_all_data to it, or dump as the owner"
+        ));
+    }
+    if has("no pg_hba.conf entry") {
+        return Some(
+            "the server's pg_hba.conf lets this user, host and encryption not in: add a line there"
+                .into(),
+        );
+    }
+    if has("certificate verify failed") || has("SSL error") || has("server does not support SSL") {
+        return Some(
+            "the TLS connection was refused: check sslmode and sslrootcert of DB_URI".into(),
+        );
+    }
+    if has("Connection refused") || has("timeout expired") || has("Connection timed out") {
+        let server = stderr.find("connection to server").map(|at| {
+            let end = stderr[at..]
+                .find(" failed")
+                .map_or(stderr.len(), |end| at + end);
+            stderr[at + "connection to server ".len()..end].to_owned()
+        });
+        return Some(format!(
+            "the server {} does not answer: check host, port and firewall, and that it runs",
+            server.unwrap_or_default()
+        ));
+    }
+    if has("server closed the connection unexpectedly") || has("terminating connection") {
+        return Some(
+            "the server ended the connection in the middle of the dump: see its log".into(),
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_complaints() {
+        for (stderr, told) in [
+            (
+                "pg_dump: error: aborting because of server version mismatch\n\
+                 pg_dump: detail: server version: 18.1 (Debian 18.1-1); pg_dump version: 15.18 (Debian)",
+                "PostgreSQL 18.1 (Debian 18.1-1) and the dump tool is only 15.18",
+            ),
+            (
+                "pg_dump: error: connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  password \
+                 authentication failed for user \"stash\"",
+                "password of user \"stash\"",
+            ),
+            (
+                "... FATAL:  database \"nonesuch\" does not exist",
+                "no database \"nonesuch\"",
+            ),
+            (
+                "pg_dump: error: could not translate host name \"no.invalid\" to address: Name or service not known",
+                "\"no.invalid\" cannot be resolved",
+            ),
+            (
+                "pg_dump: error: connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs",
+                "at \"127.0.0.1\", port 1 does not answer",
+            ),
+            (
+                "pg_dump: error: query failed: ERROR:  permission denied for table secret\nq",
+                "table secret: the role",
+            ),
+        ] {
+            let sentence = explain(stderr).unwrap_or_else(|| panic!("{stderr}"));
+            assert!(sentence.contains(told), "{sentence}");
+        }
+        assert_eq!(explain("something new"), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! What the user's own words for pg_dump mean, read as getopt_long reads them.
+
+/// What pg_dump will write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    Plain,
+    Custom,
+    Tar,
+    Directory,
+}
+
+/// How pg_dump will compress it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    Gzip,
+    Zstd,
+    Lz4,
+}
+
+/// The words that matter to us.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Flags {
+    /// The format they ask for.
+    pub(super) output: Option<Output>,
+    /// Whether they name a format at all, known or not.
+    pub(super) names_format: bool,
+    /// The compression they ask for.
+    pub(super) compression: Option<Compression>,
+    /// What is odd about them.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Short options that take a value.
+const SHORT: &str = "deEfFhjlnNpSTtUZ";
+/// Long ones whose value may be the next word.
+const LONG: [&str; 27] = [
+    "compress",
+    "database",
+    "dbname",
+    "encoding",
+    "exclude-database",
+    "exclude-extension",
+    "exclude-schema",
+    "exclude-table",
+    "exclude-table-and-children",
+    "exclude-table-data",
+    "exclude-table-data-and-children",
+    "extension",
+    "extra-float-digits",
+    "file",
+    "filter",
+    "format",
+    "host",
+    "include-foreign-data",
+    "jobs",
+    "lock-wait-timeout",
+    "port",
+    "restrict-key",
+    "role",
+    "rows-per-insert",
+    "schema",
+    "section",
+    "snapshot",
+];
+const LONG_MORE: [&str; 6] = [
+    "superuser",
+    "sync-method",
+    "table",
+    "table-and-children",
+    "username",
+    "statistics",
+];
+
+impl Flags {
+    /// Reads the words in order; the last word on a matter counts.
+    pub(super) fn read(words: &[String]) -> Self {
+        let mut flags = Self::default();
+        let mut words = words.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            if word == "--" {
+                break;
+            }
+            if let Some(long) = word.strip_prefix("--") {
+                let (name, value) = long
+                    .split_once('=')
+                    .map_or((long, None), |(n, v)| (n, Some(v)));
+                if let Some(short @ ("Fd" | "Fc" | "Fp" | "Ft")) = Some(name) {
+                    flags.warnings.push(format!(
+                        "DUMP_EXTRA_ARGS: pg_dump does not know --{short}; did you mean -{short}?{}",
+                        if short == "Fd" { " And a directory cannot be streamed" } else { "" }
+                    ));
+                    continue;
+                }
+                let name = full_name(name);
+                let value = match value {
+                    Some(value) => value,
+                    None if takes_value(name) => words.next().unwrap_or_default(),
+                    None => "",
+                };
+                flags.option(name, value, word);
+            } else if let Some(bundle) = word.strip_prefix('-') {
+                for (at, letter) in bundle.char_indices() {
+                    if !SHORT.contains(letter) {
+                        continue;
+                    }
+                    let rest = &bundle[at + letter.len_utf8()..];
+                    let value = if rest.is_empty() {
+                        words.next().unwrap_or_default()
+                    } else {
+                        rest
+                    };
+                    match letter {
+                        'F' => flags.option("format", value, word),
+                        'Z' => flags.option("compress", value, word),
+                        'f' => flags.option("file", value, word),
+                        _ => {}
+                    }
+                    break;
+                }
+            }
+        }
+        flags
+    }
+
+    fn option(&mut self, name: &str, value: &str, word: &str) {
+        match name {
+            "format" => {
+                self.names_format = true;
+                self.output = match value {
+                    "p" | "plain" => Some(Output::Plain),
+                    "c" | "custom" => Some(Output::Custom),
+                    "t" | "tar" => Some(Output::Tar),
+                    "d" | "directory" => {
+                        self.warnings.push(format!(
+                            "DUMP_EXTRA_ARGS: {word} makes pg_dump write a directory, which cannot be streamed"
+                        ));
+                        Some(Output::Directory)
+                    }
+                    _ => None,
+                };
+            }
+            "compress" => {
+                let method = value.split(':').next().unwrap_or_default();
+                self.compression = match method {
+                    "none" | "0" => None,
+                    "zstd" => Some(Compression::Zstd),
+                    "lz4" => Some(Compression::Lz4),
+                    _ => Some(Compression::Gzip),
+                };
+            }
+            "file" => self.warnings.push(format!(
+                "DUMP_EXTRA_ARGS: {word} makes pg_dump write to a file, and nothing is left to stream"
+            )),
+            _ => {}
+        }
+    }
+}
+
+fn takes_value(name: &str) -> bool {
+    LONG.contains(&name) || LONG_MORE.contains(&name)
+}
+
+/// The option an abbreviation stands for, where it matters to us.
+fn full_name(name: &str) -> &str {
+    match name {
+        "form" | "forma" => "format",
+        "comp" | "compr" | "compre" | "compres" => "compress",
+        name => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Flags {
+        Flags::read(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn formats_in_every_spelling() {
+        for (words, output) in [
+            (&["-Fc"][..], Output::Custom),
+            (&["-F", "c"], Output::Custom),
+            (&["--format=custom"], Output::Custom),
+            (&["--format", "c"], Output::Custom),
+            (&["--form=c"], Output::Custom),
+            (&["-vFc"], Output::Custom),
+            (&["-Ft"], Output::Tar),
+            (&["-Fc", "-Fp"], Output::Plain),
+        ] {
+            let flags = read(words);
+            assert_eq!(
+                (flags.output, flags.warnings.len()),
+                (Some(output), 0),
+                "{words:?}"
+            );
+            assert!(flags.names_format);
+        }
+        assert_eq!(read(&["-v", "--schema-only"]), Flags::default());
+    }
+
+    #[test]
+    fn compression_in_every_spelling() {
+        for (words, compression) in [
+            (&["-Z9"][..], Some(Compression::Gzip)),
+            (&["-Z", "5"], Some(Compression::Gzip)),
+            (&["--compress=zstd:9"], Some(Compression::Zstd)),
+            (&["--compress", "lz4"], Some(Compression::Lz4)),
+            (&["-Z0"], None),
+            (&["--compress=none"], None),
+            (&["-Z9", "-Z0"], None),
+        ] {
+            assert_eq!(read(words).compression, compression, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn conflicts_are_warned_about_and_values_are_not_misread() {
+        for words in [
+            &["-f", "x"][..],
+            &["-fx"],
+            &["--file=x"],
+            &["--file", "x"],
+            &["-vfx"],
+            &["-Fd"],
+            &["--format=d"],
+        ] {
+            assert_eq!(read(words).warnings.len(), 1, "{words:?}");
+        }
+        for words in [
+            &["-t", "-f"][..],
+            &["--table", "-Fd"],
+            &["-n-f"],
+            &["--exclude-table=-f"],
+            &["--filter=x"],
+            &["--format=custom"],
+            &["--", "-f"],
+        ] {
+            assert_eq!(read(words).warnings, [""; 0], "{words:?}");
+        }
+        assert!(read(&["--Fc"]).warnings[0].contains("did you mean -Fc?"));
+        assert!(read(&["--Fd"]).warnings[0].contains("directory"));
+    }
+}

@@ -1,0 +1,109 @@
+//! Plain SQL: the line at its end that pg_dump writes when it is done.
+
+use dbstash_core::engine::{Check, Incomplete, Passed};
+
+use crate::ends::Ends;
+
+/// How far from the end the footer may be: newer tools write `\unrestrict` after it.
+const TAIL: usize = 4 * 1024;
+/// Where the versions are, also after the roles of a pg_dumpall.
+const HEAD: usize = 64 * 1024;
+
+/// Looks for the footer of a `database` or a `cluster` dump.
+pub(super) struct Footer {
+    line: String,
+    ends: Ends,
+}
+
+impl Footer {
+    pub(super) fn new(what: &str) -> Self {
+        Self {
+            line: format!("-- PostgreSQL {what} dump complete"),
+            ends: Ends::new(HEAD, TAIL),
+        }
+    }
+
+    /// The rest of the first line that starts so.
+    fn told(&self, start: &str) -> Option<String> {
+        let head = String::from_utf8_lossy(self.ends.head());
+        let line = head.lines().find_map(|line| line.strip_prefix(start))?;
+        Some(line.trim().chars().take(100).collect())
+    }
+}
+
+impl Check for Footer {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.ends.feed(bytes);
+    }
+
+    fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        let trailer =
+            |line: &&[u8]| line.is_empty() || *line == b"--" || line.starts_with(b"\\unrestrict ");
+        let last = self.ends.last_lines().find(|line| !trailer(line));
+        // A row could hold the footer's words; then more would have to follow.
+        if last != Some(self.line.as_bytes()) || !self.ends.tail().ends_with(b"\n") {
+            return Err(Incomplete(format!(
+                "it does not end with the line '{}'",
+                self.line
+            )));
+        }
+        Ok(Passed {
+            server_version: self.told("-- Dumped from database version "),
+            tool_version: self.told("-- Dumped by "),
+            ..Passed::by("footer")
+        })
+    }
+}
+
+/// Text that pg_dump itself compressed: its footer is out of sight.
+pub(super) struct Compressed;
+
+impl Check for Compressed {
+    fn feed(&mut self, _bytes: &[u8]) {}
+
+    fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        Ok(Passed::degraded("compressed by pg_dump itself"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18 (Debian)\n\
+        -- Dumped by pg_dump version 16.1\n\nSET x = 1;\n\n--\n-- PostgreSQL database dump complete\n--\n\n";
+
+    fn verdict(text: &str, what: &str) -> Result<Passed, Incomplete> {
+        let mut check = Box::new(Footer::new(what));
+        for chunk in text.as_bytes().chunks(7) {
+            check.feed(chunk);
+        }
+        check.finish()
+    }
+
+    #[test]
+    fn whole_only_with_its_last_line() {
+        let passed = verdict(GOOD, "database").unwrap();
+        assert_eq!(passed.server_version.as_deref(), Some("15.18 (Debian)"));
+        assert_eq!(passed.tool_version.as_deref(), Some("pg_dump version 16.1"));
+        let line_end = GOOD.find("complete").unwrap() + "complete\n".len();
+        for end in 0..line_end {
+            assert!(verdict(&GOOD[..end], "database").is_err(), "{end}");
+        }
+        assert!(verdict(&format!("{GOOD}\\unrestrict AbC123\n\n"), "database").is_ok());
+        assert!(verdict(&format!("{GOOD}1\tmore\n"), "database").is_err());
+        assert!(verdict(GOOD, "cluster").is_err());
+        assert!(
+            verdict(
+                &GOOD.replace("database dump complete", "database cluster dump complete"),
+                "database cluster"
+            )
+            .is_ok()
+        );
+        let in_a_row = GOOD.replace(
+            "-- PostgreSQL database dump complete",
+            "7\t-- PostgreSQL database dump complete",
+        );
+        assert!(verdict(&in_a_row, "database").is_err());
+    }
+}

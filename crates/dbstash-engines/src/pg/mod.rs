@@ -1,0 +1,160 @@
+//! PostgreSQL: `pg_dump` for one database, `pg_dumpall` for all of a server.
+
+mod conninfo;
+mod custom;
+mod explain;
+mod flags;
+mod footer;
+
+use dbstash_core::engine::{Check, Engine, Format, Plan, PlanError};
+use dbstash_core::invocation::{Invocation, Var};
+use dbstash_core::job::{Database, EngineKey, Job, Source};
+use dbstash_core::secret::{ExposeSecret as _, SecretString};
+
+use self::flags::{Compression, Flags, Output};
+use crate::tar::Tar;
+
+/// The engine.
+pub(crate) struct Pg;
+
+/// The section of the service file that holds what no variable can.
+const SERVICE: &str = "dbstash";
+
+impl Engine for Pg {
+    fn key(&self) -> EngineKey {
+        EngineKey::Pg
+    }
+
+    fn plan(&self, job: &Job, database: &Database) -> Result<Plan, PlanError> {
+        let Source::Server(server) = &job.source else {
+            return Err(PlanError(
+                "pg needs a server: set DB_URI=postgresql://... or DB_HOST".into(),
+            ));
+        };
+        let mut flags = Flags::read(&job.extra_args);
+        let (program, format, check) = match database {
+            Database::One(_) => {
+                if job.native_compression && flags.output.is_none() && flags.compression.is_none() {
+                    flags.output = Some(Output::Custom);
+                }
+                let (format, check) = format(&flags);
+                ("pg_dump", format, check)
+            }
+            Database::All => {
+                if job.native_compression {
+                    flags.warnings.push(
+                        "BACKUP_COMPRESS has no effect: pg_dumpall only writes plain SQL".into(),
+                    );
+                }
+                let footer = footer::Footer::new("database cluster");
+                ("pg_dumpall", PLAIN, Box::new(footer) as Box<dyn Check>)
+            }
+        };
+        let mut args = Vec::new();
+        if program == "pg_dump" && !flags.names_format {
+            let format = if flags.output == Some(Output::Custom) {
+                "custom"
+            } else {
+                "plain"
+            };
+            args.push(format!("--format={format}"));
+        }
+        args.push("--no-password".to_owned());
+        let service = (!server.secret_params.is_empty()).then_some(SERVICE);
+        let name = match database {
+            Database::One(name) => Some(name.as_str()),
+            Database::All => None,
+        };
+        args.push(format!(
+            "--dbname={}",
+            conninfo::conninfo(server, name, service)
+        ));
+        args.extend(job.extra_args.iter().cloned());
+
+        let mut invocation = Invocation::new(program, args);
+        invocation.inherits = &["PG*", "KRB5*", "SSL_CERT_*"];
+        if let Some(password) = &server.password {
+            invocation
+                .env
+                .push(("PGPASSWORD".into(), Var::Secret(password.clone())));
+        }
+        if service.is_some() {
+            let file = service_file(&server.secret_params)?;
+            invocation
+                .env
+                .push(("PGSERVICEFILE".into(), Var::File(file)));
+        }
+        Ok(Plan {
+            invocation,
+            format,
+            check,
+            warnings: flags.warnings,
+        })
+    }
+
+    fn explain(&self, stderr: &str) -> Option<String> {
+        explain::explain(stderr)
+    }
+}
+
+const PLAIN: Format = Format {
+    name: "plain",
+    extension: "sql",
+};
+
+/// What will come out, and what can tell that it is whole.
+fn format(flags: &Flags) -> (Format, Box<dyn Check>) {
+    match (flags.output.unwrap_or(Output::Plain), flags.compression) {
+        (Output::Custom, _) => (
+            Format {
+                name: "custom",
+                extension: "dump",
+            },
+            Box::new(custom::Custom::default()),
+        ),
+        (Output::Tar, _) => (
+            Format {
+                name: "tar",
+                extension: "tar",
+            },
+            Box::new(Tar::default()),
+        ),
+        (Output::Directory, _) => {
+            // It writes no stream at all; the run will fail on its empty output.
+            (PLAIN, Box::new(footer::Footer::new("database")))
+        }
+        (Output::Plain, Some(compression)) => {
+            let extension = match compression {
+                Compression::Gzip => "sql.gz",
+                Compression::Zstd => "sql.zst",
+                Compression::Lz4 => "sql.lz4",
+            };
+            (
+                Format {
+                    name: "plain",
+                    extension,
+                },
+                Box::new(footer::Compressed),
+            )
+        }
+        (Output::Plain, None) => (PLAIN, Box::new(footer::Footer::new("database"))),
+    }
+}
+
+/// Secret parameters that no variable can carry, in the file that libpq reads them from.
+fn service_file(params: &[(String, SecretString)]) -> Result<SecretString, PlanError> {
+    let mut text = format!("[{SERVICE}]\n");
+    for (name, value) in params {
+        let value = value.expose_secret();
+        if value.contains(['\n', '\r']) || value.trim() != value {
+            return Err(PlanError(format!(
+                "{name} in DB_URI cannot begin or end with a blank or hold a line break"
+            )));
+        }
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests;

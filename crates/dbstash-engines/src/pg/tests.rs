@@ -1,0 +1,123 @@
+use dbstash_core::engine::Engine as _;
+use dbstash_core::job::{Databases, Host, Limits, Naming, Server};
+
+use super::*;
+use crate::conn::parse_uri;
+
+fn job(uri: &str, extra: &[&str], native_compression: bool) -> Job {
+    let connection = parse_uri(uri).unwrap();
+    Job {
+        id: "j".parse().unwrap(),
+        engine: EngineKey::Pg,
+        source: connection.source,
+        databases: Databases::Named(connection.database.into_iter().collect()),
+        native_compression,
+        extra_args: extra.iter().map(|w| (*w).to_owned()).collect(),
+        naming: Naming {
+            template: "{db}".parse().unwrap(),
+            extension: None,
+            zone: chrono_tz::Tz::UTC,
+            host: "box".into(),
+        },
+        limits: Limits {
+            timeout: None,
+            stall: None,
+            min_size: 1,
+        },
+        retention: dbstash_core::retention::Policy::default(),
+        exclusive: true,
+    }
+}
+
+fn planned(uri: &str, extra: &[&str], native: bool) -> Plan {
+    let job = job(uri, extra, native);
+    Pg.plan(&job, &job.subjects()[0]).unwrap()
+}
+
+#[test]
+fn the_command_line_holds_no_secret_and_takes_names_literally() {
+    let plan = planned(
+        "postgresql://us%27er:canary-1@[::1]:5433,b/it%27s%20%5C%20%3D?sslmode=require&sslpassword=canary-2",
+        &["--no-owner"],
+        false,
+    );
+    assert_eq!(
+        plan.invocation
+            .args
+            .iter()
+            .map(|dbstash_core::invocation::Arg::Plain(a)| a.as_str())
+            .collect::<Vec<_>>(),
+        [
+            "--format=plain",
+            "--no-password",
+            "--dbname=service='dbstash' host='::1,b' port='5433,' user='us\\'er' dbname='it\\'s \\\\ =' sslmode='require'",
+            "--no-owner",
+        ]
+    );
+    assert!(!plan.invocation.to_string().contains("canary"));
+    let names: Vec<_> = plan
+        .invocation
+        .env
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["PGPASSWORD", "PGSERVICEFILE"]);
+}
+
+#[test]
+fn the_effective_format_decides_name_and_check() {
+    let uri = "postgres://h/d";
+    for (extra, native, format, extension) in [
+        (&[][..], false, "plain", "sql"),
+        (&[], true, "custom", "dump"),
+        (&["-Fc"], false, "custom", "dump"),
+        (&["-Fp"], true, "plain", "sql"),
+        (&["--format=tar"], false, "tar", "tar"),
+        (&["--compress=zstd:9"], false, "plain", "sql.zst"),
+        (&["-Z9"], true, "plain", "sql.gz"),
+        (&["-Fc", "-Z0"], true, "custom", "dump"),
+    ] {
+        let plan = planned(uri, extra, native);
+        assert_eq!(
+            (plan.format.name, plan.format.extension),
+            (format, extension),
+            "{extra:?}"
+        );
+        let ours = plan.invocation.to_string().matches("--format=").count();
+        let theirs = extra.iter().filter(|w| w.starts_with("--format")).count();
+        assert!(ours - theirs <= 1, "{}", plan.invocation);
+    }
+    assert!(
+        planned(uri, &["-Fc"], false)
+            .invocation
+            .to_string()
+            .matches("-F")
+            .count()
+            == 1
+    );
+}
+
+#[test]
+fn all_databases_are_a_pg_dumpall() {
+    let job = job("postgres://h:1/maintenance", &[], true);
+    let plan = Pg.plan(&job, &Database::All).unwrap();
+    assert_eq!(plan.invocation.program, "pg_dumpall");
+    assert_eq!((plan.format.extension, plan.warnings.len()), ("sql", 1));
+    assert!(!plan.invocation.to_string().contains("--format"));
+}
+
+#[test]
+fn a_server_without_hosts_is_left_to_libpq() {
+    let server = Server {
+        hosts: vec![Host {
+            name: String::new(),
+            port: Some(7),
+        }],
+        ..Server::default()
+    };
+    assert_eq!(
+        conninfo::conninfo(&server, Some("d"), None),
+        "port='7' dbname='d'"
+    );
+    assert_eq!(conninfo::conninfo(&Server::default(), None, None), "");
+}

@@ -48,11 +48,7 @@ impl App {
             self.tell(&Tick::Done(&reports));
         }
         let stopped_between_runs = reports.is_empty() && signals.caught().is_none();
-        Ok(if stopped_between_runs {
-            Exit::Failed
-        } else {
-            Exit::of(&reports, signals.caught())
-        })
+        Ok(if stopped_between_runs { Exit::Failed } else { Exit::of(&reports, signals.caught()) })
     }
 
     fn tell(&self, tick: &Tick<'_>) {
@@ -133,10 +129,7 @@ impl App {
 
 /// Writes a result to stdout. A reader that has seen enough is no failure.
 pub fn print(text: &str) -> io::Result<()> {
-    match io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| io::stdout().flush())
-    {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
     }

@@ -49,19 +49,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
     let given = |flag: &str| sub.get_flag(flag);
     let command = match name {
         "backup" => Command::Backup,
-        "list" => Command::List {
-            json: given("json"),
-        },
+        "list" => Command::List { json: given("json") },
         "prune" => Command::Prune { yes: given("yes") },
-        "config" => Command::Config {
-            json: given("json"),
-        },
+        "config" => Command::Config { json: given("json") },
         _ => Command::Run,
     };
-    Ok(Args {
-        command,
-        flags: flags(sub),
-    })
+    Ok(Args { command, flags: flags(sub) })
 }
 
 fn flags(matches: &ArgMatches) -> BTreeMap<String, String> {
@@ -83,21 +76,11 @@ ended by signal n.";
 pub fn command() -> Clap {
     let json = || {
         let help = "Print JSON";
-        Arg::new("json")
-            .long("json")
-            .action(ArgAction::SetTrue)
-            .help(help)
+        Arg::new("json").long("json").action(ArgAction::SetTrue).help(help)
     };
-    let yes = Arg::new("yes")
-        .long("yes")
-        .short('y')
-        .action(ArgAction::SetTrue)
-        .help("Do not ask");
+    let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask");
     let sub = |name: &'static str, about: &'static str| {
-        Clap::new(name)
-            .about(about)
-            .after_help(AFTER_SHORT)
-            .after_long_help(AFTER_LONG)
+        Clap::new(name).about(about).after_help(AFTER_SHORT).after_long_help(AFTER_LONG)
     };
     Clap::new("dbstash")
         .version(env!("CARGO_PKG_VERSION"))
@@ -108,17 +91,11 @@ pub fn command() -> Clap {
         .after_long_help(AFTER_LONG)
         .disable_help_subcommand(true)
         .subcommands([
-            sub(
-                "run",
-                "Back up once or on schedule, as the settings say (the default)",
-            ),
+            sub("run", "Back up once or on schedule, as the settings say (the default)"),
             sub("backup", "Make one backup now, whatever the schedule"),
             sub("list", "List the backups that are there").arg(json()),
-            sub(
-                "prune",
-                "Delete what the retention settings do not keep; --dry-run only shows it",
-            )
-            .arg(yes),
+            sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")
+                .arg(yes),
             sub("config", "Show every setting and where it is from").arg(json()),
         ])
         .args(table::ALL.iter().flat_map(|setting| arguments(setting)))
@@ -132,10 +109,7 @@ fn arguments(setting: &'static Setting) -> impl Iterator<Item = Arg> {
         // A password or an argument for another program may well start with a dash.
         .allow_hyphen_values(setting.kind == Kind::Words || setting.is_secret());
     let value = if setting.kind == Kind::Bool {
-        value
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true")
+        value.num_args(0..=1).require_equals(true).default_missing_value("true")
     } else {
         value.num_args(1)
     };
@@ -144,10 +118,7 @@ fn arguments(setting: &'static Setting) -> impl Iterator<Item = Arg> {
             .long(table::flag_of(&variable))
             .value_name("PATH")
             .num_args(1)
-            .help(format!(
-                "The path of a file that holds {}.\n[env: {variable}]",
-                setting.name
-            ))
+            .help(format!("The path of a file that holds {}.\n[env: {variable}]", setting.name))
     });
     std::iter::once(value).chain(file).map(|arg| {
         arg.global(true)
@@ -196,9 +167,7 @@ mod tests {
     }
 
     fn flag(line: &str, name: &str) -> Option<String> {
-        read(line)
-            .map(|args| args.flags.get(name).cloned())
-            .unwrap()
+        read(line).map(|args| args.flags.get(name).cloned()).unwrap()
     }
 
     #[test]
@@ -219,11 +188,7 @@ mod tests {
 
     #[test]
     fn flags_before_and_after_the_command() {
-        for line in [
-            "dbstash --db-uri x list",
-            "dbstash list --db-uri x",
-            "dbstash --db-uri=x",
-        ] {
+        for line in ["dbstash --db-uri x list", "dbstash list --db-uri x", "dbstash --db-uri=x"] {
             assert_eq!(flag(line, "DB_URI").as_deref(), Some("x"), "{line}");
         }
         assert_eq!(flag("dbstash list", "DB_URI"), None);
@@ -248,16 +213,8 @@ mod tests {
     #[test]
     fn values_are_taken_literally() {
         for (line, name, value) in [
-            (
-                "dbstash --dump-extra-args '-Fc -Z 9'",
-                "DUMP_EXTRA_ARGS",
-                "-Fc -Z 9",
-            ),
-            (
-                "dbstash --rclone-extra-args --fast-list",
-                "RCLONE_EXTRA_ARGS",
-                "--fast-list",
-            ),
+            ("dbstash --dump-extra-args '-Fc -Z 9'", "DUMP_EXTRA_ARGS", "-Fc -Z 9"),
+            ("dbstash --rclone-extra-args --fast-list", "RCLONE_EXTRA_ARGS", "--fast-list"),
             ("dbstash --db-password -x", "DB_PASSWORD", "-x"),
             ("dbstash --db-name='a, b'", "DB_NAME", "a, b"),
         ] {
@@ -267,19 +224,11 @@ mod tests {
 
     #[test]
     fn usage_mistakes_exit_2() {
-        for line in [
-            "dbstash --db-urx x",
-            "dbstash lsit",
-            "dbstash --db-uri",
-            "dbstash backup x",
-        ] {
+        for line in ["dbstash --db-urx x", "dbstash lsit", "dbstash --db-uri", "dbstash backup x"] {
             let error = read(line).err().unwrap();
             assert_eq!(error.exit_code(), 2, "{line}");
         }
-        assert_eq!(
-            read("dbstash --help").err().unwrap().kind(),
-            ErrorKind::DisplayHelp
-        );
+        assert_eq!(read("dbstash --help").err().unwrap().kind(), ErrorKind::DisplayHelp);
     }
 
     #[test]
@@ -287,22 +236,13 @@ mod tests {
         let help = command().render_long_help().to_string();
         for name in table::variables() {
             let flag = format!("--{}", table::flag_of(&name));
-            assert!(
-                help.contains(&flag) && help.contains(&format!("[env: {name}]")),
-                "{name}"
-            );
+            assert!(help.contains(&flag) && help.contains(&format!("[env: {name}]")), "{name}");
         }
         for group in table::Group::ALL {
-            assert!(
-                help.contains(&format!("\n{}:\n", group.title())),
-                "{group:?}"
-            );
+            assert!(help.contains(&format!("\n{}:\n", group.title())), "{group:?}");
         }
         assert!(help.contains("[default: {db}-{date}-{time}]"));
         let short = command().render_help().to_string();
-        assert!(
-            short.lines().count() < 25 && !short.contains("--db-uri"),
-            "{short}"
-        );
+        assert!(short.lines().count() < 25 && !short.contains("--db-uri"), "{short}");
     }
 }

@@ -31,10 +31,7 @@ pub fn main(
         Ok(args) => args,
         Err(error) => return usage(&error, &args),
     };
-    let layers = Layers {
-        environment: Environment::new(environment),
-        flags,
-    };
+    let layers = Layers { environment: Environment::new(environment), flags };
     let mut redactor = Redactor::default();
     let done = match command {
         Command::List { json } => list(&layers, json, &mut redactor),
@@ -48,10 +45,7 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if error.use_stderr() {
         let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-        let secrets: Vec<_> = words
-            .iter()
-            .flat_map(|word| secrets::in_uri(word))
-            .collect();
+        let secrets: Vec<_> = words.iter().flat_map(|word| secrets::in_uri(word)).collect();
         let redactor = Redactor::new(secrets.iter().map(String::as_str));
         complain(redactor.redact(&error.render().to_string()).trim_end());
     } else {
@@ -64,10 +58,7 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
 fn failed(error: &anyhow::Error, command: Command, redactor: &Redactor) -> ExitCode {
     match command {
         Command::Run | Command::Backup => tracing::error!(status = "failure", "{error:#}"),
-        _ => complain(&format!(
-            "error: {}",
-            redactor.redact(&format!("{error:#}"))
-        )),
+        _ => complain(&format!("error: {}", redactor.redact(&format!("{error:#}")))),
     }
     Exit::Failed.into()
 }
@@ -88,59 +79,27 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         return Ok(Exit::Done);
     }
     *redactor = settings.redactor();
-    logging::start(
-        &settings.log,
-        variable(layers, "RUST_LOG"),
-        redactor.clone(),
-    );
-    settings
-        .warnings
-        .iter()
-        .for_each(|text| tracing::warn!("{text}"));
-    settings
-        .notes
-        .iter()
-        .for_each(|text| tracing::info!("{text}"));
+    logging::start(&settings.log, variable(layers, "RUST_LOG"), redactor.clone());
+    settings.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+    settings.notes.iter().for_each(|text| tracing::info!("{text}"));
     if settings.dry_run && !matches!(command, Command::Prune { .. }) {
         return plan::show(&settings, command == Command::Backup);
     }
-    let state = open_state(
-        settings.state_dir.as_deref(),
-        variable(layers, "XDG_RUNTIME_DIR"),
-    )?;
+    let state = open_state(settings.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let env = child_environment(&layers.environment, &settings.remote);
     let destination = Destination::open(&settings.remote, env, &state)?;
-    let app = App {
-        state,
-        destination,
-        zone: settings.job.naming.zone,
-    };
-    let Settings {
-        job,
-        schedule,
-        on_start,
-        initial_delay,
-        dry_run,
-        ..
-    } = settings;
+    let app = App { state, destination, zone: settings.job.naming.zone };
+    let Settings { job, schedule, on_start, initial_delay, dry_run, .. } = settings;
     block_on(async {
         if let Command::Prune { yes } = command {
             return app.prune(&job, dry_run, yes).await;
         }
         let timetable = match command {
             Command::Backup => Timetable::now(job.naming.zone),
-            _ => Timetable {
-                schedule,
-                zone: job.naming.zone,
-                on_start,
-                initial_delay,
-            },
+            _ => Timetable { schedule, zone: job.naming.zone, on_start, initial_delay },
         };
-        let environment = layers
-            .environment
-            .iter()
-            .map(|(n, v)| (n.to_owned(), v.to_owned()))
-            .collect();
+        let environment =
+            layers.environment.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
         app.run(&job, &timetable, &Local { environment }).await
     })
 }
@@ -153,26 +112,16 @@ fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
     };
     *redactor = Redactor::new(place.secrets.iter().map(ExposeSecret::expose_secret));
     tell(&place.warnings);
-    let state = open_state(
-        place.state_dir.as_deref(),
-        variable(layers, "XDG_RUNTIME_DIR"),
-    )?;
+    let state = open_state(place.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let env = child_environment(&layers.environment, &place.remote);
     let destination = Destination::open(&place.remote, env, &state)?;
-    let app = App {
-        state,
-        destination,
-        zone: place.zone,
-    };
+    let app = App { state, destination, zone: place.zone };
     block_on(app.list(json))
 }
 
 /// One thread is enough for pipes, and costs the least while nothing happens.
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 /// Says every mistake: to people in lines, to a log in the form of a log.
@@ -180,19 +129,10 @@ fn refuse(mistakes: &Mistakes, layers: &Layers, command: Command) -> Exit {
     let unattended = matches!(command, Command::Run | Command::Backup);
     let text = variable(layers, "LOG_FORMAT").is_some_and(|f| f.eq_ignore_ascii_case("text"));
     if unattended && !text && !std::io::stderr().is_terminal() {
-        let log = LogSettings {
-            level: tracing::Level::INFO,
-            format: LogFormat::Json,
-        };
+        let log = LogSettings { level: tracing::Level::INFO, format: LogFormat::Json };
         logging::start(&log, None, Redactor::default());
-        mistakes
-            .warnings
-            .iter()
-            .for_each(|text| tracing::warn!("{text}"));
-        mistakes
-            .mistakes
-            .iter()
-            .for_each(|text| tracing::error!(phase = "settings", "{text}"));
+        mistakes.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+        mistakes.mistakes.iter().for_each(|text| tracing::error!(phase = "settings", "{text}"));
     } else {
         tell(&mistakes.warnings);
         for text in &mistakes.mistakes {
@@ -211,12 +151,7 @@ fn tell(warnings: &[String]) {
 /// A variable or flag that is looked at before, or beside, the settings.
 fn variable<'a>(layers: &'a Layers, name: &str) -> Option<&'a str> {
     let flag = layers.flags.get(name).map(String::as_str);
-    let value = flag.or_else(|| {
-        layers
-            .environment
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, v)| v)
-    });
+    let value =
+        flag.or_else(|| layers.environment.iter().find(|(n, _)| *n == name).map(|(_, v)| v));
     value.filter(|text| !text.is_empty())
 }

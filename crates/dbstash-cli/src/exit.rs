@@ -23,27 +23,14 @@ pub enum Exit {
 impl Exit {
     /// The code of runs that are over; `signal` is the one that was caught, if any.
     pub fn of(reports: &[Report], signal: Option<u8>) -> Self {
-        let interrupted = |r: &Report| {
-            matches!(
-                r.outcome,
-                Outcome::Failed {
-                    error: RunError::Interrupted,
-                    ..
-                }
-            )
-        };
+        let interrupted =
+            |r: &Report| matches!(r.outcome, Outcome::Failed { error: RunError::Interrupted, .. });
         match signal {
             Some(signal) if reports.iter().any(interrupted) => Self::Signal(signal),
-            _ if reports
-                .iter()
-                .any(|r| matches!(r.outcome, Outcome::Failed { .. })) =>
-            {
+            _ if reports.iter().any(|r| matches!(r.outcome, Outcome::Failed { .. })) => {
                 Self::Failed
             }
-            _ if reports
-                .iter()
-                .any(|r| matches!(r.outcome, Outcome::Skipped { .. })) =>
-            {
+            _ if reports.iter().any(|r| matches!(r.outcome, Outcome::Skipped { .. })) => {
                 Self::Skipped
             }
             _ => Self::Done,

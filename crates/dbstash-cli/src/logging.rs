@@ -17,20 +17,14 @@ pub fn start(settings: &LogSettings, directives: Option<&str>, redactor: Redacto
     let ours = format!("warn,dbstash_cli={level},dbstash_core={level},dbstash_engines={level}");
     let filter = EnvFilter::new(directives.filter(|d| !d.is_empty()).unwrap_or(&ours));
     let log = tracing_subscriber::fmt()
+        .with_target(false)
         .with_env_filter(filter)
         .with_writer(Redacting(redactor));
     match settings.format {
         LogFormat::Json => {
-            log.json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false)
-                .init();
+            log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
         }
-        LogFormat::Text => log
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            .init(),
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).with_target(false).init(),
     }
 }
 
@@ -92,18 +86,9 @@ impl Observer for LogObserver {
 fn summary(run: &RunId, report: &Report) {
     let duration = seconds(report.duration);
     match &report.outcome {
-        Outcome::Stored {
-            manifest,
-            object,
-            pruned,
-        } => {
-            let Some(Object {
-                bytes,
-                raw_bytes,
-                sha256,
-                passed: Passed { check, .. },
-                ..
-            }) = manifest.dump()
+        Outcome::Stored { manifest, object, pruned } => {
+            let Some(Object { bytes, raw_bytes, sha256, passed: Passed { check, .. }, .. }) =
+                manifest.dump()
             else {
                 return;
             };

@@ -82,11 +82,6 @@ impl Destination {
 
 /// Whether rclone could save this file, which it does by renaming a new one over it.
 fn is_writable(path: &Path) -> bool {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    [path, folder]
-        .iter()
-        .all(|p| rustix::fs::access(*p, rustix::fs::Access::WRITE_OK).is_ok())
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    [path, folder].iter().all(|p| rustix::fs::access(*p, rustix::fs::Access::WRITE_OK).is_ok())
 }

@@ -18,14 +18,9 @@ pub struct Signals {
 impl Signals {
     /// Listens from now on. Needs a running tokio runtime.
     pub fn listen() -> io::Result<Self> {
-        let signals = Self {
-            cancel: CancellationToken::new(),
-            caught: Arc::default(),
-        };
-        let (mut term, mut int) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        );
+        let signals = Self { cancel: CancellationToken::new(), caught: Arc::default() };
+        let (mut term, mut int) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let (cancel, caught) = (signals.cancel.clone(), Arc::clone(&signals.caught));
         tokio::spawn(async move {
             let number = tokio::select! {

@@ -16,31 +16,19 @@ pub fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit = next;
     }
-    if unit == "B" {
-        format!("{bytes} B")
-    } else {
-        format!("{value:.1} {unit}")
-    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
 }
 
 /// `3d 4h`, `5m`: the two biggest units.
 pub fn age(delta: TimeDelta) -> String {
     let seconds = delta.num_seconds().max(0);
     let parts = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
-    let first = parts
-        .iter()
-        .position(|(_, unit)| seconds >= *unit)
-        .unwrap_or(3);
+    let first = parts.iter().position(|(_, unit)| seconds >= *unit).unwrap_or(3);
     let mut text = String::new();
     let mut rest = seconds;
     for (name, unit) in parts.iter().skip(first).take(2) {
         if rest >= *unit || text.is_empty() {
-            let _ = write!(
-                text,
-                "{}{}{name}",
-                if text.is_empty() { "" } else { " " },
-                rest / unit
-            );
+            let _ = write!(text, "{}{}{name}", if text.is_empty() { "" } else { " " }, rest / unit);
         }
         rest %= unit;
     }
@@ -71,13 +59,7 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> Strin
 /// A name from a remote, safe to show on a terminal.
 pub fn shown(name: &str) -> String {
     name.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
         .collect()
 }
 
@@ -100,14 +82,8 @@ mod tests {
 
     #[test]
     fn a_table_lines_up() {
-        let rows = [
-            ["a".to_owned(), "1".to_owned()],
-            ["longer".to_owned(), "2".to_owned()],
-        ];
-        assert_eq!(
-            table(["NAME", "N"], &rows),
-            "NAME    N\na       1\nlonger  2\n"
-        );
+        let rows = [["a".to_owned(), "1".to_owned()], ["longer".to_owned(), "2".to_owned()]];
+        assert_eq!(table(["NAME", "N"], &rows), "NAME    N\na       1\nlonger  2\n");
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub trait Producer: Send {
     /// The next bytes; 0 is the end of the stream and says nothing about success.
     async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ProduceError>;
 
-    /// After the end of the stream: whether the producer itself ended well.
-    async fn finish(&mut self) -> Result<(), ProduceError>;
+    /// After the end of the stream: whether the producer itself ended well, and what it had to remark.
+    async fn finish(&mut self) -> Result<String, ProduceError>;
 
     /// Ends it, gently at first, and waits until nothing of it is left. Idempotent.
     async fn stop(&mut self, grace: Duration);
@@ -76,6 +76,7 @@ pub struct Artifact {
 pub struct Complete {
     raw_bytes: u64,
     passed: Passed,
+    remarks: String,
 }
 
 impl Complete {
@@ -88,18 +89,17 @@ impl Complete {
     pub fn passed(&self) -> &Passed {
         &self.passed
     }
+
+    /// What the producer said although it ended well: the end of a tool's stderr.
+    pub fn remarks(&self) -> &str {
+        &self.remarks
+    }
 }
 
 impl Artifact {
     /// A dump that needs at least `min_size` bytes.
     pub fn new(producer: Box<dyn Producer>, check: Box<dyn Check>, min_size: u64) -> Self {
-        Self {
-            producer,
-            check: Some(check),
-            min_size,
-            raw_bytes: 0,
-            ended: false,
-        }
+        Self { producer, check: Some(check), min_size, raw_bytes: 0, ended: false }
     }
 
     /// Bytes we hold ourselves and know to be whole.
@@ -120,30 +120,22 @@ impl Artifact {
 
     /// Whether this was a whole dump. Call it once, after the stream's end.
     pub async fn finish(&mut self) -> Result<Complete, ProduceError> {
-        self.producer.finish().await?;
-        let incomplete = |what: String| ProduceError::Incomplete {
-            what,
-            stderr: String::new(),
-        };
+        let remarks = self.producer.finish().await?;
+        let incomplete = |what: String| ProduceError::Incomplete { what, stderr: remarks.clone() };
         let Some(check) = self.check.take().filter(|_| self.ended) else {
             return Err(incomplete("its stream was not read to the end".to_owned()));
         };
         if self.raw_bytes == 0 {
             return Err(incomplete("it is empty".to_owned()));
         }
-        let passed = check
-            .finish()
-            .map_err(|Incomplete(what)| incomplete(what))?;
+        let passed = check.finish().map_err(|Incomplete(what)| incomplete(what))?;
         if self.raw_bytes < self.min_size {
             return Err(incomplete(format!(
                 "it has {} bytes, fewer than BACKUP_MIN_SIZE ({})",
                 self.raw_bytes, self.min_size
             )));
         }
-        Ok(Complete {
-            raw_bytes: self.raw_bytes,
-            passed,
-        })
+        Ok(Complete { raw_bytes: self.raw_bytes, passed, remarks })
     }
 
     /// Ends the producer. Idempotent.
@@ -157,14 +149,12 @@ struct Held(io::Cursor<Vec<u8>>);
 #[async_trait]
 impl Producer for Held {
     async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ProduceError> {
-        io::Read::read(&mut self.0, buf).map_err(|source| ProduceError::Read {
-            program: "memory".to_owned(),
-            source,
-        })
+        io::Read::read(&mut self.0, buf)
+            .map_err(|source| ProduceError::Read { program: "memory".to_owned(), source })
     }
 
-    async fn finish(&mut self) -> Result<(), ProduceError> {
-        Ok(())
+    async fn finish(&mut self) -> Result<String, ProduceError> {
+        Ok(String::new())
     }
 
     async fn stop(&mut self, _grace: Duration) {}
@@ -206,9 +196,6 @@ mod tests {
         let mut artifact = Artifact::new(held, Box::new(Known), 1000);
         while artifact.read(&mut [0; 16]).await.unwrap() > 0 {}
         let error = artifact.finish().await.unwrap_err().to_string();
-        assert!(
-            error.contains("4 bytes") && error.contains("BACKUP_MIN_SIZE (1000)"),
-            "{error}"
-        );
+        assert!(error.contains("4 bytes") && error.contains("BACKUP_MIN_SIZE (1000)"), "{error}");
     }
 }

@@ -49,14 +49,8 @@ pub struct Broken {
 impl Backup {
     /// The names of its objects on the remote.
     pub fn objects(&self) -> impl Iterator<Item = String> + '_ {
-        let folder = self
-            .manifest_name
-            .rfind('/')
-            .map_or("", |end| &self.manifest_name[..=end]);
-        self.manifest
-            .objects
-            .iter()
-            .map(move |object| format!("{folder}{}", object.name))
+        let folder = self.manifest_name.rfind('/').map_or("", |end| &self.manifest_name[..=end]);
+        self.manifest.objects.iter().map(move |object| format!("{folder}{}", object.name))
     }
 }
 
@@ -79,19 +73,13 @@ impl Catalog {
         let mut catalog = Self::default();
         let mut claimed = BTreeSet::new();
         for entry in entries.iter().filter(|e| is_manifest(&e.name)) {
-            let broken = |why: String| Broken {
-                manifest_name: entry.name.clone(),
-                why,
-            };
+            let broken = |why: String| Broken { manifest_name: entry.name.clone(), why };
             let read = match bodies.get(&entry.name) {
                 Some(body) => Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string())),
                 None => Err(broken("it could not be read".to_owned())),
             };
             match read.and_then(|manifest| {
-                let backup = Backup {
-                    manifest_name: entry.name.clone(),
-                    manifest,
-                };
+                let backup = Backup { manifest_name: entry.name.clone(), manifest };
                 claimed.extend(backup.objects());
                 missing(&backup, &sizes).map_or(Ok(backup), |why| Err(broken(why)))
             }) {
@@ -117,19 +105,16 @@ impl Catalog {
 
 /// What keeps a backup from being whole.
 fn missing(backup: &Backup, sizes: &HashMap<&str, ObjectSize>) -> Option<String> {
-    backup
-        .manifest
-        .objects
-        .iter()
-        .zip(backup.objects())
-        .find_map(|(object, name)| match sizes.get(name.as_str()) {
+    backup.manifest.objects.iter().zip(backup.objects()).find_map(|(object, name)| {
+        match sizes.get(name.as_str()) {
             None => Some(format!("its object {name} is missing")),
             Some(ObjectSize::Known(found)) if *found != object.bytes => Some(format!(
                 "its object {name} has {found} bytes and should have {}",
                 object.bytes
             )),
             Some(_) => None,
-        })
+        }
+    })
 }
 
 fn is_manifest(name: &str) -> bool {
@@ -164,20 +149,13 @@ async fn bodies(
         .filter(|e| is_manifest(&e.name) && is_safe_path(&e.name))
         .filter(|e| !matches!(e.size, ObjectSize::Known(size) if size > manifest::MAX_BYTES))
         .collect();
-    forget_unlisted(
-        cache,
-        cache,
-        &listed.iter().map(|e| e.name.as_str()).collect(),
-    );
+    forget_unlisted(cache, cache, &listed.iter().map(|e| e.name.as_str()).collect());
     let cached = |entry: &Entry| {
         let found = fs::metadata(cache.join(&entry.name)).ok()?.len();
         (entry.size == ObjectSize::Known(found)).then_some(())
     };
-    let cold: Vec<String> = listed
-        .iter()
-        .filter(|e| cached(e).is_none())
-        .map(|e| e.name.clone())
-        .collect();
+    let cold: Vec<String> =
+        listed.iter().filter(|e| cached(e).is_none()).map(|e| e.name.clone()).collect();
     if !cold.is_empty() {
         let made = state::private_dir(cache);
         made.map_err(|e| {
@@ -218,10 +196,7 @@ mod tests {
     use crate::manifest::tests::manifest;
 
     fn entry(name: &str, size: u64) -> Entry {
-        Entry {
-            name: name.into(),
-            size: ObjectSize::Known(size),
-        }
+        Entry { name: name.into(), size: ObjectSize::Known(size) }
     }
 
     fn now() -> DateTime<Utc> {
@@ -231,17 +206,11 @@ mod tests {
     #[test]
     fn only_a_whole_backup_is_listed() {
         let mut bodies = HashMap::new();
-        for (object, age) in [
-            ("f/whole.sql", 5),
-            ("short.sql", 4),
-            ("gone.sql", 3),
-            ("newest.sql", 1),
-        ] {
+        for (object, age) in
+            [("f/whole.sql", 5), ("short.sql", 4), ("gone.sql", 3), ("newest.sql", 1)]
+        {
             let file = object.rsplit('/').next().unwrap();
-            bodies.insert(
-                manifest::name_for(object),
-                manifest("j", "db", age, file).write(),
-            );
+            bodies.insert(manifest::name_for(object), manifest("j", "db", age, file).write());
         }
         let mut entries: Vec<Entry> = bodies.keys().map(|name| entry(name, 1)).collect();
         entries.extend([
@@ -272,11 +241,7 @@ mod tests {
         let name = temporary("a/b.sql", "20251230T235959Z-a1b2c3d4");
         assert_eq!(name, ".dbstash-tmp/b.sql.20251230T235959Z-a1b2c3d4.part");
         let fresh = temporary("b.sql", "20251231T000001Z-a1b2c3d4");
-        let entries = [
-            entry(&name, 5),
-            entry(&fresh, 5),
-            entry(".dbstash-tmp/foreign", 5),
-        ];
+        let entries = [entry(&name, 5), entry(&fresh, 5), entry(".dbstash-tmp/foreign", 5)];
         let catalog = Catalog::sort(&entries, &HashMap::new(), now());
         assert_eq!(catalog.stale, [name]);
         assert!(catalog.others.is_empty() && catalog.backups.is_empty());

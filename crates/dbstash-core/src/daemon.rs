@@ -29,12 +29,7 @@ pub struct Timetable {
 impl Timetable {
     /// One run, at once.
     pub fn now(zone: Tz) -> Self {
-        Self {
-            schedule: Schedule::Once,
-            zone,
-            on_start: false,
-            initial_delay: Duration::ZERO,
-        }
+        Self { schedule: Schedule::Once, zone, on_start: false, initial_delay: Duration::ZERO }
     }
 }
 
@@ -67,9 +62,7 @@ pub async fn serve(
     let mut due = timetable.on_start.then(|| cx.clock.now());
     let mut last = cx.clock.now();
     loop {
-        let planned = due
-            .take()
-            .or_else(|| timetable.schedule.next_after(last, timetable.zone));
+        let planned = due.take().or_else(|| timetable.schedule.next_after(last, timetable.zone));
         let Some(next) = planned else {
             tell(Tick::Never);
             return Vec::new();
@@ -94,10 +87,7 @@ pub async fn serve(
 /// Runs that were due after `from` and not after `to`, counted up to 1000.
 fn missed(timetable: &Timetable, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
     let after = |at: &DateTime<Utc>| timetable.schedule.next_after(*at, timetable.zone);
-    std::iter::successors(after(&from), after)
-        .take_while(|at| *at <= to)
-        .take(1000)
-        .count()
+    std::iter::successors(after(&from), after).take_while(|at| *at <= to).take(1000).count()
 }
 
 /// Waits for a time of day; `false` when a signal came first.

@@ -71,20 +71,12 @@ pub struct Passed {
 impl Passed {
     /// Passed by this check, nothing else known.
     pub fn by(check: &str) -> Self {
-        Self {
-            check: check.to_owned(),
-            degraded: None,
-            server_version: None,
-            tool_version: None,
-        }
+        Self { check: check.to_owned(), degraded: None, server_version: None, tool_version: None }
     }
 
     /// Only the tool's exit status vouches for the stream, for this reason.
     pub fn degraded(reason: &str) -> Self {
-        Self {
-            degraded: Some(reason.to_owned()),
-            ..Self::by("exit-status")
-        }
+        Self { degraded: Some(reason.to_owned()), ..Self::by("exit-status") }
     }
 }
 

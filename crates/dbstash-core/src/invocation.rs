@@ -39,16 +39,8 @@ pub enum Var {
 
 impl Invocation {
     /// What every child needs to find its files and speak its language.
-    pub const BASE: &'static [&'static str] = &[
-        "PATH",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "LANG",
-        "LC_*",
-        "TMPDIR",
-        "LD_LIBRARY_PATH",
-    ];
+    pub const BASE: &'static [&'static str] =
+        &["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "LD_LIBRARY_PATH"];
 
     /// A program with these plain arguments.
     pub fn new(program: &str, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
@@ -62,13 +54,10 @@ impl Invocation {
 
     /// Whether a variable of ours is handed down.
     pub fn inherits(&self, name: &str) -> bool {
-        Self::BASE
-            .iter()
-            .chain(self.inherits)
-            .any(|pattern| match pattern.strip_suffix('*') {
-                Some(start) => name.starts_with(start),
-                None => name == *pattern,
-            })
+        Self::BASE.iter().chain(self.inherits).any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == *pattern,
+        })
     }
 }
 
@@ -106,8 +95,7 @@ mod tests {
     #[test]
     fn shown_without_secrets_and_quoted() {
         let mut inv = Invocation::new("pg_dump", ["--dbname=host='a b'", "it's"]);
-        inv.env
-            .push(("PGPASSWORD".into(), Var::Secret("hunter22".into())));
+        inv.env.push(("PGPASSWORD".into(), Var::Secret("hunter22".into())));
         assert_eq!(
             inv.to_string(),
             r"PGPASSWORD=*** pg_dump '--dbname=host='\''a b'\''' 'it'\''s'"

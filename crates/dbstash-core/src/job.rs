@@ -70,11 +70,7 @@ impl JobId {
             }
         }
         let id = id.trim_end_matches('-');
-        Self(if id.is_empty() {
-            "job".to_owned()
-        } else {
-            id.to_owned()
-        })
+        Self(if id.is_empty() { "job".to_owned() } else { id.to_owned() })
     }
 }
 
@@ -84,14 +80,8 @@ impl FromStr for JobId {
     fn from_str(text: &str) -> Result<Self, BadJobId> {
         let fits = text.len() <= 100
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(BadJobId)
-        }
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if fits { Ok(Self(text.to_owned())) } else { Err(BadJobId) }
     }
 }
 

@@ -43,10 +43,7 @@ impl Launcher for Local {
         invocation: &Invocation,
         run: &RunDir,
     ) -> Result<Box<dyn Producer>, LaunchError> {
-        let inherited = self
-            .environment
-            .iter()
-            .filter(|(name, _)| invocation.inherits(name));
+        let inherited = self.environment.iter().filter(|(name, _)| invocation.inherits(name));
         let mut env: Vec<_> = inherited.cloned().collect();
         for (name, var) in &invocation.env {
             let value = match var {
@@ -55,10 +52,7 @@ impl Launcher for Local {
                 Var::File(content) => {
                     let program = invocation.program.clone();
                     let path = run.private_file(content.expose_secret()).map_err(|e| {
-                        LaunchError::Other {
-                            program,
-                            source: std::io::Error::other(e),
-                        }
+                        LaunchError::Other { program, source: std::io::Error::other(e) }
                     })?;
                     path.to_string_lossy().into_owned()
                 }
@@ -66,17 +60,9 @@ impl Launcher for Local {
             env.retain(|(known, _)| known != name);
             env.push((name.clone(), value));
         }
-        let args = invocation
-            .args
-            .iter()
-            .map(|Arg::Plain(arg)| arg.clone())
-            .collect();
-        let mut running = process::spawn(&Spawn {
-            program: invocation.program.clone(),
-            args,
-            env,
-            feed: false,
-        })?;
+        let args = invocation.args.iter().map(|Arg::Plain(arg)| arg.clone()).collect();
+        let mut running =
+            process::spawn(&Spawn { program: invocation.program.clone(), args, env, feed: false })?;
         let stdout = running.stdout.take();
         Ok(Box::new(Dump { running, stdout }))
     }
@@ -90,10 +76,7 @@ struct Dump {
 
 impl Dump {
     fn read_error(&self, source: std::io::Error) -> ProduceError {
-        ProduceError::Read {
-            program: self.running.program().to_owned(),
-            source,
-        }
+        ProduceError::Read { program: self.running.program().to_owned(), source }
     }
 }
 
@@ -133,7 +116,7 @@ impl Producer for Dump {
         Ok(filled)
     }
 
-    async fn finish(&mut self) -> Result<(), ProduceError> {
+    async fn finish(&mut self) -> Result<String, ProduceError> {
         let program = self.running.program().to_owned();
         let exit = match tokio::time::timeout(LINGER, self.running.wait()).await {
             Ok(exit) => exit.map_err(|e| self.read_error(e))?,
@@ -141,13 +124,9 @@ impl Producer for Dump {
         };
         let stderr = self.running.last_words().await;
         if exit.success() {
-            Ok(())
+            Ok(stderr)
         } else {
-            Err(ProduceError::Exit {
-                program,
-                exit: exit.to_string(),
-                stderr,
-            })
+            Err(ProduceError::Exit { program, exit: exit.to_string(), stderr })
         }
     }
 

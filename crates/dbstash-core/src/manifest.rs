@@ -98,10 +98,7 @@ impl Manifest {
             }
         }
         if let Some(odd) = manifest.objects.iter().find(|o| !is_file_name(&o.name)) {
-            return Err(BadManifest::Malformed(format!(
-                "{:?} is no file name",
-                odd.name
-            )));
+            return Err(BadManifest::Malformed(format!("{:?} is no file name", odd.name)));
         }
         Ok(manifest)
     }
@@ -115,10 +112,7 @@ impl Manifest {
 
     /// Bytes on the remote, all objects together.
     pub fn bytes(&self) -> u64 {
-        self.objects
-            .iter()
-            .map(|o| o.bytes)
-            .fold(0, u64::saturating_add)
+        self.objects.iter().map(|o| o.bytes).fold(0, u64::saturating_add)
     }
 
     /// The dump itself.
@@ -172,10 +166,7 @@ pub(crate) mod tests {
     #[test]
     fn what_is_written_is_read() {
         let one = manifest("pg-h-1", "shop", 0, "shop.sql");
-        assert_eq!(
-            Manifest::read("a/b/shop.sql.dbstash.json", &one.write()).unwrap(),
-            one
-        );
+        assert_eq!(Manifest::read("a/b/shop.sql.dbstash.json", &one.write()).unwrap(), one);
     }
 
     #[test]
@@ -184,22 +175,14 @@ pub(crate) mod tests {
         assert!(Manifest::read("other.sql.dbstash.json", &one.write()).is_err());
         for name in ["../shop.sql", "/etc/passwd", "..", "a/b", "a\nb", ""] {
             let mut bad = one.clone();
-            bad.objects.push(Object {
-                name: name.into(),
-                ..one.objects[0].clone()
-            });
-            assert!(
-                Manifest::read("shop.sql.dbstash.json", &bad.write()).is_err(),
-                "{name:?}"
-            );
+            bad.objects.push(Object { name: name.into(), ..one.objects[0].clone() });
+            assert!(Manifest::read("shop.sql.dbstash.json", &bad.write()).is_err(), "{name:?}");
         }
         let mut newer = one.clone();
         newer.format = 2;
         let error = Manifest::read("shop.sql.dbstash.json", &newer.write()).unwrap_err();
         assert_eq!(error, BadManifest::Newer(2));
-        let text = String::from_utf8(one.write())
-            .unwrap()
-            .replace("pg-h-1", "../x");
+        let text = String::from_utf8(one.write()).unwrap().replace("pg-h-1", "../x");
         assert!(text.parse::<JobId>().is_err());
     }
 }

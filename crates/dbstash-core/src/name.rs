@@ -107,10 +107,7 @@ impl std::str::FromStr for Template {
             parts.push(Part::Text(rest.to_owned()));
         }
         check_path(source)?;
-        Ok(Self {
-            source: source.to_owned(),
-            parts,
-        })
+        Ok(Self { source: source.to_owned(), parts })
     }
 }
 
@@ -119,9 +116,7 @@ fn check_path(source: &str) -> Result<(), BadTemplate> {
         return Err(BadTemplate::BadPath("a name is needed after the last '/'"));
     }
     if source.chars().any(char::is_control) {
-        return Err(BadTemplate::BadPath(
-            "control characters cannot be in a name",
-        ));
+        return Err(BadTemplate::BadPath("control characters cannot be in a name"));
     }
     for folder in source.split('/') {
         match folder {
@@ -189,9 +184,7 @@ impl Template {
 
     /// Whether two databases of one job get different names at the same instant.
     pub fn tells_databases_apart(&self) -> bool {
-        self.parts
-            .iter()
-            .any(|p| matches!(p, Part::Token(Token::Db | Token::Uuid)))
+        self.parts.iter().any(|p| matches!(p, Part::Token(Token::Db | Token::Uuid)))
     }
 
     /// The template as it was written.
@@ -233,11 +226,7 @@ fn as_file_name(text: &str, first: bool) -> String {
 
 /// `base` with `-2`, `-3`, ... for the second and later try, then the extension.
 pub fn object_name(base: &str, attempt: u32, extension: &str) -> String {
-    let suffix = if attempt > 1 {
-        format!("-{attempt}")
-    } else {
-        String::new()
-    };
+    let suffix = if attempt > 1 { format!("-{attempt}") } else { String::new() };
     if extension.is_empty() {
         format!("{base}{suffix}")
     } else {
@@ -268,26 +257,14 @@ mod tests {
 
     #[test]
     fn every_token() {
-        assert_eq!(
-            expand("{db}-{date}-{time}", "shop", Tz::UTC),
-            "shop-2026-02-07-020000"
-        );
+        assert_eq!(expand("{db}-{date}-{time}", "shop", Tz::UTC), "shop-2026-02-07-020000");
         assert_eq!(
             expand("{engine}/{job}/{ts}-{uuid}", "shop", Tz::UTC),
             "pg/pg-h-5432/1770429600-a1b2c3d4"
         );
-        assert_eq!(
-            expand("{timestamp}@{host}{node}", "x", Tz::UTC),
-            "20260207T020000Z@boxbox"
-        );
-        assert_eq!(
-            expand("{timestamp}", "x", Tz::Asia__Kolkata),
-            "20260207T073000+0530"
-        );
-        assert_eq!(
-            expand("{date}-{time}", "x", Tz::Asia__Kolkata),
-            "2026-02-07-073000"
-        );
+        assert_eq!(expand("{timestamp}@{host}{node}", "x", Tz::UTC), "20260207T020000Z@boxbox");
+        assert_eq!(expand("{timestamp}", "x", Tz::Asia__Kolkata), "20260207T073000+0530");
+        assert_eq!(expand("{date}-{time}", "x", Tz::Asia__Kolkata), "2026-02-07-073000");
     }
 
     #[test]
@@ -296,9 +273,7 @@ mod tests {
         assert!(error("{dbname}").starts_with("unknown token {dbname}; known are {db}"));
         assert_eq!(error("{db"), "unbalanced brace");
         assert_eq!(error("db}"), "unbalanced brace");
-        for bad in [
-            "", "/x", "a//b", "../x", "a/..", "x/", "-x", ".hidden", "a\nb",
-        ] {
+        for bad in ["", "/x", "a//b", "../x", "a/..", "x/", "-x", ".hidden", "a\nb"] {
             assert!(bad.parse::<Template>().is_err(), "{bad:?}");
         }
     }

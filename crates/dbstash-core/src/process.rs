@@ -111,20 +111,13 @@ fn signal_name(signal: i32) -> &'static str {
 }
 
 /// Starts a program in a process group of its own.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the place that starts programs"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the place that starts programs")]
 pub fn spawn(spec: &Spawn) -> Result<Running, LaunchError> {
     let mut child = Command::new(&spec.program)
         .args(&spec.args)
         .env_clear()
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
-        .stdin(if spec.feed {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        })
+        .stdin(if spec.feed { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -132,33 +125,16 @@ pub fn spawn(spec: &Spawn) -> Result<Running, LaunchError> {
         .map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => LaunchError::NotFound(spec.program.clone()),
             io::ErrorKind::PermissionDenied => LaunchError::NotExecutable(spec.program.clone()),
-            _ => LaunchError::Other {
-                program: spec.program.clone(),
-                source,
-            },
+            _ => LaunchError::Other { program: spec.program.clone(), source },
         })?;
     let tail = Arc::new(Mutex::new(Tail::default()));
-    let stderr = child
-        .stderr
-        .take()
-        .map(|pipe| tokio::spawn(drain(pipe, Arc::clone(&tail))));
+    let stderr = child.stderr.take().map(|pipe| tokio::spawn(drain(pipe, Arc::clone(&tail))));
     let stdin = child.stdin.take();
     let stdout = child.stdout.take();
     widen(stdin.as_ref());
     widen(stdout.as_ref());
-    let group = child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
-    Ok(Running {
-        program: spec.program.clone(),
-        child,
-        group,
-        stderr,
-        tail,
-        stdin,
-        stdout,
-    })
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    Ok(Running { program: spec.program.clone(), child, group, stderr, tail, stdin, stdout })
 }
 
 fn widen(pipe: Option<&impl AsFd>) {
@@ -183,10 +159,7 @@ impl Running {
     pub async fn stop(&mut self, grace: Duration) {
         if self.child.id().is_some() {
             self.signal(Signal::TERM);
-            if tokio::time::timeout(grace, self.child.wait())
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(grace, self.child.wait()).await.is_err() {
                 self.signal(Signal::KILL);
                 let _ = self.child.wait().await;
             }
@@ -198,10 +171,7 @@ impl Running {
 
     /// The end of the child's stderr so far.
     pub fn stderr(&self) -> String {
-        self.tail
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .text()
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
 
     /// The end of the stderr of a child that has ended, waiting a moment for what is still in the pipe.
@@ -236,10 +206,7 @@ impl Drop for Running {
 
 /// Runs a program that answers and ends, and returns its exit, stdout (at most `limit` bytes) and stderr tail.
 pub async fn output(spec: &Spawn, input: &[u8], limit: usize) -> Result<Output, LaunchError> {
-    let failed = |source| LaunchError::Other {
-        program: spec.program.clone(),
-        source,
-    };
+    let failed = |source| LaunchError::Other { program: spec.program.clone(), source };
     let mut running = spawn(spec)?;
     let (stdin, stdout) = (running.stdin.take(), running.stdout.take());
     let feed = async move {
@@ -251,10 +218,7 @@ pub async fn output(spec: &Spawn, input: &[u8], limit: usize) -> Result<Output, 
     let collect = async move {
         let mut bytes = Vec::new();
         if let Some(stdout) = stdout {
-            stdout
-                .take(limit as u64 + 1)
-                .read_to_end(&mut bytes)
-                .await?;
+            stdout.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
         }
         Ok::<_, io::Error>(bytes)
     };
@@ -266,11 +230,7 @@ pub async fn output(spec: &Spawn, input: &[u8], limit: usize) -> Result<Output, 
     }
     let exit = running.wait().await.map_err(failed)?;
     let stderr = running.last_words().await;
-    Ok(Output {
-        exit,
-        stdout,
-        stderr,
-    })
+    Ok(Output { exit, stdout, stderr })
 }
 
 /// What a program answered.
@@ -287,9 +247,7 @@ pub struct Output {
 async fn drain(mut pipe: impl AsyncRead + Unpin, tail: Arc<Mutex<Tail>>) {
     let mut chunk = vec![0; TAIL];
     while let Ok(n @ 1..) = pipe.read(&mut chunk).await {
-        tail.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(&chunk[..n]);
+        tail.lock().unwrap_or_else(PoisonError::into_inner).push(&chunk[..n]);
     }
 }
 
@@ -310,21 +268,15 @@ mod tests {
     async fn the_environment_is_only_what_is_given() {
         let out = output(&sh("env"), b"", 4096).await.unwrap();
         let text = String::from_utf8(out.stdout).unwrap();
-        assert!(
-            text.contains("PATH=/usr/bin:/bin") && !text.contains("CARGO"),
-            "{text}"
-        );
+        assert!(text.contains("PATH=/usr/bin:/bin") && !text.contains("CARGO"), "{text}");
     }
 
     #[tokio::test]
     async fn exit_code_and_the_end_of_a_flood_are_kept() {
-        let out = output(
-            &sh("yes noise | head -c 3000000 >&2; echo the cause >&2; exit 3"),
-            b"",
-            1,
-        )
-        .await
-        .unwrap();
+        let out =
+            output(&sh("yes noise | head -c 3000000 >&2; echo the cause >&2; exit 3"), b"", 1)
+                .await
+                .unwrap();
         assert_eq!(out.exit.to_string(), "exited with code 3");
         assert!(
             out.stderr.ends_with("noise\nthe cause") && out.stderr.len() <= TAIL,
@@ -354,13 +306,7 @@ mod tests {
         let mut running =
             spawn(&sh("trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000")).unwrap();
         let mut line = [0; 16];
-        let n = running
-            .stdout
-            .as_mut()
-            .unwrap()
-            .read(&mut line)
-            .await
-            .unwrap();
+        let n = running.stdout.as_mut().unwrap().read(&mut line).await.unwrap();
         let grandchild: i32 = String::from_utf8_lossy(&line[..n]).trim().parse().unwrap();
         running.stop(Duration::from_millis(50)).await;
         assert_eq!(

@@ -30,10 +30,7 @@ impl PrunePlan {
 
     /// What goes.
     pub fn deletions(&self) -> impl Iterator<Item = &Backup> {
-        self.verdicts
-            .iter()
-            .filter(|(_, v)| matches!(v, Verdict::Delete(_)))
-            .map(|(b, _)| b)
+        self.verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Delete(_))).map(|(b, _)| b)
     }
 
     /// Deletes it: manifests first, so that what is half deleted is no backup any more. Returns how many went.

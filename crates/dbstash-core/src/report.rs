@@ -96,14 +96,10 @@ impl Outcome {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Stored { .. } => None,
-            Self::Failed {
-                error,
-                explained: None,
-            } => Some(error.to_string()),
-            Self::Failed {
-                error,
-                explained: Some(sentence),
-            } => Some(format!("{sentence} ({error})")),
+            Self::Failed { error, explained: None } => Some(error.to_string()),
+            Self::Failed { error, explained: Some(sentence) } => {
+                Some(format!("{sentence} ({error})"))
+            }
             Self::Skipped { holder } => {
                 Some(format!("another run holds the lock of this job: {holder}"))
             }

@@ -20,11 +20,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            max_files: None,
-            max_age: None,
-            min_files: 1,
-        }
+        Self { max_files: None, max_age: None, min_files: 1 }
     }
 }
 
@@ -70,10 +66,9 @@ impl fmt::Display for Verdict {
             Self::Keep(Reason::Foreign) => f.write_str("keep: belongs to another job or database"),
             Self::Keep(Reason::Newest) => f.write_str("keep: among the newest RETENTION_MIN_FILES"),
             Self::Keep(Reason::WithinLimits) => f.write_str("keep: within the limits"),
-            Self::Delete(Limit::Count(max)) => write!(
-                f,
-                "delete: more than RETENTION_MAX_FILES ({max}) are newer or as new"
-            ),
+            Self::Delete(Limit::Count(max)) => {
+                write!(f, "delete: more than RETENTION_MAX_FILES ({max}) are newer or as new")
+            }
             Self::Delete(Limit::Age(max)) => {
                 let days = max.as_seconds_f64() / 86_400.0;
                 write!(f, "delete: older than RETENTION_MAX_DAYS ({days})")
@@ -95,11 +90,7 @@ pub fn select(
     let mut by_age: Vec<usize> = (0..backups.len()).filter(|&i| ours(&backups[i])).collect();
     by_age.sort_by_key(|&i| {
         let backup = &backups[i];
-        std::cmp::Reverse((
-            backup.manifest.started,
-            &backup.manifest.id,
-            &backup.manifest_name,
-        ))
+        std::cmp::Reverse((backup.manifest.started, &backup.manifest.id, &backup.manifest_name))
     });
     let mut verdicts = vec![Verdict::Keep(Reason::Foreign); backups.len()];
     for (newer, &i) in by_age.iter().enumerate() {
@@ -132,18 +123,11 @@ mod tests {
     fn backup(job: &str, database: &str, age_hours: i64, n: usize) -> Backup {
         let object = format!("{n}.sql");
         let manifest = manifest(job, database, age_hours, &object);
-        Backup {
-            manifest_name: manifest::name_for(&object),
-            manifest,
-        }
+        Backup { manifest_name: manifest::name_for(&object), manifest }
     }
 
     fn policy(max_files: Option<usize>, max_hours: Option<i64>, min_files: usize) -> Policy {
-        Policy {
-            max_files,
-            max_age: max_hours.map(TimeDelta::hours),
-            min_files,
-        }
+        Policy { max_files, max_age: max_hours.map(TimeDelta::hours), min_files }
     }
 
     fn job() -> JobId {
@@ -159,9 +143,7 @@ mod tests {
             .collect();
         let deleted = |p: &Policy| {
             let verdicts = select(&backups, &job(), "a", p, now());
-            (0..4)
-                .filter(|&i| matches!(verdicts[i], Verdict::Delete(_)))
-                .collect::<Vec<_>>()
+            (0..4).filter(|&i| matches!(verdicts[i], Verdict::Delete(_))).collect::<Vec<_>>()
         };
         assert_eq!(deleted(&policy(Some(2), None, 1)), [0, 3]);
         assert_eq!(deleted(&policy(None, Some(25), 1)), [0, 3]);
@@ -178,19 +160,12 @@ mod tests {
             -50_i64..500,
         );
         prop::collection::vec(one, 0..40).prop_map(|all| {
-            all.into_iter()
-                .enumerate()
-                .map(|(n, (j, d, h))| backup(j, d, h, n))
-                .collect()
+            all.into_iter().enumerate().map(|(n, (j, d, h))| backup(j, d, h, n)).collect()
         })
     }
 
     fn any_policy() -> impl Strategy<Value = Policy> {
-        (
-            prop::option::of(1_usize..20),
-            prop::option::of(0_i64..400),
-            1_usize..6,
-        )
+        (prop::option::of(1_usize..20), prop::option::of(0_i64..400), 1_usize..6)
             .prop_map(|(f, h, m)| policy(f, h, m))
     }
 

@@ -1,23 +1,25 @@
 //! One job, once: the screen to read first.
 
+mod record;
+mod target;
+
 use chrono::Utc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifact::Artifact;
-use crate::catalog::{Catalog, temporary};
+use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::job::{Database, Job};
 use crate::launch::Launcher;
-use crate::manifest::{self, Manifest};
-use crate::name::{Values, object_name};
+use crate::manifest::Manifest;
 use crate::prune::PrunePlan;
-use crate::remote::{NewObject, Remote, Upload};
+use crate::remote::Remote;
 use crate::report::{Observer, Outcome, Report, RunEvent, RunId};
-use crate::state::{Journal, LockError, RunDir, StateDir};
-use crate::store::{Guard, Progress, Stored, store};
+use crate::state::{LockError, RunDir, StateDir};
+use crate::store::{Guard, Progress, store};
 use crate::sweep;
 
 /// What a run works with.
@@ -99,14 +101,11 @@ impl<'a> Run<'a> {
         let outcome = match self.attempt().await {
             Ok((manifest, object)) => {
                 let pruned = self.retain().await;
-                Outcome::Stored {
-                    manifest: Box::new(manifest),
-                    object,
-                    pruned,
-                }
+                Outcome::Stored { manifest: Box::new(manifest), object, pruned }
             }
             Err(error) => {
-                let explained = self.cx.engine.explain(error.stderr());
+                let of_dump = matches!(error, RunError::Dump(_));
+                let explained = of_dump.then(|| self.cx.engine.explain(error.stderr())).flatten();
                 Outcome::Failed { error, explained }
             }
         };
@@ -123,30 +122,20 @@ impl<'a> Run<'a> {
             quiet: &|text| self.warn(text),
         };
         let plan = self.cx.engine.plan(self.job, self.database)?;
-        plan.warnings
-            .iter()
-            .for_each(|text| self.warn(text.clone()));
+        plan.warnings.iter().for_each(|text| self.warn(text.clone()));
         let (command, remote) = (plan.invocation.to_string(), self.cx.remote.label());
-        self.tell(RunEvent::Started {
-            command: &command,
-            remote: &remote,
-        });
+        self.tell(RunEvent::Started { command: &command, remote: &remote });
 
         let run_dir = self.cx.state.run_dir(&self.job.id, &self.id.id)?;
-        let extension = self
-            .job
-            .naming
-            .extension
-            .as_deref()
-            .unwrap_or(plan.format.extension);
+        let extension = self.job.naming.extension.as_deref().unwrap_or(plan.format.extension);
         let opening = async {
             // The dump starts while the remote is asked; its bytes wait in the pipe.
             let launch = self.cx.launcher.launch(&plan.invocation, &run_dir);
             match tokio::join!(launch, self.begin(extension, &run_dir)) {
-                (Ok(dump), Ok(upload)) => Ok((dump, upload)),
-                (Err(error), Ok((_, mut upload))) => {
+                (Ok(dump), Ok(target)) => Ok((dump, target)),
+                (Err(error), Ok(mut target)) => {
                     // Nothing was written: nothing can be left but the process.
-                    let _ = upload.abort(RunError::Interrupted.grace()).await;
+                    let _ = target.upload.abort(RunError::Interrupted.grace()).await;
                     Err(error.into())
                 }
                 (Ok(mut dump), Err(error)) => {
@@ -156,150 +145,23 @@ impl<'a> Run<'a> {
                 (Err(error), Err(_)) => Err(error.into()),
             }
         };
-        let (dump, (object, mut upload)) = guard.watch(&Progress::default(), opening).await?;
+        let (dump, mut target) = guard.watch(&Progress::default(), opening).await?;
         let mut artifact = Artifact::new(dump, plan.check, limits.min_size);
-        let stored = match store(&mut artifact, upload.as_mut(), &guard).await {
+        let stored = match store(&mut artifact, target.upload.as_mut(), &guard).await {
             Ok(stored) => stored,
             Err((cause, undone)) => return Err(self.unfinished(cause, undone, run_dir)),
         };
-        let manifest = self.manifest(&object, plan.format.name, stored);
-        match self.publish(&object, &manifest, &guard).await {
-            Ok(()) => Ok((manifest, object)),
+        for line in stored.proof.remarks().lines() {
+            self.warn(line.to_owned());
+        }
+        let manifest = self.manifest(&target.object, plan.format.name, stored);
+        match self.publish(&target.object, &manifest, &guard).await {
+            Ok(()) => Ok((manifest, target.object)),
             Err((cause, undone)) => {
-                let also = upload
-                    .abort(cause.grace())
-                    .await
-                    .err()
-                    .map(RunError::Upload);
+                let also = target.upload.abort(cause.grace()).await.err().map(RunError::Upload);
                 Err(self.unfinished(cause, undone.or(also), run_dir))
             }
         }
-    }
-
-    /// Finds a free name, writes down what is about to be made, and begins to make it.
-    async fn begin(
-        &self,
-        extension: &str,
-        run_dir: &RunDir,
-    ) -> Result<(String, Box<dyn Upload>), RunError> {
-        let remote = self.cx.remote;
-        let expected = if remote.probe().await?.atomic {
-            self.last_size().await
-        } else {
-            None
-        };
-        let object = self.free_name(extension).await?;
-        let temporary = temporary(&object, &self.id.id);
-        let manifest = manifest::name_for(&object);
-        run_dir.write_journal(&Journal {
-            remote: remote.label(),
-            started: self.started,
-            temporaries: vec![temporary.clone(), self.manifest_temporary(&manifest)],
-            object: object.clone(),
-            manifest,
-        })?;
-        let upload = remote
-            .begin(&NewObject {
-                name: &object,
-                temporary: &temporary,
-                expected,
-            })
-            .await?;
-        Ok((object, upload))
-    }
-
-    async fn free_name(&self, extension: &str) -> Result<String, RunError> {
-        let naming = &self.job.naming;
-        let base = naming.template.expand(&Values {
-            db: self.database.label(),
-            engine: self.job.engine.as_str(),
-            job: self.job.id.as_str(),
-            host: &naming.host,
-            at: self.started,
-            zone: naming.zone,
-            uuid: self.id.id.rsplit('-').next().unwrap_or_default(),
-        });
-        for attempt in 1.. {
-            let name = object_name(&base, attempt, extension);
-            let manifest = manifest::name_for(&name);
-            let (object, manifest) =
-                tokio::join!(self.cx.remote.stat(&name), self.cx.remote.stat(&manifest));
-            if object?.is_none() && manifest?.is_none() {
-                return Ok(name);
-            }
-        }
-        unreachable!("the loop only ends with a name")
-    }
-
-    /// The size of the newest backup of this database, so that an upload can be dimensioned; a guess is enough.
-    async fn last_size(&self) -> Option<u64> {
-        let cache = self.cx.state.cache(&self.cx.remote.label());
-        let catalog = Catalog::load(self.cx.remote, &cache, self.started)
-            .await
-            .ok()?;
-        let ours = |m: &Manifest| m.job == self.job.id && m.database == self.database.label();
-        catalog
-            .backups
-            .iter()
-            .map(|b| &b.manifest)
-            .find(|m| ours(m))
-            .map(Manifest::bytes)
-    }
-
-    fn manifest(&self, object: &str, format: &str, stored: Stored) -> Manifest {
-        let file = object.rsplit('/').next().unwrap_or(object);
-        Manifest {
-            format: manifest::FORMAT,
-            id: self.id.id.clone(),
-            job: self.job.id.clone(),
-            engine: self.job.engine,
-            database: self.id.database.clone(),
-            mode: "stream".to_owned(),
-            objects: vec![manifest::Object {
-                name: file.to_owned(),
-                format: format.to_owned(),
-                bytes: stored.bytes,
-                raw_bytes: stored.proof.raw_bytes(),
-                sha256: stored.sha256,
-                encodings: Vec::new(),
-                passed: stored.proof.passed().clone(),
-            }],
-            started: self.started,
-            ended: self.cx.clock.now(),
-            host: self.job.naming.host.clone(),
-            dbstash: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-
-    /// Stores the manifest, the same way as the dump: this makes it a backup.
-    async fn publish(
-        &self,
-        object: &str,
-        manifest: &Manifest,
-        guard: &Guard<'_>,
-    ) -> Result<(), (RunError, Option<RunError>)> {
-        let name = manifest::name_for(object);
-        let bytes = manifest.write();
-        let temporary = self.manifest_temporary(&name);
-        let new = NewObject {
-            name: &name,
-            temporary: &temporary,
-            expected: Some(bytes.len() as u64),
-        };
-        let opening = async { Ok(self.cx.remote.begin(&new).await?) };
-        let wrap = |cause| match cause {
-            RunError::Interrupted => RunError::Interrupted,
-            other => RunError::Manifest(Box::new(other)),
-        };
-        let mut upload = guard
-            .watch(&Progress::default(), opening)
-            .await
-            .map_err(|cause| (wrap(cause), None))?;
-        let mut artifact = Artifact::of_bytes(bytes);
-        let stored = store(&mut artifact, upload.as_mut(), guard).await;
-        stored
-            .map(drop)
-            .map_err(|(cause, undone)| (wrap(cause), undone))
     }
 
     /// Deletes what retention says; its failures are warnings, the backup is there all the same.
@@ -324,10 +186,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn manifest_temporary(&self, manifest: &str) -> String {
-        temporary(manifest, &self.id.id)
-    }
-
     /// What could not be taken back is left to the next run.
     fn unfinished(&self, cause: RunError, undone: Option<RunError>, run_dir: RunDir) -> RunError {
         if let Some(error) = undone {
@@ -339,10 +197,7 @@ impl<'a> Run<'a> {
 
     fn warn(&self, text: String) {
         self.tell(RunEvent::Warning(&text));
-        self.warnings
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(text);
+        self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(text);
     }
 
     fn tell(&self, event: RunEvent<'_>) {
@@ -352,10 +207,7 @@ impl<'a> Run<'a> {
     fn refused(self, error: LockError) -> Report {
         let outcome = match error {
             LockError::Held(holder) => Outcome::Skipped { holder },
-            LockError::State(error) => Outcome::Failed {
-                error: error.into(),
-                explained: None,
-            },
+            LockError::State(error) => Outcome::Failed { error: error.into(), explained: None },
         };
         self.finished(outcome)
     }
@@ -363,17 +215,12 @@ impl<'a> Run<'a> {
     fn finished(self, outcome: Outcome) -> Report {
         let report = Report {
             outcome,
-            warnings: self
-                .warnings
-                .into_inner()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
+            warnings: self.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),
             started: self.started,
             duration: self.begun.elapsed(),
             run: self.id,
         };
-        self.cx
-            .observer
-            .on(&report.run, RunEvent::Finished(&report));
+        self.cx.observer.on(&report.run, RunEvent::Finished(&report));
         report
     }
 }

@@ -149,10 +149,7 @@ impl FromStr for Cron {
             check_field(index, text)?;
         }
         let pattern = Box::new(parse(&fields.join(" ")).ok_or(BadSchedule::Never)?);
-        let cron = Self {
-            source: source.to_owned(),
-            pattern,
-        };
+        let cron = Self { source: source.to_owned(), pattern };
         // Every date there is comes up within the 400 years after which the calendar repeats.
         match cron.next_wall_after(DateTime::UNIX_EPOCH.naive_utc()) {
             Some(_) => Ok(cron),
@@ -167,9 +164,7 @@ fn check_field(index: usize, text: &str) -> Result<(), BadSchedule> {
     let letters = text.chars().any(|c| c.is_ascii_alphabetic());
     let letters_fit = match index {
         0..=2 => !letters,
-        3 => text
-            .chars()
-            .all(|c| !c.is_ascii_alphabetic() || "lLwW".contains(c)),
+        3 => text.chars().all(|c| !c.is_ascii_alphabetic() || "lLwW".contains(c)),
         _ => true,
     };
     let mut fields = ["*"; 6];
@@ -180,11 +175,7 @@ fn check_field(index: usize, text: &str) -> Result<(), BadSchedule> {
     {
         return Ok(());
     }
-    Err(BadSchedule::Field {
-        field,
-        text: text.to_owned(),
-        accepted,
-    })
+    Err(BadSchedule::Field { field, text: text.to_owned(), accepted })
 }
 
 fn parse(six_fields: &str) -> Option<croner::Cron> {
@@ -200,9 +191,7 @@ fn parse(six_fields: &str) -> Option<croner::Cron> {
 impl Cron {
     fn next_after(&self, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
         if self.pattern.pattern.hours.values().len() == 24 {
-            let next = self
-                .pattern
-                .find_next_occurrence(&now.with_timezone(&zone), false);
+            let next = self.pattern.find_next_occurrence(&now.with_timezone(&zone), false);
             return next.ok().map(|at| at.to_utc());
         }
         let mut wall = now.with_timezone(&zone).naive_local();

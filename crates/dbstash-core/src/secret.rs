@@ -101,9 +101,6 @@ mod tests {
 
     #[test]
     fn each_line_of_a_long_secret_counts() {
-        assert_eq!(
-            Redactor::new(["line-one\nline-two"]).redact("see line-two"),
-            "see ***"
-        );
+        assert_eq!(Redactor::new(["line-one\nline-two"]).redact("see line-two"), "see ***");
     }
 }

@@ -52,6 +52,19 @@ pub enum LockError {
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
+/// A claimed object name; see [`StateDir::claim`].
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Holder {
     pid: u32,
@@ -62,37 +75,24 @@ struct Holder {
 impl StateDir {
     /// Opens it, making it when it is missing. One that others could write to is refused.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let fail = |what, source| StateError {
-            path: path.to_owned(),
-            what,
-            source,
-        };
+        let fail = |what, source| StateError { path: path.to_owned(), what, source };
         private_dir(path).map_err(|e| fail("cannot be made", e))?;
         let meta = fs::metadata(path).map_err(|e| fail("cannot be read", e))?;
         let ours = rustix::process::geteuid().as_raw();
         if meta.uid() != ours && ours != 0 {
-            return Err(fail(
-                "belongs to another user",
-                io::ErrorKind::PermissionDenied.into(),
-            ));
+            return Err(fail("belongs to another user", io::ErrorKind::PermissionDenied.into()));
         }
         if meta.permissions().mode() & 0o077 != 0 {
             fs::set_permissions(path, fs::Permissions::from_mode(0o700))
                 .map_err(|e| fail("cannot be made private", e))?;
         }
-        Ok(Self {
-            root: path.to_owned(),
-        })
+        Ok(Self { root: path.to_owned() })
     }
 
     /// Takes the job's lock, or says who holds it. Never waits.
     pub fn lock(&self, job: &JobId, host: &str, now: DateTime<Utc>) -> Result<Lock, LockError> {
         let path = self.root.join("locks").join(format!("{job}.lock"));
-        let fail = |what, source| StateError {
-            path: path.clone(),
-            what,
-            source,
-        };
+        let fail = |what, source| StateError { path: path.clone(), what, source };
         private_dir(&self.root.join("locks")).map_err(|e| fail("cannot be made", e))?;
         let mut file = private_file(&path).map_err(|e| fail("cannot be opened", e))?;
         match file.try_lock() {
@@ -100,53 +100,60 @@ impl StateDir {
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 let _ = file.take(1024).read_to_string(&mut text);
-                return Err(LockError::Held(
-                    match serde_json::from_str::<Holder>(&text) {
-                        Ok(h) => format!(
-                            "process {} on {}, since {}",
-                            h.pid,
-                            h.host,
-                            h.since.format("%FT%TZ")
-                        ),
-                        Err(_) => "a process that did not say who it is".to_owned(),
-                    },
-                ));
+                return Err(LockError::Held(match serde_json::from_str::<Holder>(&text) {
+                    Ok(h) => format!(
+                        "process {} on {}, since {}",
+                        h.pid,
+                        h.host,
+                        h.since.format("%FT%TZ")
+                    ),
+                    Err(_) => "a process that did not say who it is".to_owned(),
+                }));
             }
             Err(TryLockError::Error(e)) => return Err(fail("cannot be locked", e).into()),
         }
-        let holder = Holder {
-            pid: std::process::id(),
-            host: host.to_owned(),
-            since: now,
-        };
+        let holder = Holder { pid: std::process::id(), host: host.to_owned(), since: now };
         let text = serde_json::to_vec(&holder).unwrap_or_default();
-        let written = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| file.write_all(&text));
+        let written =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
         written.map_err(|e| fail("cannot be written", e))?;
         Ok(Lock(file))
+    }
+
+    /// Claims an object's name among the runs that share this directory, before it can be seen on the remote; `None`
+    /// when a live run has it. Free again when the value is dropped.
+    pub fn claim(&self, remote: &str, object: &str) -> Result<Option<Claim>, StateError> {
+        let folder = self.root.join("locks").join("names");
+        private_dir(&folder).map_err(|source| StateError {
+            path: folder.clone(),
+            what: "cannot be made",
+            source,
+        })?;
+        let path = folder.join(digest(&format!("{remote}\0{object}")));
+        let fail = |what, source| StateError { path: path.clone(), what, source };
+        loop {
+            let file = private_file(&path).map_err(|e| fail("cannot be opened", e))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(e)) => return Err(fail("cannot be locked", e)),
+            }
+            // Its last holder may have removed it between our opening and our locking.
+            let ours = file.metadata().map_err(|e| fail("cannot be read", e))?.ino();
+            if fs::metadata(&path).is_ok_and(|there| there.ino() == ours) {
+                return Ok(Some(Claim { path, _locked: file }));
+            }
+        }
     }
 
     /// A directory for one run of a job, alive for as long as the value lives and removed with it.
     pub fn run_dir(&self, job: &JobId, run: &str) -> Result<RunDir, StateError> {
         let path = self.root.join("runs").join(job.as_str()).join(run);
-        let fail = |what, source| StateError {
-            path: path.clone(),
-            what,
-            source,
-        };
+        let fail = |what, source| StateError { path: path.clone(), what, source };
         private_dir(&path).map_err(|e| fail("cannot be made", e))?;
         let alive = private_file(&path.join("alive")).map_err(|e| fail("cannot be opened", e))?;
-        alive
-            .try_lock()
-            .map_err(|e| fail("cannot be locked", e.into()))?;
-        Ok(RunDir {
-            path,
-            alive: Some(alive),
-            files: AtomicU32::new(0),
-            keep: false,
-        })
+        alive.try_lock().map_err(|e| fail("cannot be locked", e.into()))?;
+        Ok(RunDir { path, alive: Some(alive), files: AtomicU32::new(0), keep: false })
     }
 
     /// The directories of runs of a job whose process is dead, each locked by us now.
@@ -160,30 +167,20 @@ impl StateDir {
                 let path = entry.path();
                 let alive = private_file(&path.join("alive")).ok()?;
                 alive.try_lock().ok()?;
-                Some(RunDir {
-                    path,
-                    alive: Some(alive),
-                    files: AtomicU32::new(0),
-                    keep: false,
-                })
+                Some(RunDir { path, alive: Some(alive), files: AtomicU32::new(0), keep: false })
             })
             .collect()
     }
 
     /// Where the manifests of a remote are cached; it may not exist yet.
     pub fn cache(&self, remote: &str) -> PathBuf {
-        let digest = base16ct::lower::encode_string(&Sha256::digest(remote.as_bytes()));
-        self.root.join("cache").join(&digest[..16])
+        self.root.join("cache").join(digest(remote))
     }
 
     /// Keeps a file for as long as the state directory lives, 0600, and returns its path. Replaced whole.
     pub fn keep(&self, name: &str, content: &[u8]) -> Result<PathBuf, StateError> {
         let path = self.root.join(name);
-        let fail = |what, source| StateError {
-            path: path.clone(),
-            what,
-            source,
-        };
+        let fail = |what, source| StateError { path: path.clone(), what, source };
         let next = self.root.join(format!("{name}.{}", std::process::id()));
         let written = private_file(&next).and_then(|mut file| {
             file.set_len(0)?;
@@ -260,16 +257,17 @@ impl Drop for RunDir {
     }
 }
 
+/// A file name for any text.
+fn digest(text: &str) -> String {
+    let mut name = base16ct::lower::encode_string(&Sha256::digest(text.as_bytes()));
+    name.truncate(32);
+    name
+}
+
 fn write_private(path: &Path, content: &[u8]) -> Result<(), StateError> {
-    let fail = |source| StateError {
-        path: path.to_owned(),
-        what: "cannot be written",
-        source,
-    };
+    let fail = |source| StateError { path: path.to_owned(), what: "cannot be written", source };
     let mut file = private_file(path).map_err(fail)?;
-    file.set_len(0)
-        .and_then(|()| file.write_all(content))
-        .map_err(fail)
+    file.set_len(0).and_then(|()| file.write_all(content)).map_err(fail)
 }
 
 /// Makes a directory and its parents, 0700.
@@ -278,13 +276,7 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 #[cfg(test)]
@@ -302,10 +294,7 @@ mod tests {
         let (_dir, state, job) = state();
         let held = state.lock(&job, "box", Utc::now()).unwrap();
         let error = state.lock(&job, "box", Utc::now()).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("process {} on box", std::process::id())),
-            "{error}"
-        );
+        assert!(error.contains(&format!("process {} on box", std::process::id())), "{error}");
         let other: JobId = "pg-h-5433".parse().unwrap();
         state.lock(&other, "box", Utc::now()).unwrap();
         drop(held);
@@ -313,20 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_claimed_once_and_free_again_afterwards() {
+        let (dir, state, _) = state();
+        let claim = state.claim("r", "a.sql").unwrap();
+        assert!(claim.is_some() && state.claim("r", "a.sql").unwrap().is_none());
+        assert!(
+            state.claim("r", "b.sql").unwrap().is_some()
+                && state.claim("q", "a.sql").unwrap().is_some()
+        );
+        drop(claim);
+        assert!(state.claim("r", "a.sql").unwrap().is_some());
+        assert_eq!(fs::read_dir(dir.path().join("state/locks/names")).unwrap().count(), 0);
+    }
+
+    #[test]
     fn private_means_private_and_gone_afterwards() {
         let (_dir, state, job) = state();
         let run = state.run_dir(&job, "r1").unwrap();
         let path = run.private_file("hunter22").unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         for dir in path.ancestors().skip(1).take(4) {
-            assert_eq!(
-                fs::metadata(dir).unwrap().permissions().mode() & 0o777,
-                0o700,
-                "{dir:?}"
-            );
+            assert_eq!(fs::metadata(dir).unwrap().permissions().mode() & 0o777, 0o700, "{dir:?}");
         }
         drop(run);
         assert!(!path.exists());
@@ -358,9 +354,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         StateDir::open(dir.path()).unwrap();
-        assert_eq!(
-            fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -38,11 +38,7 @@ pub async fn store(
         let (bytes, sha256) = pump(artifact, upload, &progress).await?;
         let proof = artifact.finish().await?;
         upload.commit(&proof).await?;
-        Ok(Stored {
-            bytes,
-            sha256,
-            proof,
-        })
+        Ok(Stored { bytes, sha256, proof })
     };
     match guard.watch(&progress, work).await {
         Ok(stored) => Ok(stored),

@@ -22,11 +22,7 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
             id: String::new(),
             job: job.id.clone(),
             engine: job.engine,
-            database: job
-                .subjects()
-                .first()
-                .map(|d| d.label().to_owned())
-                .unwrap_or_default(),
+            database: job.subjects().first().map(|d| d.label().to_owned()).unwrap_or_default(),
         };
         let settled = cx.clock.now() - journal.started > SETTLED;
         if journal.remote != cx.remote.label() {
@@ -41,19 +37,14 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
         };
         match swept {
             Ok(true) => {
-                let text = format!(
-                    "took back what a killed run left behind: {}",
-                    journal.object
-                );
+                let text = format!("took back what a killed run left behind: {}", journal.object);
                 cx.observer.on(&run, RunEvent::Note(&text));
             }
             Ok(false) if settled => {}
             Ok(false) => dead.keep(),
             Err(error) => {
-                let text = format!(
-                    "{} of a killed run could not be swept: {error}",
-                    journal.object
-                );
+                let text =
+                    format!("{} of a killed run could not be swept: {error}", journal.object);
                 cx.observer.on(&run, RunEvent::Warning(&text));
                 dead.keep();
             }

@@ -26,11 +26,7 @@ fn remote(fixture: &TestRemote) -> Rclone {
 }
 
 fn object(name: &str) -> NewObject<'_> {
-    NewObject {
-        name,
-        temporary: ".dbstash-tmp/conformance.part",
-        expected: None,
-    }
+    NewObject { name, temporary: ".dbstash-tmp/conformance.part", expected: None }
 }
 
 async fn proof(bytes: &[u8]) -> Complete {
@@ -48,9 +44,7 @@ async fn stored(remote: &Rclone, name: &str, bytes: &[u8]) -> Box<dyn Upload> {
 }
 
 fn bytes(len: usize) -> Vec<u8> {
-    (0..len)
-        .map(|i| u8::try_from((i * i / 7) % 251).unwrap())
-        .collect()
+    (0..len).map(|i| u8::try_from((i * i / 7) % 251).unwrap()).collect()
 }
 
 async fn conformance(fixture: &TestRemote) {
@@ -61,10 +55,7 @@ async fn conformance(fixture: &TestRemote) {
     assert_eq!(remote.list().await.unwrap(), []);
     assert_eq!(remote.stat("a.sql").await.unwrap(), None);
     remote.delete(&["a.sql".into()]).await.unwrap();
-    remote
-        .delete(&["a.sql".into(), "b/c.sql".into()])
-        .await
-        .unwrap();
+    remote.delete(&["a.sql".into(), "b/c.sql".into()]).await.unwrap();
     remote.delete(&[]).await.unwrap();
 
     // Invisible under its name until it is committed, and then whole.
@@ -78,11 +69,7 @@ async fn conformance(fixture: &TestRemote) {
     assert_eq!(remote.stat(odd).await.unwrap(), size(BIG));
     assert_eq!(fixture.names(), [odd]);
     assert!(fixture.read(odd) == content);
-    assert_eq!(
-        remote.stat("folder one").await.unwrap(),
-        None,
-        "a folder is no object"
-    );
+    assert_eq!(remote.stat("folder one").await.unwrap(), None, "a folder is no object");
 
     // Aborted before the end, small or big: nothing is there.
     for len in [10, 150_000, BIG] {
@@ -91,6 +78,15 @@ async fn conformance(fixture: &TestRemote) {
         upload.abort(GRACE).await.unwrap();
         upload.abort(GRACE).await.unwrap();
         assert_eq!(fixture.names(), [odd], "{len}");
+    }
+
+    // At any moment of the upload's start, when there may be nothing yet to take back.
+    for pause in (0..100).step_by(7) {
+        let mut upload = remote.begin(&object("aborted.sql")).await.unwrap();
+        upload.write(&content[..900_000]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        upload.abort(GRACE).await.unwrap();
+        assert_eq!(fixture.names(), [odd], "after {pause} ms");
     }
 
     // Taken back after the commit.
@@ -105,10 +101,7 @@ async fn conformance(fixture: &TestRemote) {
     drop(upload);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(remote.stat("dropped.sql").await.unwrap(), None);
-    remote
-        .delete(&[".dbstash-tmp/conformance.part".into()])
-        .await
-        .unwrap();
+    remote.delete(&[".dbstash-tmp/conformance.part".into()]).await.unwrap();
 
     // Listed at any depth; fetched by name, what is missing left out.
     drop(stored(&remote, "x/y/z.json", b"{}").await);
@@ -117,41 +110,19 @@ async fn conformance(fixture: &TestRemote) {
     listed.sort_by(|a, b| a.name.cmp(&b.name));
     let listed: Vec<_> = listed.iter().map(|e| (e.name.as_str(), e.size)).collect();
     let known = |n: usize| ObjectSize::Known(n as u64);
-    assert_eq!(
-        listed,
-        [
-            (odd, known(BIG)),
-            ("top.json", known(3)),
-            ("x/y/z.json", known(2))
-        ]
-    );
+    assert_eq!(listed, [(odd, known(BIG)), ("top.json", known(3)), ("x/y/z.json", known(2))]);
     let into = dbstash_testkit::Scratch::new("fetch");
-    let names = [
-        "x/y/z.json".to_owned(),
-        "top.json".to_owned(),
-        "none.json".to_owned(),
-    ];
+    let names = ["x/y/z.json".to_owned(), "top.json".to_owned(), "none.json".to_owned()];
     remote.fetch(&names, into.path()).await.unwrap();
-    assert_eq!(
-        std::fs::read(into.path().join("x/y/z.json")).unwrap(),
-        b"{}"
-    );
+    assert_eq!(std::fs::read(into.path().join("x/y/z.json")).unwrap(), b"{}");
     assert_eq!(std::fs::read(into.path().join("top.json")).unwrap(), b"[1]");
     assert!(!into.path().join("none.json").exists());
 
     // Deleted literally, one or many; the neighbour stays. A name that cannot be a line is refused.
     drop(stored(&remote, "folder one/neighbour.sql", b"stay").await);
-    remote
-        .delete(&[odd.to_owned(), "top.json".to_owned(), "gone.sql".to_owned()])
-        .await
-        .unwrap();
+    remote.delete(&[odd.to_owned(), "top.json".to_owned(), "gone.sql".to_owned()]).await.unwrap();
     assert_eq!(fixture.names(), ["folder one/neighbour.sql", "x/y/z.json"]);
-    assert!(
-        remote
-            .delete(&["a\nx/y/z.json".to_owned(), "b".to_owned()])
-            .await
-            .is_err()
-    );
+    assert!(remote.delete(&["a\nx/y/z.json".to_owned(), "b".to_owned()]).await.is_err());
     remote.delete(&["x/y/z.json".to_owned()]).await.unwrap();
     assert_eq!(fixture.names(), ["folder one/neighbour.sql"]);
 }
@@ -183,14 +154,7 @@ async fn only_s3_and_wrappers_of_it_are_atomic() {
         let Some(fixture) = TestRemote::start(kind) else {
             continue;
         };
-        let atomic = matches!(
-            kind,
-            RemoteKind::S3 | RemoteKind::Moto | RemoteKind::CryptS3
-        );
-        assert_eq!(
-            remote(&fixture).probe().await.unwrap().atomic,
-            atomic,
-            "{kind}"
-        );
+        let atomic = matches!(kind, RemoteKind::S3 | RemoteKind::Moto | RemoteKind::CryptS3);
+        assert_eq!(remote(&fixture).probe().await.unwrap().atomic, atomic, "{kind}");
     }
 }

@@ -8,10 +8,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 400;
 
 fn crates() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// Every source file below `folder`, by its path below it, with the text before its unit tests.
@@ -26,11 +23,7 @@ fn sources(folder: &Path) -> Vec<(String, String)> {
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
                 let shipped = text.split("#[cfg(test)]").next().unwrap().to_owned();
-                let name = path
-                    .strip_prefix(folder)
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned();
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
                 found.push((name, shipped));
             }
         }
@@ -58,25 +51,17 @@ fn offences(krate: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
 
 #[test]
 fn one_place_starts_programs() {
-    for (krate, place) in [
-        ("dbstash-core", "process.rs"),
-        ("dbstash-engines", "-"),
-        ("dbstash-cli", "-"),
-    ] {
-        assert_eq!(
-            offences(krate, &["Command::new", "process::Command"], &[place]),
-            [""; 0]
-        );
+    for (krate, place) in
+        [("dbstash-core", "process.rs"), ("dbstash-engines", "-"), ("dbstash-cli", "-")]
+    {
+        assert_eq!(offences(krate, &["Command::new", "process::Command"], &[place]), [""; 0]);
     }
 }
 
 #[test]
 fn one_folder_knows_rclone() {
     let found = offences("dbstash-core", &["rclone"], &["remote/rclone/"]);
-    let found: Vec<_> = found
-        .iter()
-        .filter(|line| !line.ends_with("pub mod rclone;"))
-        .collect();
+    let found: Vec<_> = found.iter().filter(|line| !line.ends_with("pub mod rclone;")).collect();
     assert_eq!(found, [""; 0]);
     assert_eq!(offences("dbstash-engines", &["rclone"], &[]), [""; 0]);
 }
@@ -90,23 +75,10 @@ fn core_and_engines_read_no_environment() {
 
 #[test]
 fn planning_is_pure() {
-    let io = [
-        "std::fs",
-        "tokio",
-        "std::net",
-        "SystemTime",
-        "Utc::now",
-        "Instant",
-    ];
+    let io = ["std::fs", "tokio", "std::net", "SystemTime", "Utc::now", "Instant"];
     assert_eq!(offences("dbstash-engines", &io, &[]), [""; 0]);
-    for file in [
-        "retention.rs",
-        "name.rs",
-        "schedule.rs",
-        "manifest.rs",
-        "job.rs",
-        "invocation.rs",
-    ] {
+    for file in ["retention.rs", "name.rs", "schedule.rs", "manifest.rs", "job.rs", "invocation.rs"]
+    {
         let text = fs::read_to_string(crates().join("dbstash-core/src").join(file)).unwrap();
         let shipped = text.split("#[cfg(test)]").next().unwrap();
         for word in ["std::fs", "tokio::", "Utc::now", "Instant::now"] {
@@ -117,12 +89,7 @@ fn planning_is_pure() {
 
 #[test]
 fn no_file_is_too_long() {
-    for krate in [
-        "dbstash-core",
-        "dbstash-engines",
-        "dbstash-cli",
-        "dbstash-testkit",
-    ] {
+    for krate in ["dbstash-core", "dbstash-engines", "dbstash-cli", "dbstash-testkit"] {
         for (name, _) in sources(&crates().join(krate).join("src")) {
             let lines = fs::read_to_string(crates().join(krate).join("src").join(&name))
                 .unwrap()

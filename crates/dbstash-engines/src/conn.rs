@@ -44,32 +44,16 @@ pub fn default_port(engine: EngineKey) -> u16 {
 pub fn parse_uri(uri: &str) -> Result<Connection, UriError> {
     let (scheme, rest) = uri
         .split_once(':')
-        .filter(|(scheme, _)| {
-            scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '+')
-        })
-        .ok_or_else(|| {
-            fail(format!(
-                "it does not start with a scheme; known are {}",
-                known()
-            ))
-        })?;
+        .filter(|(scheme, _)| scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+'))
+        .ok_or_else(|| fail(format!("it does not start with a scheme; known are {}", known())))?;
     if uri.contains('\0') || uri.contains(['\n', '\r']) {
-        return Err(fail(
-            "it holds a control character; write it percent-encoded",
-        ));
+        return Err(fail("it holds a control character; write it percent-encoded"));
     }
-    let engine = SCHEMES
-        .iter()
-        .find(|(name, _)| scheme.eq_ignore_ascii_case(name));
+    let engine = SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
     match engine {
         Some((_, EngineKey::Pg)) => pg(rest),
         Some((_, EngineKey::Sqlite)) => sqlite(scheme, rest),
-        None => Err(fail(format!(
-            "unknown scheme {scheme}://; known are {}",
-            known()
-        ))),
+        None => Err(fail(format!("unknown scheme {scheme}://; known are {}", known()))),
     }
 }
 
@@ -83,9 +67,7 @@ fn known() -> String {
 
 /// `//user:password@host:port,host:port/database?key=value&...`, as libpq reads it.
 fn pg(rest: &str) -> Result<Connection, UriError> {
-    let rest = rest
-        .strip_prefix("//")
-        .ok_or_else(|| fail("'//' has to follow the scheme"))?;
+    let rest = rest.strip_prefix("//").ok_or_else(|| fail("'//' has to follow the scheme"))?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let unencoded = "in a user, password or database name, '/', '?', '#' and '@' are written %2F, %3F, %23 and %40";
@@ -101,9 +83,7 @@ fn pg(rest: &str) -> Result<Connection, UriError> {
     };
     let mut server = Server::default();
     if let Some(user) = user {
-        let (user, password) = user
-            .split_once(':')
-            .map_or((user, None), |(u, p)| (u, Some(p)));
+        let (user, password) = user.split_once(':').map_or((user, None), |(u, p)| (u, Some(p)));
         server.user = Some(decoded(user, "the user")?).filter(|u| !u.is_empty());
         if let Some(password) = password {
             server.password = Some(decoded(password, "the password")?.into());
@@ -115,9 +95,7 @@ fn pg(rest: &str) -> Result<Connection, UriError> {
     let mut database = Some(decoded(database, "the database")?).filter(|d| !d.is_empty());
     let mut ports = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| fail("a parameter lacks its '='"))?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| fail("a parameter lacks its '='"))?;
         let key = decoded(key, "a parameter's name")?;
         let value = decoded(value, &format!("the parameter {key}"))?;
         match key.as_str() {
@@ -125,10 +103,7 @@ fn pg(rest: &str) -> Result<Connection, UriError> {
             "password" => server.password = Some(value.into()),
             "dbname" => database = Some(value),
             "host" => {
-                let name = |name: &str| Host {
-                    name: name.to_owned(),
-                    port: None,
-                };
+                let name = |name: &str| Host { name: name.to_owned(), port: None };
                 server.hosts = value.split(',').map(name).collect();
             }
             "port" => ports = Some(value),
@@ -141,21 +116,14 @@ fn pg(rest: &str) -> Result<Connection, UriError> {
     if let Some(ports) = ports {
         set_ports(&mut server.hosts, &ports)?;
     }
-    Ok(Connection {
-        engine: EngineKey::Pg,
-        source: Source::Server(server),
-        database,
-    })
+    Ok(Connection { engine: EngineKey::Pg, source: Source::Server(server), database })
 }
 
 /// As libpq has it: one port for all hosts, or one for each.
 fn set_ports(hosts: &mut Vec<Host>, ports: &str) -> Result<(), UriError> {
     let ports: Vec<u16> = ports.split(',').map(port).collect::<Result<_, _>>()?;
     if hosts.is_empty() {
-        hosts.push(Host {
-            name: String::new(),
-            port: None,
-        });
+        hosts.push(Host { name: String::new(), port: None });
     }
     if ports.len() != 1 && ports.len() != hosts.len() {
         return Err(fail("there are not as many ports as hosts"));
@@ -170,9 +138,8 @@ fn set_ports(hosts: &mut Vec<Host>, ports: &str) -> Result<(), UriError> {
 fn host(text: &str) -> Result<Host, UriError> {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (name, port) = rest
-                .split_once(']')
-                .ok_or_else(|| fail("an IPv6 address lacks its ']'"))?;
+            let (name, port) =
+                rest.split_once(']').ok_or_else(|| fail("an IPv6 address lacks its ']'"))?;
             match port.strip_prefix(':') {
                 None if !port.is_empty() => {
                     return Err(fail("after an IPv6 address's ']' comes ':port' or nothing"));
@@ -183,15 +150,10 @@ fn host(text: &str) -> Result<Host, UriError> {
         None if text.matches(':').count() > 1 => {
             return Err(fail("an IPv6 address is written in brackets: [::1]"));
         }
-        None => text
-            .split_once(':')
-            .map_or((text, None), |(name, port)| (name, Some(port))),
+        None => text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port))),
     };
     let port = port.filter(|p| !p.is_empty()).map(self::port).transpose()?;
-    Ok(Host {
-        name: decoded(name, "the host")?,
-        port,
-    })
+    Ok(Host { name: decoded(name, "the host")?, port })
 }
 
 fn port(text: &str) -> Result<u16, UriError> {
@@ -205,9 +167,7 @@ fn port(text: &str) -> Result<u16, UriError> {
 fn sqlite(scheme: &str, rest: &str) -> Result<Connection, UriError> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     if !matches!(query, "" | "mode=ro") {
-        return Err(fail(
-            "the only parameter known is mode=ro, which is always so",
-        ));
+        return Err(fail("the only parameter known is mode=ro, which is always so"));
     }
     let path = match path.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
@@ -224,19 +184,12 @@ fn sqlite(scheme: &str, rest: &str) -> Result<Connection, UriError> {
         return Err(fail("it names no file"));
     }
     let database = Some(file_stem(&path));
-    Ok(Connection {
-        engine: EngineKey::Sqlite,
-        source: Source::File(path),
-        database,
-    })
+    Ok(Connection { engine: EngineKey::Sqlite, source: Source::File(path), database })
 }
 
 /// The name under which a database file is known: its own, without the extension.
 pub fn file_stem(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn decoded(text: &str, what: &str) -> Result<String, UriError> {
@@ -251,9 +204,8 @@ fn decoded(text: &str, what: &str) -> Result<String, UriError> {
             return Err(bad());
         }
     }
-    let decoded = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| fail(format!("{what} is not UTF-8")))?;
+    let decoded =
+        percent_decode_str(text).decode_utf8().map_err(|_| fail(format!("{what} is not UTF-8")))?;
     if decoded.contains('\0') {
         return Err(fail(format!("{what} holds a NUL byte")));
     }
@@ -266,10 +218,8 @@ pub fn default_job_id(engine: EngineKey, source: &Source) -> JobId {
         Source::File(path) => format!("{engine}-{}", path.display()),
         Source::Server(server) => {
             let first = server.hosts.first();
-            let name = first
-                .map(|h| h.name.as_str())
-                .filter(|n| !n.is_empty())
-                .unwrap_or("localhost");
+            let name =
+                first.map(|h| h.name.as_str()).filter(|n| !n.is_empty()).unwrap_or("localhost");
             let port = first.and_then(|h| h.port).unwrap_or(default_port(engine));
             format!("{engine}-{}-{port}", name.trim_start_matches('/'))
         }

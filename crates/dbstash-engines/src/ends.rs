@@ -11,23 +11,16 @@ pub(crate) struct Ends {
 impl Ends {
     /// Keeps this many bytes of each end.
     pub(crate) fn new(head_limit: usize, tail_limit: usize) -> Self {
-        Self {
-            head: Vec::new(),
-            tail: Vec::with_capacity(2 * tail_limit),
-            head_limit,
-            tail_limit,
-        }
+        Self { head: Vec::new(), tail: Vec::with_capacity(2 * tail_limit), head_limit, tail_limit }
     }
 
     /// Costs the kept bytes, not the fed ones.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         let missing = self.head_limit - self.head.len();
-        self.head
-            .extend_from_slice(&bytes[..missing.min(bytes.len())]);
+        self.head.extend_from_slice(&bytes[..missing.min(bytes.len())]);
         if bytes.len() >= self.tail_limit {
             self.tail.clear();
-            self.tail
-                .extend_from_slice(&bytes[bytes.len() - self.tail_limit..]);
+            self.tail.extend_from_slice(&bytes[bytes.len() - self.tail_limit..]);
             return;
         }
         self.tail.extend_from_slice(bytes);
@@ -48,10 +41,7 @@ impl Ends {
 
     /// The lines of the last bytes, the last one first; the first of them may have lost its beginning.
     pub(crate) fn last_lines(&self) -> impl Iterator<Item = &[u8]> {
-        self.tail
-            .split(|b| *b == b'\n')
-            .rev()
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        self.tail.split(|b| *b == b'\n').rev().map(|line| line.strip_suffix(b"\r").unwrap_or(line))
     }
 }
 

@@ -7,6 +7,8 @@ use dbstash_core::engine::{Check, Engine, Format, Incomplete, Passed, Plan, Plan
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Source};
 
+use percent_encoding::percent_decode_str;
+
 use crate::ends::Ends;
 
 /// How long a writer that holds the file may make the dump wait.
@@ -56,24 +58,23 @@ impl Engine for Sqlite {
         let bare = job.extra_args.iter().any(|word| word == "--data-only");
         Ok(Plan {
             invocation: Invocation::new("sqlite3", args),
-            format: Format {
-                name: "plain",
-                extension: "sql",
-            },
-            check: Box::new(Script {
-                ends: Ends::new(HEAD.len(), 4096),
-                bare,
-            }),
+            format: Format { name: "plain", extension: "sql" },
+            check: Box::new(Script { ends: Ends::new(HEAD.len(), 4096), bare }),
             warnings,
         })
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {
         let has = |text: &str| stderr.contains(text);
-        let sentence = if has("unable to open database") {
-            "the database file cannot be opened: check that DB_PATH (or the URI) is right and readable; a database \
-             in WAL mode also needs a writable folder, or its -wal and -shm files beside it"
-        } else if has("database is locked") {
+        if has("unable to open database") {
+            let named = stderr.split("file:").nth(1).and_then(|rest| rest.split("?mode=ro").next());
+            let path = percent_decode_str(named.unwrap_or_default()).decode_utf8_lossy();
+            return Some(format!(
+                "the database file {path} cannot be opened: check that it is there and readable; in WAL mode its \
+                 folder has to be writable, too"
+            ));
+        }
+        let sentence = if has("database is locked") {
             "the database stayed locked by a writer for 60 s: back up when it is quieter, or use WAL mode"
         } else if has("file is not a database") {
             "the file is not a SQLite database, or it is encrypted"
@@ -129,15 +130,11 @@ impl Check for Script {
             ));
         }
         if self.ends.head() != HEAD {
-            return Err(Incomplete(
-                "it does not begin as sqlite3 begins a dump".into(),
-            ));
+            return Err(Incomplete("it does not begin as sqlite3 begins a dump".into()));
         }
         let ours = |line: &&[u8]| {
             line.is_empty()
-                || PRAGMAS
-                    .iter()
-                    .any(|p| line.starts_with(format!("PRAGMA {p}=").as_bytes()))
+                || PRAGMAS.iter().any(|p| line.starts_with(format!("PRAGMA {p}=").as_bytes()))
         };
         match self.ends.last_lines().find(|line| !ours(line)) {
             Some(b"COMMIT;") => Ok(Passed::by("footer")),
@@ -151,10 +148,7 @@ mod tests {
     use super::*;
 
     fn verdict(text: &str, bare: bool) -> Result<Passed, Incomplete> {
-        let mut check = Box::new(Script {
-            ends: Ends::new(HEAD.len(), 4096),
-            bare,
-        });
+        let mut check = Box::new(Script { ends: Ends::new(HEAD.len(), 4096), bare });
         for chunk in text.as_bytes().chunks(3) {
             check.feed(chunk);
         }
@@ -168,11 +162,8 @@ mod tests {
     fn only_a_commit_at_the_end_is_whole() {
         assert_eq!(verdict(GOOD, false).unwrap().check, "footer");
         assert!(
-            verdict(
-                &format!("{GOOD}PRAGMA user_version=7;\nPRAGMA application_id=1;\n"),
-                false
-            )
-            .is_ok()
+            verdict(&format!("{GOOD}PRAGMA user_version=7;\nPRAGMA application_id=1;\n"), false)
+                .is_ok()
         );
         for end in 1..GOOD.len() - 1 {
             assert!(verdict(&GOOD[..end], false).is_err(), "{:?}", &GOOD[..end]);
@@ -180,27 +171,14 @@ mod tests {
         assert!(verdict(&format!("{GOOD}INSERT INTO t VALUES(1);\n"), false).is_err());
         assert!(verdict("COMMIT;\n", false).is_err());
         let damaged = GOOD.replace("COMMIT;", "ROLLBACK; -- due to errors");
-        assert!(
-            verdict(&damaged, false)
-                .unwrap_err()
-                .0
-                .contains("integrity_check")
-        );
+        assert!(verdict(&damaged, false).unwrap_err().0.contains("integrity_check"));
         assert!(verdict(&damaged, true).is_err());
-        assert!(
-            verdict("INSERT INTO t VALUES(1);\n", true)
-                .unwrap()
-                .degraded
-                .is_some()
-        );
+        assert!(verdict("INSERT INTO t VALUES(1);\n", true).unwrap().degraded.is_some());
     }
 
     #[test]
     fn paths_and_words_are_taken_literally() {
-        assert_eq!(
-            uri(Path::new("/a b/-c?d#e%f.db")),
-            "file:/a%20b/-c%3Fd%23e%25f.db?mode=ro"
-        );
+        assert_eq!(uri(Path::new("/a b/-c?d#e%f.db")), "file:/a%20b/-c%3Fd%23e%25f.db?mode=ro");
         assert_eq!(quoted(r#"a"b\c"#), r#""a\"b\\c""#);
     }
 }

@@ -14,10 +14,7 @@ pub(crate) struct Tar {
 
 impl Default for Tar {
     fn default() -> Self {
-        Self {
-            ends: Ends::new(BLOCK, 2 * BLOCK),
-            bytes: 0,
-        }
+        Self { ends: Ends::new(BLOCK, 2 * BLOCK), bytes: 0 }
     }
 }
 

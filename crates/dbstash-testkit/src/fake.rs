@@ -54,9 +54,7 @@ pub struct Call {
 impl FakeTools {
     /// An empty directory.
     pub fn new() -> Self {
-        Self {
-            dir: Scratch::new("fake"),
-        }
+        Self { dir: Scratch::new("fake") }
     }
 
     /// Adds a tool, or gives it a new script.

@@ -8,10 +8,7 @@
     clippy::disallowed_methods,
     reason = "tests start real programs and read their own environment"
 )]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a fixture that cannot be set up is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "a fixture that cannot be set up is a failed test")]
 
 pub mod bins;
 pub mod fake;

@@ -49,10 +49,7 @@ impl Process {
 pub fn descendants(ancestor: i32) -> Vec<Process> {
     let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok());
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
         if let Some(process) = pid.and_then(read) {
             children.entry(process.parent).or_default().push(process);
         }

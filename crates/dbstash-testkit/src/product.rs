@@ -39,10 +39,7 @@ impl Dbstash {
         let env = BTreeMap::from([
             ("PATH".into(), tools::path()),
             ("HOME".into(), scratch.dir("home").into()),
-            (
-                "DBSTASH_STATE_DIR".into(),
-                scratch.path().join("state").into(),
-            ),
+            ("DBSTASH_STATE_DIR".into(), scratch.path().join("state").into()),
         ]);
         Self {
             binary: binary.into(),
@@ -57,8 +54,7 @@ impl Dbstash {
     /// Sets a variable.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .insert(name.as_ref().to_owned(), value.as_ref().to_owned());
+        self.env.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
         self
     }
 
@@ -68,8 +64,7 @@ impl Dbstash {
         self,
         vars: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        vars.into_iter()
-            .fold(self, |run, (name, value)| run.env(name, value))
+        vars.into_iter().fold(self, |run, (name, value)| run.env(name, value))
     }
 
     /// Takes a variable away, one of the three defaults too.
@@ -131,9 +126,7 @@ impl Dbstash {
         let life_line = reaper.stdin.take();
         let stdout = Captured::of(reaper.stdout.take().unwrap());
         let stderr = Captured::of(reaper.stderr.take().unwrap());
-        let sampler = self
-            .sampled
-            .then(|| Sampler::start(i32::try_from(reaper.id()).unwrap()));
+        let sampler = self.sampled.then(|| Sampler::start(i32::try_from(reaper.id()).unwrap()));
         let pid_file = report.path().join("report.pid");
         let mut pid = None;
         eventually(Duration::from_secs(10), || {
@@ -199,9 +192,8 @@ impl Running {
 
     /// Waits for the end; panics, with all it said, when that takes longer than `timeout`.
     pub fn wait(mut self, timeout: Duration) -> Finished {
-        let in_time = eventually(timeout, || {
-            self.reaper.try_wait().is_ok_and(|status| status.is_some())
-        });
+        let in_time =
+            eventually(timeout, || self.reaper.try_wait().is_ok_and(|status| status.is_some()));
         assert!(
             in_time,
             "still running after {timeout:?}:\n{}\n{}",
@@ -317,10 +309,7 @@ impl Captured {
                 sink.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
-        Self {
-            bytes,
-            reader: Mutex::new(Some(reader)),
-        }
+        Self { bytes, reader: Mutex::new(Some(reader)) }
     }
 
     fn so_far(&self) -> String {

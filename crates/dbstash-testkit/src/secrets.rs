@@ -39,10 +39,7 @@ impl Sampler {
             }
             samples
         });
-        Self {
-            done,
-            thread: Some(thread),
-        }
+        Self { done, thread: Some(thread) }
     }
 
     /// Ends it, with all that was seen.
@@ -67,14 +64,8 @@ impl Samples {
             return;
         }
         let program = args[0].rsplit('/').next().unwrap_or_default().to_owned();
-        self.args
-            .entry(program.clone())
-            .or_default()
-            .insert(args.join(" "));
-        self.environment
-            .entry(program)
-            .or_default()
-            .extend(environment);
+        self.args.entry(program.clone()).or_default().insert(args.join(" "));
+        self.environment.entry(program).or_default().extend(environment);
     }
 
     /// The programs that were seen.

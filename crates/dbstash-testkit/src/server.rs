@@ -26,16 +26,10 @@ impl Server {
     /// The command should start with [`dies_with_test`].
     pub fn start(mut command: Command, log: &Path) -> Self {
         let output = File::create(log).unwrap();
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output);
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let shown = format!("{command:?}");
         let child = spawn(command).unwrap_or_else(|error| panic!("{shown}: {error}"));
-        Self {
-            child,
-            log: log.to_owned(),
-        }
+        Self { child, log: log.to_owned() }
     }
 
     /// Starts the command made for a free port, and returns once something listens there; on
@@ -49,10 +43,7 @@ impl Server {
                 return (server, port);
             }
         }
-        panic!(
-            "no server came up on 5 ports: {}",
-            fs::read_to_string(log).unwrap()
-        );
+        panic!("no server came up on 5 ports: {}", fs::read_to_string(log).unwrap());
     }
 
     /// Its process id.

@@ -41,9 +41,7 @@ pub fn restore(file: &Path, sql: &[u8]) -> Result<String, String> {
         sqlite.wait_with_output().unwrap()
     });
     if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned())
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     } else {
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }

@@ -37,15 +37,9 @@ pub fn require(program: &str) -> Option<PathBuf> {
 pub fn skip(why: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
-    assert!(
-        !in_ci(),
-        "{test} cannot be run: {why}; `scripts/setup test` installs it"
-    );
+    assert!(!in_ci(), "{test} cannot be run: {why}; `scripts/setup test` installs it");
     // Not `eprintln!`: the harness would swallow it, for the test passes.
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIP {test}: {why}; `scripts/setup test` installs it"
-    );
+    let _ = writeln!(std::io::stderr(), "SKIP {test}: {why}; `scripts/setup test` installs it");
 }
 
 /// The `PATH` of children: the checkout's own tools first.

@@ -65,16 +65,10 @@ fn an_upload_cut_short_is_seen() {
     assert_eq!(remote.pending_uploads(), 0);
     let target = format!("{}/x", remote.root());
     let mut rclone = remote.rclone(&["rcat", &target]);
-    let mut rclone = rclone
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut rclone = rclone.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = rclone.stdin.take().unwrap();
     input.write_all(&vec![7; 20 << 20]).unwrap();
-    assert!(eventually(Duration::from_secs(30), || remote
-        .pending_uploads()
-        == 1));
+    assert!(eventually(Duration::from_secs(30), || remote.pending_uploads() == 1));
     rclone.kill().unwrap();
     rclone.wait().unwrap();
     assert_eq!(remote.pending_uploads(), 1);
@@ -99,11 +93,7 @@ fn a_postgres_shop_survives_stock_tools_and_nothing_less() {
         .env("LC_ALL", "C.UTF-8")
         .output()
         .unwrap();
-    assert!(
-        dump.status.success(),
-        "{}",
-        String::from_utf8_lossy(&dump.stderr)
-    );
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     server.createdb("restored");
     server.feed("restored", &dump.stdout).unwrap();
     assert_eq!(server.digest("restored"), original);
@@ -173,10 +163,7 @@ fn a_sqlite_shop_survives_stock_tools_and_nothing_less() {
     let file = |name: &str| scratch.path().join(name);
     sqlite::seed_shop(&file("shop.db"), 1000);
     let original = sqlite::digest(&file("shop.db"));
-    assert_eq!(
-        sqlite::run(&file("shop.db"), "SELECT count(*) FROM bulk;"),
-        "1000"
-    );
+    assert_eq!(sqlite::run(&file("shop.db"), "SELECT count(*) FROM bulk;"), "1000");
 
     let dump = sqlite::run(&file("shop.db"), ".dump");
     // What stock sqlite3 leaves out of a dump.

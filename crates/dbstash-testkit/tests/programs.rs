@@ -1,8 +1,5 @@
 //! The fake tool follows its script, and the reaper misses nothing.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the tests of the fixtures start the fakes by hand"
-)]
+#![allow(clippy::disallowed_methods, reason = "the tests of the fixtures start the fakes by hand")]
 #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
 use std::io::Write as _;
@@ -54,10 +51,7 @@ fn it_prints_reads_and_exits() {
 #[test]
 fn it_can_be_called_by_path_and_choose_by_argument() {
     let fakes = fake("when rcat *.json\nexit 4\nwhen rcat\nout data\notherwise\nexit 5");
-    assert_eq!(
-        run(&fakes, &["rcat", "r:x.json"], b"").status.code(),
-        Some(4)
-    );
+    assert_eq!(run(&fakes, &["rcat", "r:x.json"], b"").status.code(), Some(4));
     assert_eq!(run(&fakes, &["rcat", "r:x"], b"").stdout, b"data\n");
     let status = Command::new(fakes.file("tool")).status().unwrap();
     assert_eq!(status.code(), Some(5));
@@ -69,32 +63,13 @@ fn it_becomes_and_feeds_the_real_one() {
     let sh = tools::find("sh").unwrap();
     let sh = sh.display();
     assert_eq!(
-        run(
-            &fake(&format!("err first\nexec {sh}")),
-            &["-c", "cat; exit 3"],
-            b"xyz"
-        )
-        .stdout,
+        run(&fake(&format!("err first\nexec {sh}")), &["-c", "cat; exit 3"], b"xyz").stdout,
         b"xyz"
     );
-    let cut = run(
-        &fake(&format!("forward-truncated {sh} 4")),
-        &["-c", "cat; exit 3"],
-        b"123456",
-    );
-    assert_eq!(
-        (cut.stdout.as_slice(), cut.status.code()),
-        (&b"1234"[..], Some(0))
-    );
-    let lying = run(
-        &fake(&format!("forward-then-exit {sh} 9")),
-        &["-c", "cat"],
-        b"123456",
-    );
-    assert_eq!(
-        (lying.stdout.as_slice(), lying.status.code()),
-        (&b"123456"[..], Some(9))
-    );
+    let cut = run(&fake(&format!("forward-truncated {sh} 4")), &["-c", "cat; exit 3"], b"123456");
+    assert_eq!((cut.stdout.as_slice(), cut.status.code()), (&b"1234"[..], Some(0)));
+    let lying = run(&fake(&format!("forward-then-exit {sh} 9")), &["-c", "cat"], b"123456");
+    assert_eq!((lying.stdout.as_slice(), lying.status.code()), (&b"123456"[..], Some(9)));
 }
 
 #[test]
@@ -110,14 +85,8 @@ fn it_dies_and_refuses_to() {
 fn it_waits_for_a_file() {
     let fakes = FakeTools::new();
     let (ready, go) = (fakes.file("ready"), fakes.file("go"));
-    fakes.script(
-        "tool",
-        &format!(
-            "touch {}\nwait-for {}\nout went",
-            ready.display(),
-            go.display()
-        ),
-    );
+    fakes
+        .script("tool", &format!("touch {}\nwait-for {}\nout went", ready.display(), go.display()));
     let run = Dbstash::new(fakes.file("tool"));
     let mut running = run.spawn();
     running.wait_until(LONG, |_| ready.exists());
@@ -129,9 +98,8 @@ fn it_waits_for_a_file() {
 #[test]
 fn a_run_starts_from_an_empty_environment() {
     let fakes = fake("out {\"level\":\"info\"}\nerr {\"n\":1}\nerr plain\nexit 3");
-    let run = Dbstash::new(fakes.file("tool"))
-        .env("DB_URI", "sqlite:///x")
-        .args(["list", "--json"]);
+    let run =
+        Dbstash::new(fakes.file("tool")).env("DB_URI", "sqlite:///x").args(["list", "--json"]);
     let finished = run.run(LONG);
     finished.expect_code(3).expect_no_leftovers();
     assert_eq!(finished.events.len(), 2);
@@ -182,19 +150,13 @@ fn a_hang_is_a_failure() {
 fn the_sampler_sees_arguments_and_environments() {
     let sh = tools::find("sh").unwrap();
     let finished = Dbstash::new(sh)
-        .args([
-            "-c",
-            "CANARY=in-env-4711 sleep 0.2; sleep 0.2 # in-args-4711",
-        ])
+        .args(["-c", "CANARY=in-env-4711 sleep 0.2; sleep 0.2 # in-args-4711"])
         .env("OWN", "in-own-4711")
         .sampled()
         .run(LONG);
     let samples = finished.samples.unwrap();
     assert!(samples.programs().contains(&"sleep"), "{samples:?}");
-    assert_eq!(
-        samples.environment_with("in-env-4711"),
-        ["sleep: CANARY=in-env-4711"]
-    );
+    assert_eq!(samples.environment_with("in-env-4711"), ["sleep: CANARY=in-env-4711"]);
     assert_eq!(samples.environment_with("in-own-4711").len(), 2);
     assert_eq!(samples.args_with("in-args-4711").len(), 1);
     assert!(samples.args_with("nowhere").is_empty());
@@ -207,28 +169,15 @@ fn a_truncated_upload_is_what_a_remote_then_holds() {
         return;
     };
     let rclone = tools::find("rclone").unwrap();
-    let fakes = fake(&format!(
-        "when rcat\nforward-truncated {} 5",
-        rclone.display()
-    ));
+    let fakes = fake(&format!("when rcat\nforward-truncated {} 5", rclone.display()));
     let mut child = Command::new(fakes.file("tool"))
-        .args([
-            "--config",
-            "/dev/null",
-            "rcat",
-            &format!("{}/x", remote.root()),
-        ])
+        .args(["--config", "/dev/null", "rcat", &format!("{}/x", remote.root())])
         .envs(remote.env())
         .stdin(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(b"0123456789")
-        .unwrap();
+    child.stdin.take().unwrap().write_all(b"0123456789").unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(remote.read("x"), b"01234");
 }

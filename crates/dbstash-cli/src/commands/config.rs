@@ -22,12 +22,7 @@ pub fn text(values: &[Shown]) -> String {
         let _ = writeln!(out, "{}", group.title());
         for shown in values.iter().filter(|shown| shown.setting.group == group) {
             let name = shown.setting.name;
-            let _ = writeln!(
-                out,
-                "  {name:names$}  {:texts$}  {}",
-                told(shown),
-                shown.origin
-            );
+            let _ = writeln!(out, "  {name:names$}  {:texts$}  {}", told(shown), shown.origin);
         }
     }
     out
@@ -35,11 +30,9 @@ pub fn text(values: &[Shown]) -> String {
 
 fn told(shown: &Shown) -> String {
     match (&shown.value, shown.setting.default) {
-        (Some(value), _) => value
-            .escape_debug()
-            .to_string()
-            .replace("\\\"", "\"")
-            .replace("\\'", "'"),
+        (Some(value), _) => {
+            value.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'")
+        }
         (None, Fallback::Computed(words)) => format!("({words})"),
         (None, _) => "-".to_owned(),
     }

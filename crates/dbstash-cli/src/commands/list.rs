@@ -14,17 +14,8 @@ pub fn as_text(catalog: &Catalog, zone: Tz, now: DateTime<Utc>) -> String {
     let mut text = if catalog.backups.is_empty() {
         "no backups\n".to_owned()
     } else {
-        let rows: Vec<_> = catalog
-            .backups
-            .iter()
-            .map(|backup| row(backup, zone, now))
-            .collect();
-        table(
-            [
-                "OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED",
-            ],
-            &rows,
-        )
+        let rows: Vec<_> = catalog.backups.iter().map(|backup| row(backup, zone, now)).collect();
+        table(["OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED"], &rows)
     };
     for broken in &catalog.broken {
         let _ = writeln!(
@@ -35,17 +26,8 @@ pub fn as_text(catalog: &Catalog, zone: Tz, now: DateTime<Utc>) -> String {
         );
     }
     if !catalog.others.is_empty() {
-        let first: Vec<_> = catalog
-            .others
-            .iter()
-            .take(5)
-            .map(|name| shown(name))
-            .collect();
-        let more = if catalog.others.len() > 5 {
-            ", ..."
-        } else {
-            ""
-        };
+        let first: Vec<_> = catalog.others.iter().take(5).map(|name| shown(name)).collect();
+        let more = if catalog.others.len() > 5 { ", ..." } else { "" };
         let _ = writeln!(
             text,
             "{} without a manifest, not backups: {}{more}",
@@ -58,18 +40,12 @@ pub fn as_text(catalog: &Catalog, zone: Tz, now: DateTime<Utc>) -> String {
 
 fn row(backup: &Backup, zone: Tz, now: DateTime<Utc>) -> [String; 7] {
     let manifest = &backup.manifest;
-    let check = manifest
-        .dump()
-        .map_or("", |dump| dump.passed.check.as_str());
+    let check = manifest.dump().map_or("", |dump| dump.passed.check.as_str());
     [
         shown(&backup.objects().next().unwrap_or_default()),
         manifest.job.to_string(),
         shown(&manifest.database),
-        manifest
-            .started
-            .with_timezone(&zone)
-            .format("%F %T %Z")
-            .to_string(),
+        manifest.started.with_timezone(&zone).format("%F %T %Z").to_string(),
         age(now - manifest.started),
         size(manifest.bytes()),
         shown(check),

@@ -42,11 +42,7 @@ pub fn show(settings: &Settings, now: bool) -> Result<Exit> {
             zone,
             uuid: "xxxxxxxx",
         });
-        let extension = job
-            .naming
-            .extension
-            .as_deref()
-            .unwrap_or(plan.format.extension);
+        let extension = job.naming.extension.as_deref().unwrap_or(plan.format.extension);
         let object = object_name(&base, 1, extension);
         let root = &settings.remote.root;
         let slash = if root.ends_with([':', '/']) { "" } else { "/" };

@@ -26,14 +26,8 @@ pub fn as_text(plan: &PrunePlan, now: DateTime<Utc>) -> String {
         })
         .collect();
     let mut text = table(["OBJECT", "DATABASE", "AGE", "SIZE", "VERDICT"], &rows);
-    let (count, bytes) = plan.deletions().fold((0, 0), |(n, sum), backup| {
-        (n + 1, sum + backup.manifest.bytes())
-    });
-    let _ = writeln!(
-        text,
-        "{count} of {} to delete, {}",
-        plan.verdicts.len(),
-        size(bytes)
-    );
+    let (count, bytes) =
+        plan.deletions().fold((0, 0), |(n, sum), backup| (n + 1, sum + backup.manifest.bytes()));
+    let _ = writeln!(text, "{count} of {} to delete, {}", plan.verdicts.len(), size(bytes));
     text
 }

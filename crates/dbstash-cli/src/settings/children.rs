@@ -7,15 +7,8 @@ use super::layers::{Environment, is_ours};
 use super::table::RCLONE_CONFIG_PASS;
 
 /// Variables of databases: rclone has no use for them.
-const DATABASES: &[&str] = &[
-    "DATABASE_URL",
-    "MARIADB_",
-    "MONGO",
-    "MYSQL_",
-    "PG",
-    "POSTGRES_",
-    "REDIS",
-];
+const DATABASES: &[&str] =
+    &["DATABASE_URL", "MARIADB_", "MONGO", "MYSQL_", "PG", "POSTGRES_", "REDIS"];
 
 /// The environment of every call of rclone: ours, without dbstash's own settings (`RCLONE_CONFIG`
 /// would be taken for a path) and without the databases' variables.
@@ -81,9 +74,7 @@ mod tests {
         let mut seen = child_environment(&environment, &remote);
         seen.sort();
         assert_eq!(
-            seen.iter()
-                .map(|(n, v)| format!("{n}={v}"))
-                .collect::<Vec<_>>(),
+            seen.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>(),
             [
                 "AWS_REGION=x",
                 "AWS_SECRET_ACCESS_KEY=x",

@@ -66,15 +66,9 @@ impl Complaints {
         };
         let warnings = clean(self.warnings);
         if self.mistakes.is_empty() {
-            Ok(Remarks {
-                warnings,
-                notes: clean(self.notes),
-            })
+            Ok(Remarks { warnings, notes: clean(self.notes) })
         } else {
-            Err(Mistakes {
-                mistakes: clean(self.mistakes),
-                warnings,
-            })
+            Err(Mistakes { mistakes: clean(self.mistakes), warnings })
         }
     }
 }

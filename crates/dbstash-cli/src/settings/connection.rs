@@ -41,27 +41,19 @@ pub(super) fn connect(reader: &mut Reader<'_>) -> Option<Connected> {
             Some(EngineKey::Pg) => "set DB_URI, or DB_HOST and DB_NAME",
             None => "set DB_URI, or DBSTASH_ENGINE with DB_HOST and DB_NAME, or DB_PATH for sqlite",
         };
-        reader
-            .complaints
-            .mistake(format!("no connection: {way_out}"));
+        reader.complaints.mistake(format!("no connection: {way_out}"));
         None
     };
     // Also without a connection, so that a bad name is told along with a bad host.
     let databases = databases(reader, connection.as_ref());
     let mut connection = connection.filter(|_| !wrong_engine)?;
     let databases = databases?;
-    if let (Databases::All, Some(login), Source::Server(server)) = (
-        &databases,
-        connection.database.take(),
-        &mut connection.source,
-    ) {
+    if let (Databases::All, Some(login), Source::Server(server)) =
+        (&databases, connection.database.take(), &mut connection.source)
+    {
         server.params.push(("dbname".to_owned(), login));
     }
-    Some(Connected {
-        engine: connection.engine,
-        source: connection.source,
-        databases,
-    })
+    Some(Connected { engine: connection.engine, source: connection.source, databases })
 }
 
 fn engine(text: &str) -> Result<EngineKey, String> {
@@ -88,10 +80,7 @@ fn from_uri(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connec
             // Not understood, so nobody knows where in it the secrets are.
             let before_host = uri.rsplit_once('@').map_or("", |(start, _)| start);
             let password = before_host.rsplit(':').next().unwrap_or_default();
-            reader
-                .complaints
-                .secrets
-                .extend([uri.to_owned(), password.to_owned()]);
+            reader.complaints.secrets.extend([uri.to_owned(), password.to_owned()]);
             reader.mistake(&DB_URI, &error.to_string());
             return None;
         }
@@ -103,9 +92,7 @@ fn from_uri(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connec
     parts.retain(|part| reader.is_set(part));
     if !parts.is_empty() {
         let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
-        reader
-            .complaints
-            .note(format!("DB_URI is set, so ignored: {}", names.join(", ")));
+        reader.complaints.note(format!("DB_URI is set, so ignored: {}", names.join(", ")));
     }
     match chosen {
         Some(key) if key != connection.engine => {
@@ -121,18 +108,13 @@ fn from_uri(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connec
 
 fn from_path(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connection> {
     if chosen.is_some_and(|key| key != EngineKey::Sqlite) {
-        reader.mistake(
-            &DBSTASH_ENGINE,
-            "DB_PATH is for sqlite; a server needs DB_URI or DB_HOST",
-        );
+        reader.mistake(&DBSTASH_ENGINE, "DB_PATH is for sqlite; a server needs DB_URI or DB_HOST");
         return None;
     }
     for part in [&DB_PORT, &DB_USER, &DB_PASSWORD, &DB_NAME] {
         if reader.is_set(part) {
             let name = part.name;
-            reader
-                .complaints
-                .warn(format!("{name} has no effect for sqlite"));
+            reader.complaints.warn(format!("{name} has no effect for sqlite"));
         }
     }
     let path = reader.value(&DB_PATH, |text| {
@@ -142,11 +124,7 @@ fn from_path(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Conne
             Ok(PathBuf::from(text))
         }
     })?;
-    Some(Connection {
-        engine: EngineKey::Sqlite,
-        database: None,
-        source: Source::File(path),
-    })
+    Some(Connection { engine: EngineKey::Sqlite, database: None, source: Source::File(path) })
 }
 
 fn from_parts(
@@ -157,10 +135,7 @@ fn from_parts(
     match chosen {
         Some(EngineKey::Pg) => {}
         Some(EngineKey::Sqlite) => {
-            reader.mistake(
-                &DBSTASH_ENGINE,
-                "sqlite has no host; set DB_PATH in place of DB_HOST",
-            );
+            reader.mistake(&DBSTASH_ENGINE, "sqlite has no host; set DB_PATH in place of DB_HOST");
         }
         None if wrong_engine => {}
         None => reader.complaints.mistake(
@@ -199,10 +174,7 @@ fn host(text: &str) -> Result<String, &'static str> {
     if text.starts_with('/') {
         return Ok(text.to_owned());
     }
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|t| t.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     let address = bare.split('%').next().unwrap_or(bare);
     if bare.is_empty() {
         Err("a host name is missing; accepted are a name, an address or a socket directory")
@@ -219,12 +191,7 @@ fn host(text: &str) -> Result<String, &'static str> {
 
 fn databases(reader: &mut Reader<'_>, connection: Option<&Connection>) -> Option<Databases> {
     let all = reader.value(&BACKUP_ALL_DATABASES, parse::boolean);
-    if let Some(Connection {
-        source: Source::File(path),
-        database,
-        ..
-    }) = connection
-    {
+    if let Some(Connection { source: Source::File(path), database, .. }) = connection {
         if all == Some(true) {
             let nothing = "BACKUP_ALL_DATABASES has no effect for sqlite";
             reader.complaints.warn(nothing.to_owned());

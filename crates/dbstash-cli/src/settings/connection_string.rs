@@ -22,10 +22,7 @@ pub(super) fn root(text: &str) -> Result<Root, String> {
     if text.chars().any(char::is_control) {
         return Err(format!("it holds a control character; {ACCEPTED}"));
     }
-    let local = |relative| Root {
-        path: without_end_slashes(text, 0),
-        relative,
-    };
+    let local = |relative| Root { path: without_end_slashes(text, 0), relative };
     let first = text.find([':', '/', ',']);
     match first.map(|at| text.as_bytes()[at]) {
         Some(b'/') | None => {
@@ -38,10 +35,7 @@ pub(super) fn root(text: &str) -> Result<Root, String> {
         return Err(format!("it is a URL; {ACCEPTED}"));
     }
     let path_at = head(text)?;
-    Ok(Root {
-        path: without_end_slashes(text, path_at),
-        relative: false,
-    })
+    Ok(Root { path: without_end_slashes(text, path_at), relative: false })
 }
 
 /// Where the path begins, after the colon that ends the remote's name and its parameters.
@@ -63,11 +57,7 @@ fn head(text: &str) -> Result<usize, String> {
     while text[at..].starts_with(',') {
         let (key, value, end) = parameter(text, at + 1)?;
         if secrets::is_secret(key, &value) {
-            let remote = if on_the_fly {
-                "<NAME>".to_owned()
-            } else {
-                name.to_uppercase()
-            };
+            let remote = if on_the_fly { "<NAME>".to_owned() } else { name.to_uppercase() };
             return Err(format!(
                 "its '{key}' is a secret, which would show in the process list; name the remote \
                  and set RCLONE_CONFIG_{remote}_{}",
@@ -89,10 +79,7 @@ fn parameter(text: &str, at: usize) -> Result<(&str, String, usize), String> {
         return Ok((key, String::new(), at + key_end));
     }
     let value_at = key_end + 1;
-    let quote = rest[value_at..]
-        .chars()
-        .next()
-        .filter(|c| "'\"".contains(*c));
+    let quote = rest[value_at..].chars().next().filter(|c| "'\"".contains(*c));
     let Some(quote) = quote else {
         let end = rest[value_at..].find([',', ':']).ok_or_else(bad)? + value_at;
         return Ok((key, rest[value_at..end].to_owned(), at + end));
@@ -119,11 +106,7 @@ fn parameter(text: &str, at: usize) -> Result<(&str, String, usize), String> {
 fn without_end_slashes(text: &str, path_at: usize) -> String {
     let (head, path) = text.split_at(path_at);
     let bare = path.trim_end_matches('/');
-    let path = if bare.is_empty() && !path.is_empty() {
-        "/"
-    } else {
-        bare
-    };
+    let path = if bare.is_empty() && !path.is_empty() { "/" } else { bare };
     format!("{head}{path}")
 }
 
@@ -146,18 +129,9 @@ mod tests {
             ("/odd:name/x", "/odd:name/x"),
             ("a/b:c", "a/b:c"),
             (":memory:bucket/", ":memory:bucket/".trim_end_matches('/')),
-            (
-                ":s3,provider=AWS,env_auth=true:bucket",
-                ":s3,provider=AWS,env_auth=true:bucket",
-            ),
-            (
-                "s3,endpoint=\"http://h:9000\":b/",
-                "s3,endpoint=\"http://h:9000\":b",
-            ),
-            (
-                "s3,region='a''b',no_check_bucket:b",
-                "s3,region='a''b',no_check_bucket:b",
-            ),
+            (":s3,provider=AWS,env_auth=true:bucket", ":s3,provider=AWS,env_auth=true:bucket"),
+            ("s3,endpoint=\"http://h:9000\":b/", "s3,endpoint=\"http://h:9000\":b"),
+            ("s3,region='a''b',no_check_bucket:b", "s3,region='a''b',no_check_bucket:b"),
         ] {
             let root = root(text).unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!(root.path, tidy);
@@ -195,17 +169,11 @@ mod tests {
             ("box,pass='hunter22,:':b", "'pass' is a secret"),
             ("az,sas_url='https://hunter22':b", "'sas_url' is a secret"),
             ("b2,key=hunter22:b", "'key' is a secret"),
-            (
-                "drive,token='{\"access_token\":\"hunter22\"}':",
-                "'token' is a secret",
-            ),
+            ("drive,token='{\"access_token\":\"hunter22\"}':", "'token' is a secret"),
             ("dav,url='https://u:hunter22@h/':b", "'url' is a secret"),
         ] {
             let error = root(text).unwrap_err();
-            assert!(
-                error.contains(part) && !error.contains("hunter22"),
-                "{error}"
-            );
+            assert!(error.contains(part) && !error.contains("hunter22"), "{error}");
         }
     }
 }

@@ -86,16 +86,8 @@ pub const NOT_YET: &[&str] = &[
 pub const TOLD_TO_HOOKS: &[&str] = &["DBSTASH_STATUS", "DBSTASH_FILE"];
 
 /// Under these no name is anyone else's, so an unknown one is a mistyped one.
-pub const PREFIXES: &[&str] = &[
-    "BACKUP_",
-    "DB_",
-    "RETENTION_",
-    "DBSTASH_",
-    "NOTIFY_",
-    "HOOK_",
-    "HEALTH_",
-    "METRICS_",
-];
+pub const PREFIXES: &[&str] =
+    &["BACKUP_", "DB_", "RETENTION_", "DBSTASH_", "NOTIFY_", "HOOK_", "HEALTH_", "METRICS_"];
 
 #[cfg(test)]
 mod tests {

@@ -109,10 +109,9 @@ impl Layers {
             }
         }
         let mut merged = Partial::new();
-        for (texts, origin) in [
-            (&self.environment.variables, Origin::Environment),
-            (&self.flags, Origin::Flag),
-        ] {
+        for (texts, origin) in
+            [(&self.environment.variables, Origin::Environment), (&self.flags, Origin::Flag)]
+        {
             for setting in settings {
                 if let Some(given) = one(setting, texts, &origin, machine, complaints) {
                     merged.insert(setting.name, given);
@@ -132,10 +131,7 @@ fn one(
 ) -> Option<Given> {
     let text_of = |name: &str| texts.get(name).filter(|text| !text.is_empty());
     let direct = text_of(setting.name);
-    let given = direct.map(|text| Given {
-        text: text.clone(),
-        origin: origin.clone(),
-    });
+    let given = direct.map(|text| Given { text: text.clone(), origin: origin.clone() });
     // Whether RCLONE_CONFIG is a secret or only a path is not known here.
     let Some(variable) = setting.file_variable() else {
         return given;
@@ -153,18 +149,12 @@ fn one(
         return given;
     };
     if direct.is_some() {
-        complaints.warn(format!(
-            "{variable} and {} are both set; the file wins",
-            setting.name
-        ));
+        complaints.warn(format!("{variable} and {} are both set; the file wins", setting.name));
     }
     match read_secret(machine, Path::new(path)) {
         Ok(text) => {
             complaints.secrets.extend(secrets_in(setting, &text));
-            Some(Given {
-                text,
-                origin: Origin::File(path.into()),
-            })
+            Some(Given { text, origin: Origin::File(path.into()) })
         }
         Err(reason) => {
             complaints.mistake(format!("{variable}={path}: {reason}"));
@@ -176,17 +166,11 @@ fn one(
 }
 
 fn secrets_in(setting: &Setting, text: &str) -> Vec<String> {
-    if setting.name == table::DB_URI.name {
-        secrets::in_uri(text)
-    } else {
-        vec![text.to_owned()]
-    }
+    if setting.name == table::DB_URI.name { secrets::in_uri(text) } else { vec![text.to_owned()] }
 }
 
 fn read_secret(machine: &dyn Machine, path: &Path) -> Result<String, String> {
-    let bytes = machine
-        .read(path)
-        .map_err(|e| format!("cannot read this file: {e}"))?;
+    let bytes = machine.read(path).map_err(|e| format!("cannot read this file: {e}"))?;
     let mut text =
         String::from_utf8(bytes).map_err(|_| "this file is not UTF-8 text".to_owned())?;
     if text.ends_with('\n') {

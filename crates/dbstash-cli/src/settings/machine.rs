@@ -26,9 +26,7 @@ pub struct Here;
 impl Machine for Here {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        File::open(path)?
-            .take(FILE_LIMIT + 1)
-            .read_to_end(&mut bytes)?;
+        File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > FILE_LIMIT {
             return Err(io::Error::other("larger than 1 MiB"));
         }
@@ -40,10 +38,7 @@ impl Machine for Here {
     }
 
     fn host_name(&self) -> String {
-        rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned()
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
 }
 

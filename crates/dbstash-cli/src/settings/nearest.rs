@@ -8,12 +8,7 @@ pub(super) fn nearest<'a>(
     let text = text.to_lowercase();
     let slips = (text.chars().count() / 3).clamp(1, 4);
     candidates
-        .map(|name| {
-            (
-                strsim::damerau_levenshtein(&text, &name.to_lowercase()),
-                name,
-            )
-        })
+        .map(|name| (strsim::damerau_levenshtein(&text, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= slips && *distance < name.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)

@@ -36,9 +36,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    milliseconds(text)
-        .map(Duration::from_millis)
-        .ok_or_else(|| DURATIONS.to_owned())
+    milliseconds(text).map(Duration::from_millis).ok_or_else(|| DURATIONS.to_owned())
 }
 
 fn milliseconds(text: &str) -> Option<u64> {
@@ -47,9 +45,7 @@ fn milliseconds(text: &str) -> Option<u64> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let (number, tail) = rest.split_at(digits);
-        let letters = tail
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(tail.len());
+        let letters = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         // Only the units below the last one are left.
         let (_, scale) = units.by_ref().find(|(name, _)| *name == unit)?;
@@ -63,9 +59,7 @@ fn milliseconds(text: &str) -> Option<u64> {
 pub(super) fn size(text: &str) -> Result<u64, String> {
     const ACCEPTED: &str = "accepted are bytes such as 512, 64KiB, 10MiB, 1GB";
     let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => Some(1),
@@ -89,20 +83,18 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 
 /// A whole number, 0 or more.
 pub(super) fn count(text: &str) -> Result<usize, String> {
-    text.trim()
-        .parse()
-        .map_err(|_| "accepted are whole numbers, 0 or more".to_owned())
+    text.trim().parse().map_err(|_| "accepted are whole numbers, 0 or more".to_owned())
 }
 
 /// A port of a server.
 pub(super) fn port(text: &str) -> Result<u16, String> {
     match text.trim().parse() {
         Ok(port @ 1..) => Ok(port),
-        _ if text.starts_with("tcp://") => Err(
-            "accepted are numbers from 1 to 65535; this is what Kubernetes sets for a service \
+        _ if text.starts_with("tcp://") => {
+            Err("accepted are numbers from 1 to 65535; this is what Kubernetes sets for a service \
              named db: set enableServiceLinks: false in the pod"
-                .to_owned(),
-        ),
+                .to_owned())
+        }
         _ => Err("accepted are numbers from 1 to 65535".to_owned()),
     }
 }
@@ -144,10 +136,7 @@ fn nearest_zone(text: &str) -> Option<&'static str> {
     let text = text.replace(' ', "_");
     nearest(&text, TZ_VARIANTS.iter().map(|z| z.name())).or_else(|| {
         let near = nearest(&text, TZ_VARIANTS.iter().map(|z| city(z.name())))?;
-        TZ_VARIANTS
-            .iter()
-            .map(|z| z.name())
-            .find(|z| city(z) == near)
+        TZ_VARIANTS.iter().map(|z| z.name()).find(|z| city(z) == near)
     })
 }
 
@@ -213,10 +202,7 @@ pub(super) fn extension(text: &str) -> Result<String, String> {
     let taken = ["dbstash.json", "pin", "part"];
     if bare.is_empty() || bare.contains('/') || bare.chars().any(char::is_control) {
         Err("accepted are extensions such as sql or .sql.gz, without '/'".to_owned())
-    } else if taken
-        .iter()
-        .any(|t| bare == *t || bare.ends_with(&format!(".{t}")))
-    {
+    } else if taken.iter().any(|t| bare == *t || bare.ends_with(&format!(".{t}"))) {
         Err("this extension is taken by dbstash's own files".to_owned())
     } else {
         Ok(bare.to_owned())
@@ -245,31 +231,18 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         assert!(duration("90").unwrap_err().contains("a unit is missing"));
-        for bad in [
-            "",
-            "-5m",
-            "5 m",
-            "1m1h",
-            "1h1h",
-            "1.5h",
-            "h",
-            "5x",
-            "5H",
-            "99999999999999999999s",
-        ] {
+        for bad in
+            ["", "-5m", "5 m", "1m1h", "1h1h", "1.5h", "h", "5x", "5H", "99999999999999999999s"]
+        {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("512", 512),
-            ("10MiB", 10_485_760),
-            ("1 GB", 1_000_000_000),
-            ("2kib", 2048),
-        ] {
+        for (text, bytes) in
+            [("0", 0), ("512", 512), ("10MiB", 10_485_760), ("1 GB", 1_000_000_000), ("2kib", 2048)]
+        {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
         for bad in ["", "MiB", "-1", "1.5GB", "10M", "99999999999TB"] {
@@ -288,11 +261,7 @@ mod tests {
         assert!(boolean("y").is_err() && boolean("2").is_err());
         assert!(count("-1").is_err() && count("1.5").is_err() && count("7") == Ok(7));
         assert!(port("0").is_err() && port("65536").is_err() && port("5432") == Ok(5432));
-        assert!(
-            port("tcp://10.0.0.7:5432")
-                .unwrap_err()
-                .contains("enableServiceLinks")
-        );
+        assert!(port("tcp://10.0.0.7:5432").unwrap_err().contains("enableServiceLinks"));
     }
 
     #[test]
@@ -300,17 +269,7 @@ mod tests {
         assert_eq!(days("0.5"), Ok(TimeDelta::hours(12)));
         assert_eq!(days("30"), Ok(TimeDelta::days(30)));
         assert_eq!(days("0.000001"), Ok(TimeDelta::seconds(1)));
-        for bad in [
-            "",
-            "-1",
-            "1e3",
-            "inf",
-            "NaN",
-            "1d",
-            ".",
-            "1.2.3",
-            "99999999999",
-        ] {
+        for bad in ["", "-1", "1e3", "inf", "NaN", "1d", ".", "1.2.3", "99999999999"] {
             assert!(days(bad).is_err(), "{bad}");
         }
     }
@@ -326,16 +285,9 @@ mod tests {
             ("utc", "UTC"),
         ] {
             let error = zone(text).unwrap_err();
-            assert!(
-                error.ends_with(&format!("did you mean {near}?")),
-                "{text}: {error}"
-            );
+            assert!(error.ends_with(&format!("did you mean {near}?")), "{text}: {error}");
         }
-        assert!(
-            !zone("Middle-earth/Shire")
-                .unwrap_err()
-                .contains("did you mean")
-        );
+        assert!(!zone("Middle-earth/Shire").unwrap_err().contains("did you mean"));
     }
 
     #[test]
@@ -366,15 +318,7 @@ mod tests {
     fn extensions() {
         assert_eq!(extension(".sql.gz"), Ok("sql.gz".to_owned()));
         assert_eq!(extension("dump"), Ok("dump".to_owned()));
-        for bad in [
-            "",
-            ".",
-            "a/b",
-            "../x",
-            "a\nb",
-            "dbstash.json",
-            "sql.dbstash.json",
-        ] {
+        for bad in ["", ".", "a/b", "../x", "a\nb", "dbstash.json", "sql.dbstash.json"] {
             assert!(extension(bad).is_err(), "{bad:?}");
         }
     }

@@ -29,9 +29,7 @@ impl<'a> Reader<'a> {
 
     /// Where its value is from.
     pub(super) fn origin(&self, setting: &Setting) -> Origin {
-        self.given
-            .get(setting.name)
-            .map_or(Origin::Default, |g| g.origin.clone())
+        self.given.get(setting.name).map_or(Origin::Default, |g| g.origin.clone())
     }
 
     /// The text somebody gave, or the default's.
@@ -74,11 +72,5 @@ fn brief(text: &str) -> String {
     const LONGEST: usize = 80;
     let line: String = text.chars().take(LONGEST).collect();
     let dots = if line.len() < text.len() { "..." } else { "" };
-    format!(
-        "{}{dots}",
-        line.escape_debug()
-            .to_string()
-            .replace("\\'", "'")
-            .replace("\\\"", "\"")
-    )
+    format!("{}{dots}", line.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\""))
 }

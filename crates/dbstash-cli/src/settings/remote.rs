@@ -64,9 +64,7 @@ fn root(reader: &mut Reader<'_>) -> Option<String> {
         }
         Err(reason) => {
             // Not with its value, which may be just the secret that is complained about.
-            reader
-                .complaints
-                .mistake(format!("RCLONE_REMOTE: {reason}"));
+            reader.complaints.mistake(format!("RCLONE_REMOTE: {reason}"));
             None
         }
     }
@@ -98,10 +96,7 @@ fn config(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<RcloneConfig
     }
     match inline(text) {
         Ok(conf) => {
-            reader
-                .complaints
-                .secrets
-                .extend(secrets::in_rclone_conf(&conf));
+            reader.complaints.secrets.extend(secrets::in_rclone_conf(&conf));
             Some(RcloneConfig::Inline(SecretString::from(conf)))
         }
         Err(reason) => {
@@ -120,19 +115,12 @@ fn file(
     match machine.read(Path::new(path)) {
         Ok(bytes) => {
             let conf = String::from_utf8_lossy(&bytes);
-            reader
-                .complaints
-                .secrets
-                .extend(secrets::in_rclone_conf(&conf));
+            reader.complaints.secrets.extend(secrets::in_rclone_conf(&conf));
             Some(RcloneConfig::Path(PathBuf::from(path)))
         }
         Err(error) => {
             // A base64 text can start with a slash, too.
-            let shown = if name == RCLONE_CONFIG.name {
-                String::new()
-            } else {
-                format!("={path}")
-            };
+            let shown = if name == RCLONE_CONFIG.name { String::new() } else { format!("={path}") };
             let mistake = format!("{name}{shown}: cannot read this rclone.conf: {error}");
             reader.complaints.mistake(mistake);
             None
@@ -144,10 +132,8 @@ fn inline(text: &str) -> Result<String, &'static str> {
     const ACCEPTED: &str = "accepted are the base64 text of an rclone.conf (base64 -w0 FILE) \
                             or the path of one";
     if looks_like_conf(text) {
-        return Err(
-            "this is the plain text of an rclone.conf; accepted is its base64 text \
-                    (base64 -w0 rclone.conf), or a path",
-        );
+        return Err("this is the plain text of an rclone.conf; accepted is its base64 text \
+                    (base64 -w0 rclone.conf), or a path");
     }
     let standard: String = text
         .chars()

@@ -32,9 +32,7 @@ use super::{
 /// Makes settings of what was given, or tells every mistake at once.
 pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mistakes> {
     let mut complaints = Complaints::default();
-    complaints
-        .secrets
-        .extend(secrets::in_environment(&layers.environment));
+    complaints.secrets.extend(secrets::in_environment(&layers.environment));
     names(&layers.environment, &mut complaints);
     let given = layers.merge(table::ALL, machine, &mut complaints);
     let reader = &mut Reader::new(&given, &mut complaints);
@@ -48,17 +46,13 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let retention = retention(reader);
     let log = log(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
-    let id = reader.value(&DBSTASH_JOB, |text| {
-        text.parse::<JobId>().map_err(|e| e.to_string())
-    });
+    let id = reader.value(&DBSTASH_JOB, |text| text.parse::<JobId>().map_err(|e| e.to_string()));
     let switch = |reader: &mut Reader<'_>, setting| reader.value(setting, parse::boolean);
     let native_compression = switch(reader, &BACKUP_COMPRESS).unwrap_or_default();
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
     let dry_run = switch(reader, &DRY_RUN).unwrap_or_default();
-    let initial_delay = reader
-        .value(&INITIAL_DELAY, parse::duration)
-        .unwrap_or_default();
+    let initial_delay = reader.value(&INITIAL_DELAY, parse::duration).unwrap_or_default();
     let state_dir = reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from);
 
     // What is missing has been told, and what follows has only remarks to add.
@@ -107,9 +101,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
 /// about a database, nor are its secrets read.
 pub fn resolve_place(layers: &Layers, machine: &dyn Machine) -> Result<Place, Mistakes> {
     let mut complaints = Complaints::default();
-    complaints
-        .secrets
-        .extend(secrets::in_environment(&layers.environment));
+    complaints.secrets.extend(secrets::in_environment(&layers.environment));
     let wanted = |setting: &&'static Setting| {
         setting.group == Group::Rclone || [TZ.name, DBSTASH_STATE_DIR.name].contains(&setting.name)
     };
@@ -124,20 +116,11 @@ pub fn resolve_place(layers: &Layers, machine: &dyn Machine) -> Result<Place, Mi
     };
     let secrets = kept(&complaints.secrets);
     let warnings = complaints.close()?.warnings;
-    Ok(Place {
-        remote,
-        zone,
-        state_dir,
-        warnings,
-        secrets,
-    })
+    Ok(Place { remote, zone, state_dir, warnings, secrets })
 }
 
 fn kept(secrets: &[String]) -> Vec<SecretString> {
-    secrets
-        .iter()
-        .map(|secret| SecretString::from(secret.as_str()))
-        .collect()
+    secrets.iter().map(|secret| SecretString::from(secret.as_str())).collect()
 }
 
 fn unusable(complaints: Complaints) -> Mistakes {
@@ -158,14 +141,10 @@ fn names(environment: &Environment, complaints: &mut Complaints) {
             continue;
         }
         if NOT_YET.contains(&name) {
-            complaints.warn(format!(
-                "{name} is not supported by this version yet and has no effect"
-            ));
+            complaints
+                .warn(format!("{name} is not supported by this version yet and has no effect"));
         } else if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-            let all = known
-                .iter()
-                .map(String::as_str)
-                .chain(NOT_YET.iter().copied());
+            let all = known.iter().map(String::as_str).chain(NOT_YET.iter().copied());
             let hint = nearest(name, all).map_or(String::new(), |n| format!("; did you mean {n}?"));
             complaints.warn(format!("{name} is unknown and has no effect{hint}"));
         }
@@ -192,8 +171,7 @@ fn schedule(reader: &mut Reader<'_>) -> Option<Schedule> {
         interval => Ok(interval),
     });
     let cron = reader.value(&BACKUP_SCHEDULE, |text| {
-        text.parse::<Schedule>()
-            .map_err(|e| format!("{e}; accepted are {}", BadSchedule::ACCEPTED))
+        text.parse::<Schedule>().map_err(|e| format!("{e}; accepted are {}", BadSchedule::ACCEPTED))
     });
     if !reader.is_set(&BACKUP_INTERVAL) {
         return cron;
@@ -206,17 +184,11 @@ fn schedule(reader: &mut Reader<'_>) -> Option<Schedule> {
 }
 
 fn naming(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<Naming> {
-    let template = reader.value(&BACKUP_NAME_TEMPLATE, |text| {
-        text.parse::<Template>().map_err(|e| e.to_string())
-    });
+    let template = reader
+        .value(&BACKUP_NAME_TEMPLATE, |text| text.parse::<Template>().map_err(|e| e.to_string()));
     let extension = reader.value(&BACKUP_EXTENSION, parse::extension);
     let zone = reader.value(&TZ, parse::zone).unwrap_or(Tz::UTC);
-    Some(Naming {
-        template: template?,
-        extension,
-        zone,
-        host: machine.host_name(),
-    })
+    Some(Naming { template: template?, extension, zone, host: machine.host_name() })
 }
 
 fn template(reader: &mut Reader<'_>, template: &Template, databases: &Databases) {

@@ -23,20 +23,9 @@ pub fn is_secret_name(name: &str) -> bool {
         "secret",
         "token",
     ];
-    const OPEN_ENDS: &[&str] = &[
-        "_agent",
-        "_command",
-        "_exchange",
-        "_file",
-        "_id",
-        "_path",
-        "_type",
-        "_version",
-    ];
-    let name = name
-        .trim_start_matches('-')
-        .to_ascii_lowercase()
-        .replace('-', "_");
+    const OPEN_ENDS: &[&str] =
+        &["_agent", "_command", "_exchange", "_file", "_id", "_path", "_type", "_version"];
+    let name = name.trim_start_matches('-').to_ascii_lowercase().replace('-', "_");
     let mut parts = name.split('_');
     let url_or_open = (name.ends_with("_url") && !name.contains("sas"))
         || OPEN_ENDS.iter().any(|end| name.ends_with(end))
@@ -122,9 +111,7 @@ pub fn in_environment(environment: &Environment) -> impl Iterator<Item = String>
         .filter(|(name, value)| match *name {
             "PGPASSWORD" | "MYSQL_PWD" | "REDISCLI_AUTH" => true,
             _ => {
-                ["RCLONE_", "AWS_", "AZURE_", "POSTGRES_"]
-                    .iter()
-                    .any(|p| name.starts_with(p))
+                ["RCLONE_", "AWS_", "AZURE_", "POSTGRES_"].iter().any(|p| name.starts_with(p))
                     && is_secret(name, value)
             }
         })
@@ -192,14 +179,8 @@ mod tests {
 
     #[test]
     fn passwords_in_urls() {
-        assert_eq!(
-            password_in_url("postgresql://u:p%40ss@h/db"),
-            Some("p%40ss")
-        );
-        assert_eq!(
-            password_in_url("postgresql://u:a:b@h/db?x=y@z"),
-            Some("a:b")
-        );
+        assert_eq!(password_in_url("postgresql://u:p%40ss@h/db"), Some("p%40ss"));
+        assert_eq!(password_in_url("postgresql://u:a:b@h/db?x=y@z"), Some("a:b"));
         assert_eq!(password_in_url("postgresql://u:a/b@h/db"), Some("a/b"));
         for none in [
             "postgresql://u@h:5432/db",
@@ -227,10 +208,7 @@ mod tests {
             "c3",
         ];
         let words = words.map(str::to_owned);
-        assert_eq!(
-            in_words(&words),
-            [("--s3-secret-access-key", "a1"), ("--sftp-pass", "b2")]
-        );
+        assert_eq!(in_words(&words), [("--s3-secret-access-key", "a1"), ("--sftp-pass", "b2")]);
 
         let conf = "[s3]\ntype = s3\n# pass = no\nsecret_access_key = d4=\nenv_auth = true\n";
         assert_eq!(in_rclone_conf(conf).collect::<Vec<_>>(), ["d4="]);

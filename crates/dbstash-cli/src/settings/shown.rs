@@ -30,11 +30,7 @@ pub(super) fn all(reader: &Reader<'_>, job: &Job, remote: &RemoteSettings) -> Ve
         {
             value = value.map(|text| redactor.redact(&text).into_owned());
         }
-        Shown {
-            setting,
-            value,
-            origin: reader.origin(setting),
-        }
+        Shown { setting, value, origin: reader.origin(setting) }
     };
     table::ALL.iter().map(shown).collect()
 }
@@ -82,17 +78,12 @@ fn uri(given: &str) -> String {
     let scheme = given.split(':').next().unwrap_or_default();
     match conn::parse_uri(given) {
         Err(_) => REDACTED.to_owned(),
-        Ok(Connection {
-            source: Source::File(path),
-            ..
-        }) => {
+        Ok(Connection { source: Source::File(path), .. }) => {
             format!("{scheme}://{}", path.display())
         }
-        Ok(Connection {
-            source: Source::Server(server),
-            database,
-            ..
-        }) => server_uri(scheme, &server, database.as_deref()),
+        Ok(Connection { source: Source::Server(server), database, .. }) => {
+            server_uri(scheme, &server, database.as_deref())
+        }
     }
 }
 
@@ -112,22 +103,15 @@ fn server_uri(scheme: &str, server: &Server, database: Option<&str>) -> String {
         } else {
             host.name.replace('/', "%2F")
         };
-        host.port
-            .map_or(name.clone(), |port| format!("{name}:{port}"))
+        host.port.map_or(name.clone(), |port| format!("{name}:{port}"))
     });
     uri.push_str(&hosts.collect::<Vec<_>>().join(","));
     if let Some(name) = database {
         uri.push('/');
         uri.push_str(name);
     }
-    let open = server
-        .params
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"));
-    let secret = server
-        .secret_params
-        .iter()
-        .map(|(key, _)| format!("{key}={REDACTED}"));
+    let open = server.params.iter().map(|(key, value)| format!("{key}={value}"));
+    let secret = server.secret_params.iter().map(|(key, _)| format!("{key}={REDACTED}"));
     for (i, param) in open.chain(secret).enumerate() {
         uri.push(if i == 0 { '?' } else { '&' });
         uri.push_str(&param);

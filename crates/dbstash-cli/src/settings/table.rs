@@ -225,8 +225,7 @@ pub fn flag_of(variable: &str) -> String {
 
 /// Every variable dbstash reads: the settings, and the `_FILE` form of those which have it.
 pub fn variables() -> impl Iterator<Item = String> {
-    ALL.iter()
-        .flat_map(|s| std::iter::once(s.name.to_owned()).chain(s.file_variable()))
+    ALL.iter().flat_map(|s| std::iter::once(s.name.to_owned()).chain(s.file_variable()))
 }
 
 impl Group {
@@ -282,11 +281,7 @@ mod tests {
     fn docs_are_sentences() {
         for setting in ALL {
             let doc = setting.doc();
-            assert!(
-                doc.ends_with('.') && !doc.contains("  "),
-                "{}: {doc}",
-                setting.name
-            );
+            assert!(doc.ends_with('.') && !doc.contains("  "), "{}: {doc}", setting.name);
         }
     }
 

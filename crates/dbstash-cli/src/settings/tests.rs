@@ -46,10 +46,7 @@ struct Case {
 /// A good pg connection, a good remote, and a canary.
 fn good() -> Case {
     case(&[
-        (
-            "DB_URI",
-            &format!("postgresql://app:{SPELLED}@db:5433/shop"),
-        ),
+        ("DB_URI", &format!("postgresql://app:{SPELLED}@db:5433/shop")),
         ("RCLONE_REMOTE", "s3:bucket/backups"),
     ])
 }
@@ -65,9 +62,7 @@ impl Case {
     }
 
     fn envs(self, pairs: &[(&str, &str)]) -> Self {
-        pairs
-            .iter()
-            .fold(self, |case, (name, value)| case.env(name, value))
+        pairs.iter().fold(self, |case, (name, value)| case.env(name, value))
     }
 
     fn flag(mut self, name: &str, value: &str) -> Self {
@@ -82,23 +77,12 @@ impl Case {
 
     /// Resolves, and looks for the canary in everything that can be shown.
     fn resolve(self) -> Result<Settings, Mistakes> {
-        let environment = self
-            .environment
-            .into_iter()
-            .map(|(n, v)| (n.into(), v.into()));
-        let layers = Layers {
-            environment: Environment::new(environment),
-            flags: self.flags,
-        };
+        let environment = self.environment.into_iter().map(|(n, v)| (n.into(), v.into()));
+        let layers = Layers { environment: Environment::new(environment), flags: self.flags };
         let result = resolve(&layers, &self.files);
         let shown = match &result {
             Err(mistakes) => format!("{mistakes:?}"),
-            Ok(Settings {
-                values,
-                warnings,
-                notes,
-                ..
-            }) => {
+            Ok(Settings { values, warnings, notes, .. }) => {
                 let (text, json) = (config::text(values), config::json(values));
                 format!("{warnings:?} {notes:?} {values:?} {text} {json}")
             }
@@ -114,10 +98,7 @@ impl Case {
     }
 
     fn mistakes(self) -> Vec<String> {
-        self.resolve()
-            .err()
-            .expect("a mistake was expected")
-            .mistakes
+        self.resolve().err().expect("a mistake was expected").mistakes
     }
 
     /// The only mistake there is.
@@ -137,9 +118,6 @@ fn shown<'a>(settings: &'a Settings, name: &str) -> (Option<&'a str>, String) {
 
 #[track_caller]
 fn warns(settings: &Settings, parts: &[&str]) {
-    let found = settings
-        .warnings
-        .iter()
-        .any(|w| parts.iter().all(|part| w.contains(part)));
+    let found = settings.warnings.iter().any(|w| parts.iter().all(|part| w.contains(part)));
     assert!(found, "{parts:?} is not in {:#?}", settings.warnings);
 }

@@ -75,10 +75,7 @@ fn all_mistakes_at_once() {
     ] {
         assert!(done.stderr.contains(told), "{told}: {done}");
     }
-    assert!(
-        done.events.iter().all(|event| event["message"].is_string()),
-        "{done}"
-    );
+    assert!(done.events.iter().all(|event| event["message"].is_string()), "{done}");
 }
 
 #[test]

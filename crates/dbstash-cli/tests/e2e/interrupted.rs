@@ -20,9 +20,7 @@ fn slow_dump(fakes: &FakeTools) {
 }
 
 fn slow_run(remote: &TestRemote, fakes: &FakeTools) -> Dbstash {
-    dbstash(remote)
-        .env("DB_URI", "postgresql://u:pw@127.0.0.1:1/shop")
-        .env("PATH", fakes.path())
+    dbstash(remote).env("DB_URI", "postgresql://u:pw@127.0.0.1:1/shop").env("PATH", fakes.path())
 }
 
 #[test]
@@ -72,10 +70,7 @@ fn kill_in_the_middle_is_harmless_and_swept() {
             "what the killed run left is still there: {:?}",
             remote.names()
         );
-        let state = std::fs::read_dir(run.state_dir().join("runs"))
-            .into_iter()
-            .flatten()
-            .flatten();
+        let state = std::fs::read_dir(run.state_dir().join("runs")).into_iter().flatten().flatten();
         for job in state {
             assert_eq!(std::fs::read_dir(job.path()).unwrap().count(), 0, "{job:?}");
         }

@@ -3,6 +3,11 @@
 //! What counts is on the remote, and what a restore with stock tools gives back.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests start stock tools")]
+#![allow(clippy::print_stderr, reason = "a failed test shows how far it came")]
+#![allow(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "our extensions are lowercase"
+)]
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is a library")]
 
 mod bad_input;

@@ -17,21 +17,11 @@ fn sqlite_on_every_remote() {
         let done = run.run(PATIENCE);
         done.expect_code(0).expect_no_leftovers();
         let object = backups(&run).pop().unwrap();
-        assert!(
-            object.starts_with("shop-") && object.ends_with(".sql"),
-            "{object}"
-        );
-        assert_eq!(
-            remote.names(),
-            [object.clone(), format!("{object}.dbstash.json")]
-        );
+        assert!(object.starts_with("shop-") && object.ends_with(".sql"), "{object}");
+        assert_eq!(remote.names(), [object.clone(), format!("{object}.dbstash.json")]);
         let restored = file.scratch.path().join(format!("{kind}.db"));
         sqlite::restore(&restored, &remote.read(&object)).unwrap();
-        assert_eq!(
-            sqlite::digest(&restored),
-            sqlite::digest(&file.path),
-            "{kind}"
-        );
+        assert_eq!(sqlite::digest(&restored), sqlite::digest(&file.path), "{kind}");
     }
 }
 
@@ -54,10 +44,7 @@ fn pg_plain_and_custom_on_every_remote() {
                 .env("BACKUP_COMPRESS", compress)
                 .env("BACKUP_NAME_TEMPLATE", format!("{extension}/{{db}}-{{ts}}"));
             run.run(PATIENCE).expect_code(0).expect_no_leftovers();
-            let object = backups(&run)
-                .into_iter()
-                .find(|o| o.starts_with(extension))
-                .unwrap();
+            let object = backups(&run).into_iter().find(|o| o.starts_with(extension)).unwrap();
             assert!(object.ends_with(&format!(".{extension}")), "{object}");
             let bytes = remote.read(&object);
             let target = format!("restored_{extension}_{n}");
@@ -70,11 +57,7 @@ fn pg_plain_and_custom_on_every_remote() {
                     .arg(dump.path().join("dump"))
                     .output()
                     .unwrap();
-                assert!(
-                    out.status.success(),
-                    "{}",
-                    String::from_utf8_lossy(&out.stderr)
-                );
+                assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
             } else {
                 server.feed(&target, &bytes).unwrap();
             }
@@ -98,9 +81,7 @@ fn the_manifest_and_the_summary_tell_the_same_truth() {
     let (Some(file), Some(remote)) = (shop_file(100), TestRemote::start(RemoteKind::Local)) else {
         return;
     };
-    let run = dbstash(&remote)
-        .env("DB_URI", file.uri())
-        .env("DBSTASH_JOB", "shop");
+    let run = dbstash(&remote).env("DB_URI", file.uri()).env("DBSTASH_JOB", "shop");
     let done = run.run(PATIENCE);
     done.expect_code(0);
     let event = summary(&done);
@@ -133,10 +114,7 @@ fn the_manifest_and_the_summary_tell_the_same_truth() {
         event["duration"].as_f64().unwrap() > 0.0 && event["throughput"].as_f64().unwrap() > 0.0
     );
     for event in &done.events {
-        assert!(
-            event["timestamp"].is_string() && event["level"].is_string(),
-            "{event}"
-        );
+        assert!(event["timestamp"].is_string() && event["level"].is_string(), "{event}");
         assert!(event["message"].is_string(), "{event}");
     }
     assert_eq!(listed(&run)["backups"][0]["id"], manifest["id"]);
@@ -151,12 +129,7 @@ fn sha256(bytes: &[u8]) -> String {
         .unwrap();
     tool.stdin.take().unwrap().write_all(bytes).unwrap();
     let out = tool.wait_with_output().unwrap();
-    String::from_utf8(out.stdout)
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap()
-        .to_owned()
+    String::from_utf8(out.stdout).unwrap().split(' ').next().unwrap().to_owned()
 }
 
 #[test]
@@ -198,10 +171,7 @@ fn sqlite_is_consistent_under_a_writer_in_wal_mode() {
     for object in backups(&run) {
         let _ = std::fs::remove_file(&restored);
         sqlite::restore(&restored, &remote.read(&object)).unwrap();
-        assert_eq!(
-            sqlite::run(&restored, "SELECT count(*) FROM pair WHERE a = b").trim(),
-            "1"
-        );
+        assert_eq!(sqlite::run(&restored, "SELECT count(*) FROM pair WHERE a = b").trim(), "1");
         assert_eq!(
             sqlite::run(&restored, "PRAGMA user_version; PRAGMA application_id").trim(),
             "42\n77"
@@ -220,29 +190,25 @@ fn a_missing_database_file_is_an_error_and_is_not_made() {
     let run = dbstash(&remote).env("DB_PATH", &missing);
     let done = run.run(PATIENCE);
     done.expect_code(1).expect_no_leftovers();
-    assert!(
-        summary(&done)["error"]
-            .as_str()
-            .unwrap()
-            .contains("none.db"),
-        "{done}"
-    );
+    assert!(summary(&done)["error"].as_str().unwrap().contains("none.db"), "{done}");
     assert!(!missing.exists());
     assert_eq!(remote.names(), [""; 0]);
 }
 
 #[test]
 fn every_way_to_name_a_pg_database() {
-    let (Some(server), Some(remote)) = (
-        PgServer::start("hunter 22"),
-        TestRemote::start(RemoteKind::Local),
-    ) else {
+    let (Some(server), Some(remote)) =
+        (PgServer::start("hunter 22"), TestRemote::start(RemoteKind::Local))
+    else {
         return;
     };
     let odd = "Odd = 'name' with%";
     for database in ["plain", odd] {
         server.createdb(database);
-        server.psql(database, "CREATE TABLE t(x int); INSERT INTO t VALUES (1)");
+        server.psql(
+            database,
+            "CREATE TABLE t(x int); INSERT INTO t VALUES (1); ALTER TABLE t OWNER TO stash",
+        );
     }
     let socket = server.socket_dir().to_str().unwrap().replace('/', "%2F");
     let port = server.port();
@@ -276,18 +242,16 @@ fn every_way_to_name_a_pg_database() {
 
 #[test]
 fn all_databases_of_a_server_in_one_object() {
-    let (Some(server), Some(remote)) = (
-        PgServer::start("pw-all-22"),
-        TestRemote::start(RemoteKind::Local),
-    ) else {
+    let (Some(server), Some(remote)) =
+        (PgServer::start("pw-all-22"), TestRemote::start(RemoteKind::Local))
+    else {
         return;
     };
     server.createdb("one");
     server.psql("one", "CREATE TABLE t(x int)");
     server.psql("postgres", "ALTER ROLE stash SUPERUSER");
-    let run = dbstash(&remote)
-        .env("DB_URI", server.uri("postgres"))
-        .env("BACKUP_ALL_DATABASES", "true");
+    let run =
+        dbstash(&remote).env("DB_URI", server.uri("postgres")).env("BACKUP_ALL_DATABASES", "true");
     run.run(PATIENCE).expect_code(0);
     let object = backups(&run).pop().unwrap();
     assert!(object.starts_with("all-"), "{object}");
@@ -297,16 +261,13 @@ fn all_databases_of_a_server_in_one_object() {
 
 #[test]
 fn a_server_newer_than_the_tool_is_refused_with_both_versions() {
-    let (Some(server), Some(remote)) = (
-        PgServer::start_18("newer-than-22"),
-        TestRemote::start(RemoteKind::Local),
-    ) else {
+    let (Some(server), Some(remote)) =
+        (PgServer::start_18("newer-than-22"), TestRemote::start(RemoteKind::Local))
+    else {
         return;
     };
     server.createdb("shop");
-    let done = dbstash(&remote)
-        .env("DB_URI", server.uri("shop"))
-        .run(PATIENCE);
+    let done = dbstash(&remote).env("DB_URI", server.uri("shop")).run(PATIENCE);
     done.expect_code(1).expect_no_leftovers();
     let error = summary(&done)["error"].as_str().unwrap();
     assert!(error.contains("18") && error.contains("15"), "{error}");

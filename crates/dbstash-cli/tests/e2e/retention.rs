@@ -13,32 +13,21 @@ fn run(remote: &TestRemote, uri: &str, job: &str) -> Dbstash {
 
 #[test]
 fn max_files_keeps_the_newest_and_all_that_is_foreign() {
-    for kind in [
-        RemoteKind::Local,
-        RemoteKind::Sftp,
-        RemoteKind::S3,
-        RemoteKind::CryptS3,
-    ] {
+    for kind in [RemoteKind::Local, RemoteKind::Sftp, RemoteKind::S3, RemoteKind::CryptS3] {
         let (Some(file), Some(remote)) = (shop_file(10), TestRemote::start(kind)) else {
             return;
         };
         eprintln!("--- on {kind}");
         let other = run(&remote, &file.uri(), "job-10");
         other.run(PATIENCE).expect_code(0);
-        remote.write(
-            "job-1/shop-19990101T000000Z-aaaaaaaa.sql",
-            b"not ours: it has no manifest",
-        );
+        remote.write("job-1/shop-19990101T000000Z-aaaaaaaa.sql", b"not ours: it has no manifest");
         remote.write("old.sql", b"foreign");
         let keep = run(&remote, &file.uri(), "job-1").env("RETENTION_MAX_FILES", "2");
         for _ in 0..4 {
             keep.run(PATIENCE).expect_code(0);
         }
         let now = backups(&keep);
-        let ours: Vec<_> = now
-            .iter()
-            .filter(|name| name.starts_with("job-1/"))
-            .collect();
+        let ours: Vec<_> = now.iter().filter(|name| name.starts_with("job-1/")).collect();
         assert_eq!(ours.len(), 2, "{now:?}");
         assert_eq!(now.len(), 3, "{now:?}");
         let names = remote.names();
@@ -64,11 +53,7 @@ fn prune_shows_its_plan_and_asks() {
     let shown = prune(&["prune", "--dry-run"]);
     shown.expect_code(0);
     assert!(shown.stdout.contains("2 of 3 to delete"), "{shown}");
-    assert_eq!(
-        shown.stdout.matches("RETENTION_MAX_FILES (1)").count(),
-        2,
-        "{shown}"
-    );
+    assert_eq!(shown.stdout.matches("RETENTION_MAX_FILES (1)").count(), 2, "{shown}");
     assert_eq!(backups(&keep_all).len(), 3);
     prune(&["prune"]).expect_code(1);
     assert_eq!(backups(&keep_all).len(), 3);
@@ -89,13 +74,7 @@ fn a_backup_that_lost_bytes_is_not_listed() {
     remote.write(&object, b"cut short");
     assert_eq!(backups(&run), [""; 0]);
     let listed = crate::scene::listed(&run);
-    assert!(
-        listed["broken"][0]["why"]
-            .as_str()
-            .unwrap()
-            .contains("9 bytes"),
-        "{listed}"
-    );
+    assert!(listed["broken"][0]["why"].as_str().unwrap().contains("9 bytes"), "{listed}");
     remote.delete(&object);
     assert_eq!(backups(&run), [""; 0]);
 }

@@ -61,20 +61,13 @@ pub fn listed(run: &Dbstash) -> Value {
 pub fn backups(run: &Dbstash) -> Vec<String> {
     let listed = listed(run);
     let all = listed["backups"].as_array().unwrap();
-    all.iter()
-        .map(|b| b["paths"][0].as_str().unwrap().to_owned())
-        .collect()
+    all.iter().map(|b| b["paths"][0].as_str().unwrap().to_owned()).collect()
 }
 
 /// The event that ends a run.
 pub fn summary(done: &Finished) -> &Value {
-    let mut summaries = done
-        .events
-        .iter()
-        .filter(|event| event["status"].is_string());
-    let summary = summaries
-        .next()
-        .unwrap_or_else(|| panic!("no summary: {done}"));
+    let mut summaries = done.events.iter().filter(|event| event["status"].is_string());
+    let summary = summaries.next().unwrap_or_else(|| panic!("no summary: {done}"));
     assert!(summaries.next().is_none(), "more than one summary: {done}");
     summary
 }
@@ -89,16 +82,10 @@ impl Older {
     /// Makes it with the real tools.
     pub fn make(run: &Dbstash, remote: &TestRemote) -> Self {
         run.run(PATIENCE).expect_code(0);
-        let objects = remote
-            .names()
-            .into_iter()
-            .map(|name| (name.clone(), remote.read(&name)));
+        let objects = remote.names().into_iter().map(|name| (name.clone(), remote.read(&name)));
         let objects: Vec<_> = objects.collect();
         assert_eq!(objects.len(), 2, "{:?}", remote.names());
-        Self {
-            names: backups(run),
-            objects,
-        }
+        Self { names: backups(run), objects }
     }
 
     /// It is there, whole, the only one listed, and nothing else is on the remote.

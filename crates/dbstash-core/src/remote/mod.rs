@@ -101,9 +101,6 @@ pub struct RemoteError {
 impl RemoteError {
     /// A failure the transfer tool said nothing about.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            stderr: String::new(),
-        }
+        Self { what: what.into(), stderr: String::new() }
     }
 }

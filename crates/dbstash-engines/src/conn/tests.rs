@@ -13,12 +13,7 @@ fn server(uri: &str) -> (Server, Option<String>) {
 }
 
 fn hosts(uri: &str) -> Vec<(String, Option<u16>)> {
-    server(uri)
-        .0
-        .hosts
-        .into_iter()
-        .map(|h| (h.name, h.port))
-        .collect()
+    server(uri).0.hosts.into_iter().map(|h| (h.name, h.port)).collect()
 }
 
 fn error(uri: &str) -> String {
@@ -32,19 +27,10 @@ fn every_part_of_a_pg_uri() {
     );
     assert_eq!(server.user.as_deref(), Some("us@er"));
     assert_eq!(server.password.unwrap().expose_secret(), "p:ss/w%");
-    assert_eq!(
-        server.hosts,
-        [Host {
-            name: "db.example".into(),
-            port: Some(5433)
-        }]
-    );
+    assert_eq!(server.hosts, [Host { name: "db.example".into(), port: Some(5433) }]);
     assert_eq!(database.as_deref(), Some("sh op"));
     let params = [("sslmode", "require"), ("options", "-c a=b+c")];
-    assert_eq!(
-        server.params,
-        params.map(|(k, v)| (k.to_owned(), v.to_owned()))
-    );
+    assert_eq!(server.params, params.map(|(k, v)| (k.to_owned(), v.to_owned())));
 }
 
 #[test]
@@ -58,14 +44,8 @@ fn hosts_of_every_kind() {
         hosts("postgres://a:1,b,[::1]:3/db"),
         [host("a", Some(1)), host("b", None), host("::1", Some(3))]
     );
-    assert_eq!(
-        hosts("postgres://%2Frun%2Fpg:2/db"),
-        [host("/run/pg", Some(2))]
-    );
-    assert_eq!(
-        hosts("postgres:///db?host=/run/pg&port=2"),
-        [host("/run/pg", Some(2))]
-    );
+    assert_eq!(hosts("postgres://%2Frun%2Fpg:2/db"), [host("/run/pg", Some(2))]);
+    assert_eq!(hosts("postgres:///db?host=/run/pg&port=2"), [host("/run/pg", Some(2))]);
     assert_eq!(
         hosts("postgres://x/db?host=a,b&port=1,2"),
         [host("a", Some(1)), host("b", Some(2))]
@@ -77,10 +57,7 @@ fn hosts_of_every_kind() {
 fn the_query_wins_and_keeps_secrets_apart() {
     let (server, database) =
         server("postgres://a:b@h/db?user=u&password=p&dbname=d&sslpassword=canary-1");
-    assert_eq!(
-        (server.user.as_deref(), database.as_deref()),
-        (Some("u"), Some("d"))
-    );
+    assert_eq!((server.user.as_deref(), database.as_deref()), (Some("u"), Some("d")));
     assert_eq!(server.password.as_ref().unwrap().expose_secret(), "p");
     assert!(server.params.is_empty() && server.secret_params[0].0 == "sslpassword");
     assert!(!format!("{server:?}").contains("canary"));
@@ -96,10 +73,7 @@ fn sqlite_paths() {
         ("file:/data/app.db", "/data/app.db"),
     ] {
         let connection = parse_uri(uri).unwrap();
-        assert!(
-            matches!(&connection.source, Source::File(p) if p.as_os_str() == path),
-            "{uri}"
-        );
+        assert!(matches!(&connection.source, Source::File(p) if p.as_os_str() == path), "{uri}");
         assert!(connection.database.is_some());
     }
     assert!(error("sqlite://data/app.db").contains("sqlite:///data/app.db"));
@@ -114,10 +88,7 @@ fn mistakes_are_named_and_tell_no_secret() {
     for (uri, told) in [
         ("", "scheme"),
         ("canary", "scheme"),
-        (
-            "mysqlx://u:canary@h/db",
-            "unknown scheme mysqlx://; known are postgresql://",
-        ),
+        ("mysqlx://u:canary@h/db", "unknown scheme mysqlx://; known are postgresql://"),
         ("postgres:u:canary@h/db", "'//'"),
         ("postgres://u:canary@h:99999/db", "1 to 65535"),
         ("postgres://u:canary@h:0/db", "1 to 65535"),

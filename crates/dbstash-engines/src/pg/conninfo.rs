@@ -23,10 +23,7 @@ pub(super) fn conninfo(server: &Server, database: Option<&str>, service: Option<
     let rest = server.params.iter().filter(|(key, _)| !taken(key));
     pairs.extend(rest.map(|(key, value)| (key.as_str(), value.clone())));
     let quoted = |(key, value): &(&str, String)| {
-        format!(
-            "{key}='{}'",
-            value.replace('\\', "\\\\").replace('\'', "\\'")
-        )
+        format!("{key}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
     };
     pairs.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -102,9 +102,7 @@ enum Kind {
 impl Check for Custom {
     fn feed(&mut self, mut bytes: &[u8]) {
         while self.broken.is_none() {
-            let passed = usize::try_from(self.skip)
-                .unwrap_or(usize::MAX)
-                .min(bytes.len());
+            let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
             self.skip -= passed as u64;
             bytes = &bytes[passed..];
             let missing = self.size() - self.field.len();
@@ -140,9 +138,7 @@ impl Check for Custom {
         }
         Ok(Passed {
             server_version: self.server_version,
-            tool_version: self
-                .tool_version
-                .map(|version| format!("pg_dump version {version}")),
+            tool_version: self.tool_version.map(|version| format!("pg_dump version {version}")),
             ..Passed::by("blocks")
         })
     }
@@ -212,22 +208,12 @@ impl Custom {
                 self.next_entry()
             }
             State::BlockType => match field[0] {
-                DATA => State::BlockId {
-                    large_objects: false,
-                },
-                LARGE_OBJECTS => State::BlockId {
-                    large_objects: true,
-                },
+                DATA => State::BlockId { large_objects: false },
+                LARGE_OBJECTS => State::BlockId { large_objects: true },
                 _ => return Err("it has a block of an unknown type"),
             },
-            State::BlockId {
-                large_objects: true,
-            } => State::LargeObject,
-            State::BlockId {
-                large_objects: false,
-            } => State::Chunk {
-                large_object: false,
-            },
+            State::BlockId { large_objects: true } => State::LargeObject,
+            State::BlockId { large_objects: false } => State::Chunk { large_object: false },
             State::LargeObject if number(field)? == 0 => self.block_ends(),
             State::LargeObject => State::Chunk { large_object: true },
             State::Chunk { large_object } => match u64::try_from(number(field)?) {
@@ -243,19 +229,7 @@ impl Custom {
     }
 
     fn header(&mut self, field: &[u8]) -> Result<State, &'static str> {
-        let [
-            b'P',
-            b'G',
-            b'D',
-            b'M',
-            b'P',
-            major,
-            minor,
-            _,
-            int_size,
-            offset_size,
-            format,
-        ] = *field
+        let [b'P', b'G', b'D', b'M', b'P', major, minor, _, int_size, offset_size, format] = *field
         else {
             return Err("it does not begin with PGDMP");
         };
@@ -283,11 +257,7 @@ impl Custom {
 
     /// A version, kept unless it is absurdly long.
     fn text(&mut self, length: &[u8], of_server: bool) -> Result<State, &'static str> {
-        let next = if of_server {
-            State::ToolVersion
-        } else {
-            State::EntryCount
-        };
+        let next = if of_server { State::ToolVersion } else { State::EntryCount };
         if let Ok(length @ 1..=LONGEST_TEXT) = usize::try_from(number(length)?) {
             return Ok(State::Text { length, of_server });
         }
@@ -296,18 +266,12 @@ impl Custom {
     }
 
     fn next_entry(&self) -> State {
-        if self.entries == 0 {
-            State::BlockType
-        } else {
-            State::Entry(0)
-        }
+        if self.entries == 0 { State::BlockType } else { State::Entry(0) }
     }
 
     fn entry_from(&self, n: usize) -> State {
         let known = |n: &usize| ENTRY[*n].1 <= self.minor;
-        (n..ENTRY.len())
-            .find(known)
-            .map_or(State::Dependency, State::Entry)
+        (n..ENTRY.len()).find(known).map_or(State::Dependency, State::Entry)
     }
 
     fn block_ends(&mut self) -> State {
@@ -321,10 +285,7 @@ fn number(field: &[u8]) -> Result<i64, &'static str> {
     let [sign, magnitude @ ..] = field else {
         return Err("a number is missing");
     };
-    let value = magnitude
-        .iter()
-        .rev()
-        .fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = magnitude.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
     let value = i64::try_from(value).map_err(|_| "a number is too big")?;
     Ok(if *sign == 0 { value } else { -value })
 }
@@ -342,11 +303,7 @@ mod tests {
     }
 
     fn text(value: &str) -> Vec<u8> {
-        [
-            int(i32::try_from(value.len()).unwrap()),
-            value.as_bytes().to_vec(),
-        ]
-        .concat()
+        [int(i32::try_from(value.len()).unwrap()), value.as_bytes().to_vec()].concat()
     }
 
     /// An archive of the given version: one entry with data, one without, one with two large objects.
@@ -359,11 +316,7 @@ mod tests {
         for (id, mark) in [(1, 1_u8), (2, NO_DATA), (3, 1)] {
             for (kind, since) in ENTRY {
                 if since <= minor {
-                    out.extend(if kind == Kind::Number {
-                        int(id)
-                    } else {
-                        text(&"x".repeat(300))
-                    });
+                    out.extend(if kind == Kind::Number { int(id) } else { text(&"x".repeat(300)) });
                 }
             }
             out.extend([text("1"), text("2"), int(-1)].concat());
@@ -373,18 +326,7 @@ mod tests {
         out.push(DATA);
         out.extend([int(1), text("1\tone\n"), text("2\ttwo\n"), int(0)].concat());
         out.push(LARGE_OBJECTS);
-        out.extend(
-            [
-                int(3),
-                int(77),
-                text("blob"),
-                int(0),
-                int(78),
-                int(0),
-                int(0),
-            ]
-            .concat(),
-        );
+        out.extend([int(3), int(77), text("blob"), int(0), int(78), int(0), int(0)].concat());
         out
     }
 
@@ -411,17 +353,9 @@ mod tests {
     #[test]
     fn foreign_streams_are_named() {
         assert!(
-            verdict([&b"--\n-- PostgreSQL database dump\n"[..]])
-                .unwrap_err()
-                .0
-                .contains("PGDMP")
+            verdict([&b"--\n-- PostgreSQL database dump\n"[..]]).unwrap_err().0.contains("PGDMP")
         );
-        assert!(
-            verdict([&archive(17)[..]])
-                .unwrap_err()
-                .0
-                .contains("version")
-        );
+        assert!(verdict([&archive(17)[..]]).unwrap_err().0.contains("version"));
     }
 
     proptest! {

@@ -10,9 +10,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     if has("server version mismatch") {
         let after = |text: &str| {
             let rest = &stderr[stderr.find(text)? + text.len()..];
-            rest.split([';', '\n'])
-                .next()
-                .map(|version| version.trim().to_owned())
+            rest.split([';', '\n']).next().map(|version| version.trim().to_owned())
         };
         let server = after("server version: ")?;
         let tool = after("pg_dump version: ").or_else(|| after("pg_dumpall version: "))?;
@@ -35,9 +33,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     }
     if has("does not exist") && has("database \"") {
         let database = quoted("database ").unwrap_or_default();
-        return Some(format!(
-            "the server has no database \"{database}\": check DB_URI or DB_NAME"
-        ));
+        return Some(format!("the server has no database \"{database}\": check DB_URI or DB_NAME"));
     }
     if has("role \"") && has("does not exist") {
         let role = quoted("role ").unwrap_or_default();
@@ -52,10 +48,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
         ));
     }
     if has("permission denied for") {
-        let what = stderr[stderr.find("permission denied for")?..]
-            .lines()
-            .next()?
-            .to_owned();
+        let what = stderr[stderr.find("permission denied for")?..].lines().next()?.to_owned();
         return Some(format!(
             "{what}: the role may not read everything; GRANT pg_read_all_data to it, or dump as the owner"
         ));
@@ -73,9 +66,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     }
     if has("Connection refused") || has("timeout expired") || has("Connection timed out") {
         let server = stderr.find("connection to server").map(|at| {
-            let end = stderr[at..]
-                .find(" failed")
-                .map_or(stderr.len(), |end| at + end);
+            let end = stderr[at..].find(" failed").map_or(stderr.len(), |end| at + end);
             stderr[at + "connection to server ".len()..end].to_owned()
         });
         return Some(format!(
@@ -108,10 +99,7 @@ mod tests {
                  authentication failed for user \"stash\"",
                 "password of user \"stash\"",
             ),
-            (
-                "... FATAL:  database \"nonesuch\" does not exist",
-                "no database \"nonesuch\"",
-            ),
+            ("... FATAL:  database \"nonesuch\" does not exist", "no database \"nonesuch\""),
             (
                 "pg_dump: error: could not translate host name \"no.invalid\" to address: Name or service not known",
                 "\"no.invalid\" cannot be resolved",

@@ -62,14 +62,8 @@ const LONG: [&str; 27] = [
     "section",
     "snapshot",
 ];
-const LONG_MORE: [&str; 6] = [
-    "superuser",
-    "sync-method",
-    "table",
-    "table-and-children",
-    "username",
-    "statistics",
-];
+const LONG_MORE: [&str; 6] =
+    ["superuser", "sync-method", "table", "table-and-children", "username", "statistics"];
 
 impl Flags {
     /// Reads the words in order; the last word on a matter counts.
@@ -81,9 +75,8 @@ impl Flags {
                 break;
             }
             if let Some(long) = word.strip_prefix("--") {
-                let (name, value) = long
-                    .split_once('=')
-                    .map_or((long, None), |(n, v)| (n, Some(v)));
+                let (name, value) =
+                    long.split_once('=').map_or((long, None), |(n, v)| (n, Some(v)));
                 if let Some(short @ ("Fd" | "Fc" | "Fp" | "Ft")) = Some(name) {
                     flags.warnings.push(format!(
                         "DUMP_EXTRA_ARGS: pg_dump does not know --{short}; did you mean -{short}?{}",
@@ -104,11 +97,8 @@ impl Flags {
                         continue;
                     }
                     let rest = &bundle[at + letter.len_utf8()..];
-                    let value = if rest.is_empty() {
-                        words.next().unwrap_or_default()
-                    } else {
-                        rest
-                    };
+                    let value =
+                        if rest.is_empty() { words.next().unwrap_or_default() } else { rest };
                     match letter {
                         'F' => flags.option("format", value, word),
                         'Z' => flags.option("compress", value, word),
@@ -190,11 +180,7 @@ mod tests {
             (&["-Fc", "-Fp"], Output::Plain),
         ] {
             let flags = read(words);
-            assert_eq!(
-                (flags.output, flags.warnings.len()),
-                (Some(output), 0),
-                "{words:?}"
-            );
+            assert_eq!((flags.output, flags.warnings.len()), (Some(output), 0), "{words:?}");
             assert!(flags.names_format);
         }
         assert_eq!(read(&["-v", "--schema-only"]), Flags::default());

@@ -17,10 +17,7 @@ pub(super) struct Footer {
 
 impl Footer {
     pub(super) fn new(what: &str) -> Self {
-        Self {
-            line: format!("-- PostgreSQL {what} dump complete"),
-            ends: Ends::new(HEAD, TAIL),
-        }
+        Self { line: format!("-- PostgreSQL {what} dump complete"), ends: Ends::new(HEAD, TAIL) }
     }
 
     /// The rest of the first line that starts so.
@@ -42,10 +39,7 @@ impl Check for Footer {
         let last = self.ends.last_lines().find(|line| !trailer(line));
         // A row could hold the footer's words; then more would have to follow.
         if last != Some(self.line.as_bytes()) || !self.ends.tail().ends_with(b"\n") {
-            return Err(Incomplete(format!(
-                "it does not end with the line '{}'",
-                self.line
-            )));
+            return Err(Incomplete(format!("it does not end with the line '{}'", self.line)));
         }
         Ok(Passed {
             server_version: self.told("-- Dumped from database version "),

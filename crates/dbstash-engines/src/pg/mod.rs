@@ -52,11 +52,7 @@ impl Engine for Pg {
         };
         let mut args = Vec::new();
         if program == "pg_dump" && !flags.names_format {
-            let format = if flags.output == Some(Output::Custom) {
-                "custom"
-            } else {
-                "plain"
-            };
+            let format = if flags.output == Some(Output::Custom) { "custom" } else { "plain" };
             args.push(format!("--format={format}"));
         }
         args.push("--no-password".to_owned());
@@ -65,31 +61,19 @@ impl Engine for Pg {
             Database::One(name) => Some(name.as_str()),
             Database::All => None,
         };
-        args.push(format!(
-            "--dbname={}",
-            conninfo::conninfo(server, name, service)
-        ));
+        args.push(format!("--dbname={}", conninfo::conninfo(server, name, service)));
         args.extend(job.extra_args.iter().cloned());
 
         let mut invocation = Invocation::new(program, args);
         invocation.inherits = &["PG*", "KRB5*", "SSL_CERT_*"];
         if let Some(password) = &server.password {
-            invocation
-                .env
-                .push(("PGPASSWORD".into(), Var::Secret(password.clone())));
+            invocation.env.push(("PGPASSWORD".into(), Var::Secret(password.clone())));
         }
         if service.is_some() {
             let file = service_file(&server.secret_params)?;
-            invocation
-                .env
-                .push(("PGSERVICEFILE".into(), Var::File(file)));
+            invocation.env.push(("PGSERVICEFILE".into(), Var::File(file)));
         }
-        Ok(Plan {
-            invocation,
-            format,
-            check,
-            warnings: flags.warnings,
-        })
+        Ok(Plan { invocation, format, check, warnings: flags.warnings })
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {
@@ -97,28 +81,15 @@ impl Engine for Pg {
     }
 }
 
-const PLAIN: Format = Format {
-    name: "plain",
-    extension: "sql",
-};
+const PLAIN: Format = Format { name: "plain", extension: "sql" };
 
 /// What will come out, and what can tell that it is whole.
 fn format(flags: &Flags) -> (Format, Box<dyn Check>) {
     match (flags.output.unwrap_or(Output::Plain), flags.compression) {
-        (Output::Custom, _) => (
-            Format {
-                name: "custom",
-                extension: "dump",
-            },
-            Box::new(custom::Custom::default()),
-        ),
-        (Output::Tar, _) => (
-            Format {
-                name: "tar",
-                extension: "tar",
-            },
-            Box::new(Tar::default()),
-        ),
+        (Output::Custom, _) => {
+            (Format { name: "custom", extension: "dump" }, Box::new(custom::Custom::default()))
+        }
+        (Output::Tar, _) => (Format { name: "tar", extension: "tar" }, Box::new(Tar::default())),
         (Output::Directory, _) => {
             // It writes no stream at all; the run will fail on its empty output.
             (PLAIN, Box::new(footer::Footer::new("database")))
@@ -129,13 +100,7 @@ fn format(flags: &Flags) -> (Format, Box<dyn Check>) {
                 Compression::Zstd => "sql.zst",
                 Compression::Lz4 => "sql.lz4",
             };
-            (
-                Format {
-                    name: "plain",
-                    extension,
-                },
-                Box::new(footer::Compressed),
-            )
+            (Format { name: "plain", extension }, Box::new(footer::Compressed))
         }
         (Output::Plain, None) => (PLAIN, Box::new(footer::Footer::new("database"))),
     }
@@ -151,7 +116,7 @@ fn service_file(params: &[(String, SecretString)]) -> Result<SecretString, PlanE
                 "{name} in DB_URI cannot begin or end with a blank or hold a line break"
             )));
         }
-        text.push_str(&format!("{name}={value}\n"));
+        text.extend([name, "=", value, "\n"]);
     }
     Ok(text.into())
 }

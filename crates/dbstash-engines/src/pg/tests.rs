@@ -19,11 +19,7 @@ fn job(uri: &str, extra: &[&str], native_compression: bool) -> Job {
             zone: chrono_tz::Tz::UTC,
             host: "box".into(),
         },
-        limits: Limits {
-            timeout: None,
-            stall: None,
-            min_size: 1,
-        },
+        limits: Limits { timeout: None, stall: None, min_size: 1 },
         retention: dbstash_core::retention::Policy::default(),
         exclusive: true,
     }
@@ -55,12 +51,7 @@ fn the_command_line_holds_no_secret_and_takes_names_literally() {
         ]
     );
     assert!(!plan.invocation.to_string().contains("canary"));
-    let names: Vec<_> = plan
-        .invocation
-        .env
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let names: Vec<_> = plan.invocation.env.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["PGPASSWORD", "PGSERVICEFILE"]);
 }
 
@@ -78,23 +69,12 @@ fn the_effective_format_decides_name_and_check() {
         (&["-Fc", "-Z0"], true, "custom", "dump"),
     ] {
         let plan = planned(uri, extra, native);
-        assert_eq!(
-            (plan.format.name, plan.format.extension),
-            (format, extension),
-            "{extra:?}"
-        );
+        assert_eq!((plan.format.name, plan.format.extension), (format, extension), "{extra:?}");
         let ours = plan.invocation.to_string().matches("--format=").count();
         let theirs = extra.iter().filter(|w| w.starts_with("--format")).count();
         assert!(ours - theirs <= 1, "{}", plan.invocation);
     }
-    assert!(
-        planned(uri, &["-Fc"], false)
-            .invocation
-            .to_string()
-            .matches("-F")
-            .count()
-            == 1
-    );
+    assert!(planned(uri, &["-Fc"], false).invocation.to_string().matches("-F").count() == 1);
 }
 
 #[test]
@@ -108,16 +88,8 @@ fn all_databases_are_a_pg_dumpall() {
 
 #[test]
 fn a_server_without_hosts_is_left_to_libpq() {
-    let server = Server {
-        hosts: vec![Host {
-            name: String::new(),
-            port: Some(7),
-        }],
-        ..Server::default()
-    };
-    assert_eq!(
-        conninfo::conninfo(&server, Some("d"), None),
-        "port='7' dbname='d'"
-    );
+    let server =
+        Server { hosts: vec![Host { name: String::new(), port: Some(7) }], ..Server::default() };
+    assert_eq!(conninfo::conninfo(&server, Some("d"), None), "port='7' dbname='d'");
     assert_eq!(conninfo::conninfo(&Server::default(), None, None), "");
 }

@@ -10,10 +10,7 @@
     clippy::exit,
     reason = "its work is to start another program and to repeat its exit code"
 )]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a reaper that cannot work is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "a reaper that cannot work is a failed test")]
 
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -31,11 +28,7 @@ fn main() {
     let program = args.next().unwrap();
 
     set_child_subreaper(Some(getpid())).unwrap();
-    let mut child = match Command::new(&program)
-        .args(args)
-        .stdin(Stdio::null())
-        .spawn()
-    {
+    let mut child = match Command::new(&program).args(args).stdin(Stdio::null()).spawn() {
         Ok(child) => child,
         Err(error) => panic!("{}: {error}", program.display()),
     };
@@ -56,11 +49,7 @@ fn main() {
         "leftovers": told,
     });
     put(&report, &result.to_string());
-    std::process::exit(
-        status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
-    );
+    std::process::exit(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
 }
 
 /// Those that are still there when the grace is over.

@@ -8,11 +8,7 @@ pub(super) fn of(server: &PgServer, database: &str) -> String {
         .args(["--schema-only", "-d", &conninfo(database)])
         .output()
         .unwrap();
-    assert!(
-        schema.status.success(),
-        "{}",
-        String::from_utf8_lossy(&schema.stderr)
-    );
+    assert!(schema.status.success(), "{}", String::from_utf8_lossy(&schema.stderr));
     let schema = String::from_utf8_lossy(&schema.stdout);
     // These two carry a key that is new each time.
     let schema = schema

@@ -23,11 +23,7 @@ impl Install {
     pub(super) fn of_machine() -> Option<Self> {
         // A symbolic link somewhere else has not the other programs beside it.
         let initdb = tools::require("initdb")?.canonicalize().ok()?;
-        Some(Self {
-            root: None,
-            bin: initdb.parent()?.to_owned(),
-            user: server_user(),
-        })
+        Some(Self { root: None, bin: initdb.parent()?.to_owned(), user: server_user() })
     }
 
     /// The one that `scripts/debian-root` unpacked.
@@ -36,16 +32,10 @@ impl Install {
         let bin = PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"));
         let programs = root.join(bin.strip_prefix("/").unwrap());
         if !programs.join("postgres").exists() || !is_root() {
-            tools::skip(&format!(
-                "PostgreSQL {version} is missing, or we are not root"
-            ));
+            tools::skip(&format!("PostgreSQL {version} is missing, or we are not root"));
             return None;
         }
-        Some(Self {
-            root: Some(root),
-            bin,
-            user: server_user(),
-        })
+        Some(Self { root: Some(root), bin, user: server_user() })
     }
 
     /// A directory that the server can write to.

@@ -56,11 +56,7 @@ impl PgServer {
             .args(["-E", "UTF8", "--locale=C.UTF-8"])
             .output()
             .unwrap();
-        assert!(
-            init.status.success(),
-            "{}",
-            String::from_utf8_lossy(&init.stderr)
-        );
+        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         fs::write(
             data.join("pg_hba.conf"),
             "local all postgres trust\nlocal all all scram-sha-256\n\
@@ -77,10 +73,7 @@ impl PgServer {
         };
         this.restart();
         let quoted = password.replace('\'', "''");
-        this.psql(
-            "postgres",
-            &format!("CREATE ROLE stash LOGIN PASSWORD '{quoted}'"),
-        );
+        this.psql("postgres", &format!("CREATE ROLE stash LOGIN PASSWORD '{quoted}'"));
         this
     }
 
@@ -111,10 +104,7 @@ impl PgServer {
             "log_timezone=UTC".to_owned(),
         ];
         let mut command = self.install.run_until_death("postgres");
-        command
-            .arg("-D")
-            .arg(self.inner_dir().join("data"))
-            .args(["-p", &self.port.to_string()]);
+        command.arg("-D").arg(self.inner_dir().join("data")).args(["-p", &self.port.to_string()]);
         for setting in settings {
             command.args(["-c", &setting]);
         }
@@ -207,9 +197,7 @@ impl PgServer {
             psql.wait_with_output().unwrap()
         });
         if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout)
-                .trim_end()
-                .to_owned())
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         } else {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
@@ -257,9 +245,7 @@ impl PgServer {
         let backends = crate::procs::descendants(parent);
         server.stop(Signal::KILL);
         let gone = |pid: i32| !Path::new("/proc").join(pid.to_string()).exists();
-        eventually(Duration::from_secs(10), || {
-            backends.iter().all(|backend| gone(backend.pid))
-        });
+        eventually(Duration::from_secs(10), || backends.iter().all(|backend| gone(backend.pid)));
     }
 
     fn inner_dir(&self) -> PathBuf {
@@ -271,15 +257,9 @@ impl PgServer {
     fn remove_shared_memory(&self) {
         let pid_file = fs::read_to_string(self.scratch.path().join("data/postmaster.pid"));
         let pid_file = pid_file.unwrap_or_default();
-        let id = pid_file
-            .lines()
-            .nth(6)
-            .and_then(|line| line.split_whitespace().last());
+        let id = pid_file.lines().nth(6).and_then(|line| line.split_whitespace().last());
         if let Some(id) = id {
-            let _ = Command::new("ipcrm")
-                .args(["-m", id])
-                .stderr(Stdio::null())
-                .status();
+            let _ = Command::new("ipcrm").args(["-m", id]).stderr(Stdio::null()).status();
         }
     }
 }

@@ -187,10 +187,6 @@ impl TestRemote {
 }
 
 fn checked(output: &Output) -> Vec<u8> {
-    assert!(
-        output.status.success(),
-        "rclone: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "rclone: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout.clone()
 }

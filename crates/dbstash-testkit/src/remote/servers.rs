@@ -53,31 +53,17 @@ pub(super) fn start(kind: RemoteKind, rclone: PathBuf) -> Option<TestRemote> {
 
 impl TestRemote {
     fn sftp(&mut self, store: &Path) {
-        let port = self.serve(
-            "sftp",
-            store,
-            &[("RCLONE_USER", USER), ("RCLONE_PASS", PASSWORD)],
-        );
-        self.define(
-            "dst",
-            &[("type", "sftp"), ("host", "127.0.0.1"), ("user", USER)],
-        );
+        let port = self.serve("sftp", store, &[("RCLONE_USER", USER), ("RCLONE_PASS", PASSWORD)]);
+        self.define("dst", &[("type", "sftp"), ("host", "127.0.0.1"), ("user", USER)]);
         self.define("dst", &[("port", &port.to_string())]);
         self.password("dst", "pass");
         self.root = "dst:backups".into();
     }
 
     fn webdav(&mut self, store: &Path) {
-        let port = self.serve(
-            "webdav",
-            store,
-            &[("RCLONE_USER", USER), ("RCLONE_PASS", PASSWORD)],
-        );
+        let port = self.serve("webdav", store, &[("RCLONE_USER", USER), ("RCLONE_PASS", PASSWORD)]);
         let url = format!("http://127.0.0.1:{port}");
-        self.define(
-            "dst",
-            &[("type", "webdav"), ("vendor", "rclone"), ("user", USER)],
-        );
+        self.define("dst", &[("type", "webdav"), ("vendor", "rclone"), ("user", USER)]);
         self.define("dst", &[("url", &url)]);
         self.password("dst", "pass");
         self.root = "dst:backups".into();
@@ -95,9 +81,7 @@ impl TestRemote {
         let home = self.scratch.path();
         let (server, port) = Server::start_on_port(&log, |port| {
             let mut command = dies_with_test("KILL", moto);
-            command
-                .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-                .env("HOME", home);
+            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env("HOME", home);
             command
         });
         self.server = Some(server);
@@ -170,10 +154,7 @@ impl TestRemote {
         writeln!(input, "{password}").unwrap();
         drop(input);
         let output = obscure.wait_with_output().unwrap();
-        String::from_utf8(checked(&output))
-            .unwrap()
-            .trim()
-            .to_owned()
+        String::from_utf8(checked(&output)).unwrap().trim().to_owned()
     }
 }
 

@@ -20,27 +20,15 @@ fn tells(mistake: &str, parts: &[&str]) {
 fn no_connection_no_remote_both() {
     tells(
         &case(&[("RCLONE_REMOTE", "s3:b")]).mistake(),
-        &[
-            "no connection",
-            "DB_URI",
-            "DB_HOST",
-            "DB_PATH",
-            "DBSTASH_ENGINE",
-        ],
+        &["no connection", "DB_URI", "DB_HOST", "DB_PATH", "DBSTASH_ENGINE"],
     );
     let uri = format!("postgresql://app:{SPELLED}@db/shop");
-    tells(
-        &case(&[("DB_URI", &uri)]).mistake(),
-        &["no remote", "RCLONE_REMOTE", "remote:path"],
-    );
+    tells(&case(&[("DB_URI", &uri)]).mistake(), &["no remote", "RCLONE_REMOTE", "remote:path"]);
     let both = case(&[]).mistakes();
     assert_eq!(both.len(), 2);
     tells(&both.join("\n"), &["no connection", "no remote"]);
     // Empty is unset.
-    assert_eq!(
-        case(&[("DB_URI", ""), ("RCLONE_REMOTE", "")]).mistakes(),
-        both
-    );
+    assert_eq!(case(&[("DB_URI", ""), ("RCLONE_REMOTE", "")]).mistakes(), both);
 }
 
 #[test]
@@ -64,49 +52,29 @@ fn every_mistake_at_once() {
         ("LOG_FORMAT", "xml".to_owned()),
         ("DBSTASH_JOB", "a/b".to_owned()),
     ];
-    let case = wrong
-        .iter()
-        .fold(good(), |case, (name, value)| case.env(name, value));
+    let case = wrong.iter().fold(good(), |case, (name, value)| case.env(name, value));
     let mistakes = case.mistakes();
     assert_eq!(mistakes.len(), wrong.len(), "{mistakes:#?}");
     for (name, _) in wrong {
-        assert!(
-            mistakes.iter().any(|m| m.starts_with(name)),
-            "{name}: {mistakes:#?}"
-        );
+        assert!(mistakes.iter().any(|m| m.starts_with(name)), "{name}: {mistakes:#?}");
     }
 }
 
 #[test]
 fn uris() {
-    for uri in [
-        "shop",
-        "postgresql:/",
-        "postgresql://app:X@db:port/shop",
-        "redis-ish://:X@db/0",
-    ] {
+    for uri in ["shop", "postgresql:/", "postgresql://app:X@db:port/shop", "redis-ish://:X@db/0"] {
         let told = wrong("DB_URI", &uri.replace('X', SPELLED));
         assert!(told.starts_with("DB_URI: "), "{told}");
     }
-    tells(
-        &wrong("DB_URI", &format!("oracle://app:{SPELLED}@db/shop")),
-        &["postgresql", "sqlite"],
-    );
+    tells(&wrong("DB_URI", &format!("oracle://app:{SPELLED}@db/shop")), &["postgresql", "sqlite"]);
     // Not encoded, so that the URI means something else than was thought.
-    let _ = good()
-        .env("DB_URI", &format!("postgresql://app:{CANARY}@db/shop"))
-        .resolve();
-    let _ = good()
-        .env("DB_URI", &format!("postgresql//app:{CANARY}@db/shop"))
-        .mistakes();
+    let _ = good().env("DB_URI", &format!("postgresql://app:{CANARY}@db/shop")).resolve();
+    let _ = good().env("DB_URI", &format!("postgresql//app:{CANARY}@db/shop")).mistakes();
 }
 
 #[test]
 fn engine_and_scheme() {
-    tells(
-        &wrong("DBSTASH_ENGINE", "sqlite"),
-        &["DBSTASH_ENGINE=sqlite", "DB_URI", "pg"],
-    );
+    tells(&wrong("DBSTASH_ENGINE", "sqlite"), &["DBSTASH_ENGINE=sqlite", "DB_URI", "pg"]);
     tells(
         &wrong("DBSTASH_ENGINE", "redis"),
         &["DBSTASH_ENGINE=redis", "not available", "pg, sqlite"],
@@ -118,45 +86,23 @@ fn engine_and_scheme() {
 #[test]
 fn parts_of_a_connection() {
     let parts = |pairs: &[(&str, &str)]| case(&[("RCLONE_REMOTE", "s3:b")]).envs(pairs);
-    let pg = [
-        ("DBSTASH_ENGINE", "pg"),
-        ("DB_HOST", "db"),
-        ("DB_NAME", "shop"),
-    ];
+    let pg = [("DBSTASH_ENGINE", "pg"), ("DB_HOST", "db"), ("DB_NAME", "shop")];
     assert!(parts(&pg).resolve().is_ok());
     tells(
         &parts(&pg).env("DB_NAME", "").mistake(),
         &["no database name", "DB_NAME", "BACKUP_ALL_DATABASES"],
     );
-    tells(
-        &parts(&pg).env("DB_NAME", "a,,b").mistake(),
-        &["DB_NAME=a,,b"],
-    );
-    tells(
-        &parts(&pg).env("DBSTASH_ENGINE", "").mistake(),
-        &["DBSTASH_ENGINE", "pg, sqlite"],
-    );
+    tells(&parts(&pg).env("DB_NAME", "a,,b").mistake(), &["DB_NAME=a,,b"]);
+    tells(&parts(&pg).env("DBSTASH_ENGINE", "").mistake(), &["DBSTASH_ENGINE", "pg, sqlite"]);
     tells(
         &parts(&pg).env("DBSTASH_ENGINE", "sqlite").mistake(),
         &["DBSTASH_ENGINE=sqlite", "DB_PATH"],
     );
-    tells(
-        &parts(&pg).env("DB_PATH", "/a.db").mistake(),
-        &["DB_PATH", "DB_HOST"],
-    );
-    tells(
-        &parts(&pg).env("DB_PORT", "x").mistake(),
-        &["DB_PORT=x", "65535"],
-    );
-    tells(
-        &parts(&pg).env("DB_HOST", "db:5432").mistake(),
-        &["DB_HOST", "DB_PORT"],
-    );
+    tells(&parts(&pg).env("DB_PATH", "/a.db").mistake(), &["DB_PATH", "DB_HOST"]);
+    tells(&parts(&pg).env("DB_PORT", "x").mistake(), &["DB_PORT=x", "65535"]);
+    tells(&parts(&pg).env("DB_HOST", "db:5432").mistake(), &["DB_HOST", "DB_PORT"]);
     let uri = format!("postgresql://app:{CANARY}@db");
-    tells(
-        &parts(&pg).env("DB_HOST", &uri).mistake(),
-        &["DB_HOST", "DB_URI"],
-    );
+    tells(&parts(&pg).env("DB_HOST", &uri).mistake(), &["DB_HOST", "DB_URI"]);
     tells(
         &parts(&pg).env("BACKUP_ALL_DATABASES", "yes").mistake(),
         &["DB_NAME=shop", "BACKUP_ALL_DATABASES"],
@@ -165,16 +111,10 @@ fn parts_of_a_connection() {
         &parts(&[("DB_PATH", "/a.db"), ("DBSTASH_ENGINE", "pg")]).mistake(),
         &["DBSTASH_ENGINE=pg", "DB_PATH"],
     );
+    tells(&parts(&[("DBSTASH_ENGINE", "sqlite")]).mistake(), &["no connection", "DB_PATH"]);
     tells(
-        &parts(&[("DBSTASH_ENGINE", "sqlite")]).mistake(),
-        &["no connection", "DB_PATH"],
-    );
-    tells(
-        &case(&[
-            ("DB_URI", &format!("postgresql://app:{SPELLED}@db")),
-            ("RCLONE_REMOTE", "s3:b"),
-        ])
-        .mistake(),
+        &case(&[("DB_URI", &format!("postgresql://app:{SPELLED}@db")), ("RCLONE_REMOTE", "s3:b")])
+            .mistake(),
         &["no database name"],
     );
 }
@@ -186,10 +126,7 @@ fn files_of_secrets() {
         &["DB_URI_FILE=/run/secrets/gone", "No such file"],
     );
     tells(
-        &good()
-            .env("DB_URI_FILE", "/f")
-            .file("/f", b"\xff\xfe")
-            .mistake(),
+        &good().env("DB_URI_FILE", "/f").file("/f", b"\xff\xfe").mistake(),
         &["DB_URI_FILE=/f", "not UTF-8"],
     );
     tells(
@@ -212,14 +149,8 @@ fn an_rclone_config_that_is_none() {
     for (value, part) in [
         (CANARY.to_owned(), "base64 -w0"),
         (encode(CANARY), "[remote] line is missing"),
-        (
-            format!("[s3]\ntype = s3\nsecret_access_key = {CANARY}"),
-            "plain text",
-        ),
-        (
-            format!("{}!", encode(&format!("[s3]\npass = {CANARY}"))),
-            "base64 -w0",
-        ),
+        (format!("[s3]\ntype = s3\nsecret_access_key = {CANARY}"), "plain text"),
+        (format!("{}!", encode(&format!("[s3]\npass = {CANARY}"))), "base64 -w0"),
     ] {
         let told = wrong("RCLONE_CONFIG", &value);
         tells(&told, &["RCLONE_CONFIG: ", part]);
@@ -233,10 +164,7 @@ fn remotes() {
         &wrong("RCLONE_REMOTE", &format!("box,pass={CANARY}:b")),
         &["RCLONE_REMOTE", "'pass'", "RCLONE_CONFIG_BOX_PASS"],
     );
-    tells(
-        &wrong("RCLONE_REMOTE", ":path"),
-        &["RCLONE_REMOTE", "remote:path"],
-    );
+    tells(&wrong("RCLONE_REMOTE", ":path"), &["RCLONE_REMOTE", "remote:path"]);
     tells(&wrong("RCLONE_REMOTE", "-x"), &["RCLONE_REMOTE", "'-'"]);
 }
 
@@ -257,11 +185,7 @@ fn single_values() {
         ("TZ", "Europe/Berln", "did you mean Europe/Berlin?"),
         ("BACKUP_SCHEDULE", "0 25 * * *", "hour field '25'"),
         ("BACKUP_SCHEDULE", "daily", "@daily"),
-        (
-            "BACKUP_MODE",
-            "directory",
-            "not available in this version yet",
-        ),
+        ("BACKUP_MODE", "directory", "not available in this version yet"),
         ("BACKUP_MODE", "steam", "did you mean stream?"),
         ("BACKUP_UPLOAD_CHECK", "md5", "size, rclone"),
         ("RETENTION_MAX_FILES", "many", "whole numbers"),
@@ -273,20 +197,11 @@ fn single_values() {
     ] {
         tells(&wrong(name, value), &[&format!("{name}={value}: "), part]);
     }
-    tells(
-        &wrong("DUMP_EXTRA_ARGS", &format!("'{CANARY}")),
-        &["DUMP_EXTRA_ARGS: ", "quote"],
-    );
-    tells(
-        &wrong("RCLONE_EXTRA_ARGS", "\"x"),
-        &["RCLONE_EXTRA_ARGS: ", "quote"],
-    );
+    tells(&wrong("DUMP_EXTRA_ARGS", &format!("'{CANARY}")), &["DUMP_EXTRA_ARGS: ", "quote"]);
+    tells(&wrong("RCLONE_EXTRA_ARGS", "\"x"), &["RCLONE_EXTRA_ARGS: ", "quote"]);
     tells(&wrong("BACKUP_INTERVAL", "0"), &["BACKUP_INTERVAL=0"]);
     tells(
-        &good()
-            .env("BACKUP_INTERVAL", "1h")
-            .env("BACKUP_SCHEDULE", "@daily")
-            .mistake(),
+        &good().env("BACKUP_INTERVAL", "1h").env("BACKUP_SCHEDULE", "@daily").mistake(),
         &["BACKUP_INTERVAL", "BACKUP_SCHEDULE"],
     );
 }
@@ -312,9 +227,6 @@ fn values_that_are_not_utf8() {
         flags: BTreeMap::new(),
     };
     let mistakes = resolve(&layers, &Files::default()).err().unwrap().mistakes;
-    assert!(
-        mistakes[0].starts_with("RCLONE_REMOTE: its value is not UTF-8"),
-        "{mistakes:?}"
-    );
+    assert!(mistakes[0].starts_with("RCLONE_REMOTE: its value is not UTF-8"), "{mistakes:?}");
     assert!(!mistakes.join(" ").contains("SOMETHING_ELSE"));
 }

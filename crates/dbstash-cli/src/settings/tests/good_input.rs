@@ -27,10 +27,7 @@ fn defaults() {
     assert_eq!(job.limits.stall, Some(Duration::from_secs(3600)));
     assert!(job.retention.keeps_everything() && job.retention.min_files == 1);
     assert_eq!(job.naming.template.as_str(), "{db}-{date}-{time}");
-    assert_eq!(
-        (job.naming.extension.as_deref(), job.naming.host.as_str()),
-        (None, "box")
-    );
+    assert_eq!((job.naming.extension.as_deref(), job.naming.host.as_str()), (None, "box"));
     assert_eq!(settings.remote.root, "s3:bucket/backups");
     assert!(matches!(settings.remote.config, RcloneConfig::Default));
     assert_eq!(settings.remote.upload_check, UploadCheck::Size);
@@ -86,27 +83,11 @@ fn a_whole_environment() {
     ])
     .settings();
     let job = &settings.job;
-    let Source::Server(server) = &job.source else {
-        panic!("not a server: {:?}", job.source)
-    };
-    let hosts: Vec<_> = server
-        .hosts
-        .iter()
-        .map(|h| (h.name.as_str(), h.port))
-        .collect();
-    assert_eq!(
-        hosts,
-        [
-            ("db1", Some(5433)),
-            ("::1", Some(5433)),
-            ("/run/pg", Some(5433))
-        ]
-    );
+    let Source::Server(server) = &job.source else { panic!("not a server: {:?}", job.source) };
+    let hosts: Vec<_> = server.hosts.iter().map(|h| (h.name.as_str(), h.port)).collect();
+    assert_eq!(hosts, [("db1", Some(5433)), ("::1", Some(5433)), ("/run/pg", Some(5433))]);
     assert_eq!(server.password.as_ref().unwrap().expose_secret(), CANARY);
-    assert_eq!(
-        (job.id.as_str(), &job.databases),
-        ("shop-main", &named(&["shop", "a,b"]))
-    );
+    assert_eq!((job.id.as_str(), &job.databases), ("shop-main", &named(&["shop", "a,b"])));
     assert_eq!(job.extra_args, ["-t", "my table"]);
     assert_eq!(job.naming.extension.as_deref(), Some("sql.txt"));
     assert!(job.native_compression && !job.exclusive);
@@ -119,10 +100,7 @@ fn a_whole_environment() {
     assert_eq!(settings.remote.extra_args, ["--bwlimit", "1 M"]);
     assert_eq!(settings.remote.upload_check, UploadCheck::Rclone);
     assert!(settings.remote.allow_spool && settings.on_start && settings.dry_run);
-    assert_eq!(
-        settings.schedule,
-        Schedule::Every(Duration::from_secs(6 * 3600))
-    );
+    assert_eq!(settings.schedule, Schedule::Every(Duration::from_secs(6 * 3600)));
     assert_eq!(settings.initial_delay, Duration::from_secs(5));
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.warnings, [""; 0]);
@@ -130,30 +108,18 @@ fn a_whole_environment() {
 
 #[test]
 fn flags_win_over_the_environment() {
-    let settings = good()
-        .env("TZ", "Asia/Kolkata")
-        .flag("TZ", "Europe/Berlin")
-        .settings();
+    let settings = good().env("TZ", "Asia/Kolkata").flag("TZ", "Europe/Berlin").settings();
     assert_eq!(settings.job.naming.zone, chrono_tz::Tz::Europe__Berlin);
-    assert_eq!(
-        shown(&settings, "TZ"),
-        (Some("Europe/Berlin"), "flag".to_owned())
-    );
+    assert_eq!(shown(&settings, "TZ"), (Some("Europe/Berlin"), "flag".to_owned()));
     let settings = good().env("TZ", "Asia/Kolkata").flag("TZ", "").settings();
-    assert_eq!(
-        shown(&settings, "TZ"),
-        (Some("Asia/Kolkata"), "environment".to_owned())
-    );
+    assert_eq!(shown(&settings, "TZ"), (Some("Asia/Kolkata"), "environment".to_owned()));
 
     let other = format!("postgresql://app:{SPELLED}@other/shop");
     let file = |case: Case| case.file("/uri", format!("{other}\n").as_bytes());
     let settings = file(good().env("DB_URI_FILE", "/uri")).settings();
     assert_eq!(settings.job.id.as_str(), "pg-other-5432");
     assert_eq!(shown(&settings, "DB_URI").1, "file /uri");
-    warns(
-        &settings,
-        &["DB_URI_FILE and DB_URI are both set", "the file wins"],
-    );
+    warns(&settings, &["DB_URI_FILE and DB_URI are both set", "the file wins"]);
 
     let third = format!("postgresql://app:{SPELLED}@third/shop");
     let settings = file(good().env("DB_URI_FILE", "/uri").flag("DB_URI", &third)).settings();
@@ -163,37 +129,22 @@ fn flags_win_over_the_environment() {
 
 #[test]
 fn uris_win_over_parts() {
-    let settings = good()
-        .env("DB_HOST", "other")
-        .env("DB_NAME", "crm")
-        .settings();
+    let settings = good().env("DB_HOST", "other").env("DB_NAME", "crm").settings();
     assert_eq!(settings.job.databases, named(&["shop"]));
     let note = settings.notes.join(" ");
     assert!(note.contains("DB_HOST") && note.contains("DB_NAME") && note.contains("DB_PASSWORD"));
 
     let nameless = format!("postgresql://app:{SPELLED}@db");
-    let settings = good()
-        .env("DB_URI", &nameless)
-        .env("DB_NAME", "a,b")
-        .settings();
+    let settings = good().env("DB_URI", &nameless).env("DB_NAME", "a,b").settings();
     assert_eq!(settings.job.databases, named(&["a", "b"]));
     assert!(!settings.notes.join(" ").contains("DB_NAME"));
-    let settings = good()
-        .env("DB_URI", &nameless)
-        .env("DB_NAME", "*")
-        .settings();
+    let settings = good().env("DB_URI", &nameless).env("DB_NAME", "*").settings();
     assert_eq!(settings.job.databases, Databases::All);
 
     let settings = good().env("BACKUP_ALL_DATABASES", "true").settings();
     assert_eq!(settings.job.databases, Databases::All);
-    let Source::Server(server) = &settings.job.source else {
-        panic!("not a server")
-    };
-    assert!(
-        server
-            .params
-            .contains(&("dbname".to_owned(), "shop".to_owned()))
-    );
+    let Source::Server(server) = &settings.job.source else { panic!("not a server") };
+    assert!(server.params.contains(&("dbname".to_owned(), "shop".to_owned())));
 }
 
 #[test]
@@ -215,22 +166,14 @@ fn sqlite() {
 fn rclone_configs() {
     let conf = format!("[s3]\ntype = s3\nsecret_access_key = {CANARY}\n");
     let encoded = base64::engine::general_purpose::STANDARD.encode(&conf);
-    let unpadded = encoded
-        .trim_end_matches('=')
-        .replace('+', "-")
-        .replace('/', "_");
+    let unpadded = encoded.trim_end_matches('=').replace('+', "-").replace('/', "_");
     let folded = format!("{}\n{}\n", &encoded[..20], &encoded[20..]);
     for text in [&encoded, &unpadded, &folded] {
         let settings = good().env("RCLONE_CONFIG", text).settings();
-        let RcloneConfig::Inline(inline) = &settings.remote.config else {
-            panic!("not inline")
-        };
+        let RcloneConfig::Inline(inline) = &settings.remote.config else { panic!("not inline") };
         assert_eq!(inline.expose_secret(), conf);
         assert_eq!(shown(&settings, "RCLONE_CONFIG").0, Some("***"));
-        assert_eq!(
-            settings.redactor().redact(&format!("bad key {CANARY}")),
-            "bad key ***"
-        );
+        assert_eq!(settings.redactor().redact(&format!("bad key {CANARY}")), "bad key ***");
     }
     let encrypted =
         base64::engine::general_purpose::STANDARD.encode("# x\n\nRCLONE_ENCRYPT_V0:\nabc=");
@@ -246,25 +189,11 @@ fn rclone_configs() {
         other => format!("{other:?}"),
     };
     assert_eq!(path(good()), "/config/rclone.conf");
-    assert_eq!(
-        path(
-            good()
-                .env("RCLONE_CONFIG", "/r.conf")
-                .file("/r.conf", b"[a]")
-        ),
-        "/r.conf"
-    );
-    assert_eq!(
-        path(good().env("RCLONE_CONFIG", "r.conf").file("r.conf", b"[a]")),
-        "r.conf"
-    );
+    assert_eq!(path(good().env("RCLONE_CONFIG", "/r.conf").file("/r.conf", b"[a]")), "/r.conf");
+    assert_eq!(path(good().env("RCLONE_CONFIG", "r.conf").file("r.conf", b"[a]")), "r.conf");
     assert!(path(good().env("RCLONE_CONFIG", &encoded)).starts_with("Inline"));
-    let both = || {
-        good()
-            .env("RCLONE_CONFIG", &encoded)
-            .env("RCLONE_CONFIG_FILE", "/f")
-            .file("/f", b"")
-    };
+    let both =
+        || good().env("RCLONE_CONFIG", &encoded).env("RCLONE_CONFIG_FILE", "/f").file("/f", b"");
     assert_eq!(path(both()), "/f");
     warns(&both().settings(), &["RCLONE_CONFIG_FILE", "the file wins"]);
 }
@@ -281,10 +210,7 @@ fn looking_at_a_remote_needs_no_database() {
     };
     let place = resolve_place(&layers("TZ", "Asia/Kolkata"), &Files::default());
     let place = place.unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(
-        (place.remote.root.as_str(), place.zone),
-        ("s3:b", chrono_tz::Tz::Asia__Kolkata)
-    );
+    assert_eq!((place.remote.root.as_str(), place.zone), ("s3:b", chrono_tz::Tz::Asia__Kolkata));
     let Err(bad) = resolve_place(&layers("TZ", "Mars"), &Files::default()) else {
         panic!("a bad zone was accepted")
     };

@@ -15,66 +15,26 @@ fn names_without_effect_are_told() {
         .env("DBSTASH_STATUS", "success")
         .env("RCLONE_CONFIG_S3_TYPE", "s3")
         .settings();
-    warns(
-        &settings,
-        &[
-            "BACKUP_COMPRESION is unknown",
-            "did you mean BACKUP_COMPRESSION?",
-        ],
-    );
-    warns(
-        &settings,
-        &[
-            "RETENTION_MAX_FILE is unknown",
-            "did you mean RETENTION_MAX_FILES?",
-        ],
-    );
-    warns(
-        &settings,
-        &["DB_PASSWRD is unknown", "did you mean DB_PASSWORD?"],
-    );
-    warns(
-        &settings,
-        &["BACKUP_COMPRESSION is not supported by this version yet"],
-    );
-    warns(
-        &settings,
-        &["NOTIFY_WEBHOOK_URL is not supported by this version yet"],
-    );
+    warns(&settings, &["BACKUP_COMPRESION is unknown", "did you mean BACKUP_COMPRESSION?"]);
+    warns(&settings, &["RETENTION_MAX_FILE is unknown", "did you mean RETENTION_MAX_FILES?"]);
+    warns(&settings, &["DB_PASSWRD is unknown", "did you mean DB_PASSWORD?"]);
+    warns(&settings, &["BACKUP_COMPRESSION is not supported by this version yet"]);
+    warns(&settings, &["NOTIFY_WEBHOOK_URL is not supported by this version yet"]);
     assert_eq!(settings.warnings.len(), 5, "{:#?}", settings.warnings);
 }
 
 #[test]
 fn settings_that_do_not_fit_are_warned_about() {
-    warns(
-        &good().env("BACKUP_NAME_TEMPLATE", "{db}").settings(),
-        &["name of its own", "{uuid}"],
-    );
+    warns(&good().env("BACKUP_NAME_TEMPLATE", "{db}").settings(), &["name of its own", "{uuid}"]);
     let nameless = format!("postgresql://app:{SPELLED}@db");
     let several = good().env("DB_URI", &nameless).env("DB_NAME", "a,b");
-    warns(
-        &several.env("BACKUP_NAME_TEMPLATE", "x-{ts}").settings(),
-        &["apart", "{db}"],
-    );
-    let few = good()
-        .env("RETENTION_MAX_FILES", "2")
-        .env("RETENTION_MIN_FILES", "5");
-    warns(
-        &few.settings(),
-        &["RETENTION_MAX_FILES", "RETENTION_MIN_FILES", "5"],
-    );
-    warns(
-        &good().env("RCLONE_REMOTE", "s3").settings(),
-        &["RCLONE_REMOTE=s3", "s3:"],
-    );
+    warns(&several.env("BACKUP_NAME_TEMPLATE", "x-{ts}").settings(), &["apart", "{db}"]);
+    let few = good().env("RETENTION_MAX_FILES", "2").env("RETENTION_MIN_FILES", "5");
+    warns(&few.settings(), &["RETENTION_MAX_FILES", "RETENTION_MIN_FILES", "5"]);
+    warns(&good().env("RCLONE_REMOTE", "s3").settings(), &["RCLONE_REMOTE=s3", "s3:"]);
     let secret = good().env("RCLONE_EXTRA_ARGS", &format!("--sftp-pass {CANARY}"));
-    warns(
-        &secret.settings(),
-        &["RCLONE_EXTRA_ARGS", "--sftp-pass", "process list"],
-    );
-    let once = good()
-        .env("BACKUP_SCHEDULE", "once")
-        .env("BACKUP_ON_START", "true");
+    warns(&secret.settings(), &["RCLONE_EXTRA_ARGS", "--sftp-pass", "process list"]);
+    let once = good().env("BACKUP_SCHEDULE", "once").env("BACKUP_ON_START", "true");
     warns(&once.settings(), &["BACKUP_ON_START"]);
 }
 
@@ -94,45 +54,21 @@ fn secrets_are_known_to_the_redactor() {
 
 #[test]
 fn config_shows_values_and_origins() {
-    let settings = good()
-        .env("RETENTION_MAX_FILES", "20")
-        .flag("LOG_LEVEL", "debug")
-        .settings();
+    let settings = good().env("RETENTION_MAX_FILES", "20").flag("LOG_LEVEL", "debug").settings();
     let uri = "postgresql://app:***@db:5433/shop";
-    assert_eq!(
-        shown(&settings, "DB_URI"),
-        (Some(uri), "environment".to_owned())
-    );
+    assert_eq!(shown(&settings, "DB_URI"), (Some(uri), "environment".to_owned()));
     assert_eq!(shown(&settings, "DB_PASSWORD").0, Some("***"));
-    assert_eq!(
-        shown(&settings, "DBSTASH_JOB"),
-        (Some("pg-db-5433"), "default".to_owned())
-    );
-    assert_eq!(
-        shown(&settings, "LOG_LEVEL"),
-        (Some("debug"), "flag".to_owned())
-    );
+    assert_eq!(shown(&settings, "DBSTASH_JOB"), (Some("pg-db-5433"), "default".to_owned()));
+    assert_eq!(shown(&settings, "LOG_LEVEL"), (Some("debug"), "flag".to_owned()));
 
     let text = config::text(&settings.values);
     let line = |name: &str| {
-        let found = text
-            .lines()
-            .find(|l| l.split_whitespace().next() == Some(name));
-        found
-            .unwrap()
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
+        let found = text.lines().find(|l| l.split_whitespace().next() == Some(name));
+        found.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(line("DB_URI"), format!("DB_URI {uri} environment"));
-    assert_eq!(
-        line("RETENTION_MAX_FILES"),
-        "RETENTION_MAX_FILES 20 environment"
-    );
-    assert_eq!(
-        line("BACKUP_EXTENSION"),
-        "BACKUP_EXTENSION (by engine and format) default"
-    );
+    assert_eq!(line("RETENTION_MAX_FILES"), "RETENTION_MAX_FILES 20 environment");
+    assert_eq!(line("BACKUP_EXTENSION"), "BACKUP_EXTENSION (by engine and format) default");
     assert_eq!(line("DB_PATH"), "DB_PATH - default");
 
     let json = config::json(&settings.values);
@@ -153,14 +89,9 @@ fn config_shows_values_and_origins() {
 fn a_secret_in_the_wrong_place_is_not_shown_either() {
     let told = good().env("BACKUP_TIMEOUT", CANARY).mistake();
     assert!(told.starts_with("BACKUP_TIMEOUT=***: "), "{told}");
-    let told = good()
-        .env("DB_URI_FILE", &format!("/run/{CANARY}"))
-        .mistake();
+    let told = good().env("DB_URI_FILE", &format!("/run/{CANARY}")).mistake();
     assert!(told.starts_with("DB_URI_FILE=/run/***: "), "{told}");
-    let settings = good()
-        .env("DB_USER", CANARY)
-        .env("DUMP_EXTRA_ARGS", CANARY)
-        .settings();
+    let settings = good().env("DB_USER", CANARY).env("DUMP_EXTRA_ARGS", CANARY).settings();
     assert_eq!(shown(&settings, "DB_USER").0, Some("***"));
     assert_eq!(shown(&settings, "DUMP_EXTRA_ARGS").0, Some("***"));
 }

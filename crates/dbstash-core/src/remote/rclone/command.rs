@@ -39,12 +39,7 @@ pub(super) fn spawn(settings: &Settings, args: &[&str], feed: bool) -> Spawn {
     all.extend(COMMON.map(str::to_owned));
     // Last, so that the user's word stands.
     all.extend(settings.extra_args.iter().cloned());
-    Spawn {
-        program: "rclone".to_owned(),
-        args: all,
-        env: settings.env.clone(),
-        feed,
-    }
+    Spawn { program: "rclone".to_owned(), args: all, env: settings.env.clone(), feed }
 }
 
 /// Runs a call to its end, at most for `deadline`. Whatever it exits with is an answer.
@@ -57,15 +52,11 @@ pub(super) async fn call(
     let spec = spawn(settings, args, !input.is_empty());
     let what = args.first().copied().unwrap_or_default();
     match tokio::time::timeout(deadline, process::output(&spec, input, ANSWER)).await {
-        Ok(Ok(out)) => Ok(Answer {
-            exit: out.exit,
-            stdout: out.stdout,
-            stderr: out.stderr,
-        }),
+        Ok(Ok(out)) => Ok(Answer { exit: out.exit, stdout: out.stdout, stderr: out.stderr }),
         Ok(Err(error)) => Err(launch_error(&error)),
-        Err(_) => Err(RemoteError::new(format!(
-            "rclone {what} gave no answer within {deadline:?}"
-        ))),
+        Err(_) => {
+            Err(RemoteError::new(format!("rclone {what} gave no answer within {deadline:?}")))
+        }
     }
 }
 
@@ -76,10 +67,7 @@ pub(super) fn failure(what: &str, exit: Exit, stderr: &str) -> RemoteError {
         Some(cause) => format!("rclone could not {what}: {cause}"),
         None => format!("rclone could not {what}: it {exit}"),
     };
-    RemoteError {
-        what,
-        stderr: stderr.to_owned(),
-    }
+    RemoteError { what, stderr: stderr.to_owned() }
 }
 
 pub(super) fn launch_error(error: &LaunchError) -> RemoteError {

@@ -15,10 +15,7 @@ impl Version {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let version = text.lines().next()?.trim().strip_prefix("rclone v")?;
         let mut parts = version.split(['.', '-']);
-        Some(Self(
-            parts.next()?.parse().ok()?,
-            parts.next()?.parse().ok()?,
-        ))
+        Some(Self(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     }
 
     /// Whether it can be trusted with a stream; what the user should know otherwise.
@@ -29,9 +26,9 @@ impl Version {
             Self(1, 64) => Err(RemoteError::new(format!(
                 "{name} can corrupt streamed uploads: install rclone 1.66 or newer"
             ))),
-            old if old < Self(1, 60) => Err(RemoteError::new(format!(
-                "{name} is too old: install rclone 1.66 or newer"
-            ))),
+            old if old < Self(1, 60) => {
+                Err(RemoteError::new(format!("{name} is too old: install rclone 1.66 or newer")))
+            }
             old if old < Self(1, 66) => {
                 Ok(Some(format!("{name} is old: 1.72 or newer is recommended")))
             }
@@ -70,13 +67,9 @@ pub(super) fn storage_type(
     env: &[(String, String)],
 ) -> Option<String> {
     let option = |remote: &str, key: &str| {
-        let variable = format!("RCLONE_CONFIG_{remote}_{key}")
-            .to_uppercase()
-            .replace('-', "_");
-        let from_env = env
-            .iter()
-            .find(|(name, _)| *name == variable)
-            .map(|(_, value)| value.clone());
+        let variable = format!("RCLONE_CONFIG_{remote}_{key}").to_uppercase().replace('-', "_");
+        let from_env =
+            env.iter().find(|(name, _)| *name == variable).map(|(_, value)| value.clone());
         from_env.or_else(|| config.get(remote)?.get(key)?.as_str().map(str::to_owned))
     };
     let mut root = root.to_owned();
@@ -108,10 +101,7 @@ mod tests {
 
     #[test]
     fn versions() {
-        assert_eq!(
-            Version::parse("rclone v1.75.2\n- os/version: x"),
-            Some(Version(1, 75))
-        );
+        assert_eq!(Version::parse("rclone v1.75.2\n- os/version: x"), Some(Version(1, 75)));
         assert_eq!(Version::parse("rclone v1.60.1-DEV"), Some(Version(1, 60)));
         assert_eq!(Version::parse("not rclone"), None);
         assert!(Version(1, 59).check().is_err() && Version(1, 64).check().is_err());

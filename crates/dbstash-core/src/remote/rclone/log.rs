@@ -20,24 +20,20 @@ pub(super) fn cause(stderr: &str) -> Option<String> {
             Ok(line) if is_complaint(&line) => last = Some(line.msg),
             Ok(_) => {}
             Err(_) => {
-                let plain = line
-                    .split_once("Fatal error: ")
-                    .or_else(|| line.split_once("Failed to "));
+                let plain =
+                    line.split_once("Fatal error: ").or_else(|| line.split_once("Failed to "));
                 if let Some((_, reason)) = plain {
                     last = Some(reason.to_owned());
                 }
             }
         }
     }
-    last.map(|text| one_line(&text))
-        .filter(|text| !text.is_empty())
+    last.map(|text| one_line(&text)).filter(|text| !text.is_empty())
 }
 
 fn is_complaint(line: &Line) -> bool {
-    matches!(
-        line.level.as_str(),
-        "error" | "critical" | "fatal" | "emergency" | "alert"
-    ) || line.msg.starts_with("Failed to ")
+    matches!(line.level.as_str(), "error" | "critical" | "fatal" | "emergency" | "alert")
+        || line.msg.starts_with("Failed to ")
 }
 
 fn one_line(text: &str) -> String {

@@ -59,19 +59,12 @@ struct Probed {
 impl Rclone {
     /// A remote; nothing is started yet.
     pub fn new(settings: Settings) -> Self {
-        Self {
-            settings: Arc::new(settings),
-            probed: Arc::default(),
-        }
+        Self { settings: Arc::new(settings), probed: Arc::default() }
     }
 
     fn path(&self, name: &str) -> String {
         let root = &self.settings.root;
-        if root.ends_with([':', '/']) {
-            format!("{root}{name}")
-        } else {
-            format!("{root}/{name}")
-        }
+        if root.ends_with([':', '/']) { format!("{root}{name}") } else { format!("{root}/{name}") }
     }
 
     async fn probed(&self) -> Result<&Probed, RemoteError> {
@@ -114,19 +107,12 @@ impl Rclone {
         let atomic = storage.as_deref() == Some("s3")
             && report.features.bucket_based
             && report.features.put_stream;
-        Ok(Probed {
-            features: Features { atomic },
-            storage,
-            warnings,
-        })
+        Ok(Probed { features: Features { atomic }, storage, warnings })
     }
 
     /// What the user should know about this remote, after a probe.
     pub fn warnings(&self) -> Vec<String> {
-        self.probed
-            .get()
-            .map(|p| p.warnings.clone())
-            .unwrap_or_default()
+        self.probed.get().map(|p| p.warnings.clone()).unwrap_or_default()
     }
 
     /// The bytes of an object, counted by reading it back: for remotes that do not tell sizes.
@@ -137,18 +123,13 @@ impl Rclone {
         let mut bytes = 0;
         if let Some(mut stdout) = running.stdout.take() {
             let mut buf = vec![0; 256 * 1024];
-            while let n @ 1.. = stdout
-                .read(&mut buf)
-                .await
-                .map_err(|e| RemoteError::new(e.to_string()))?
+            while let n @ 1.. =
+                stdout.read(&mut buf).await.map_err(|e| RemoteError::new(e.to_string()))?
             {
                 bytes += n as u64;
             }
         }
-        let exit = running
-            .wait()
-            .await
-            .map_err(|e| RemoteError::new(e.to_string()))?;
+        let exit = running.wait().await.map_err(|e| RemoteError::new(e.to_string()))?;
         let stderr = running.last_words().await;
         if exit.success() {
             Ok(bytes)
@@ -215,11 +196,7 @@ impl Remote for Rclone {
 
     async fn begin(&self, object: &NewObject<'_>) -> Result<Box<dyn Upload>, RemoteError> {
         let probed = self.probed().await?.clone();
-        Ok(Box::new(upload::RcloneUpload::begin(
-            self.clone(),
-            &probed,
-            object,
-        )?))
+        Ok(Box::new(upload::RcloneUpload::begin(self.clone(), &probed, object)?))
     }
 
     async fn list(&self) -> Result<Vec<Entry>, RemoteError> {
@@ -238,13 +215,7 @@ impl Remote for Rclone {
         }
         let answer = succeeded(answer, "list the remote")?;
         let items: Vec<Item> = parse(&answer.stdout, "lsjson")?;
-        Ok(items
-            .into_iter()
-            .map(|item| Entry {
-                size: item.size(),
-                name: item.path,
-            })
-            .collect())
+        Ok(items.into_iter().map(|item| Entry { size: item.size(), name: item.path }).collect())
     }
 
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError> {
@@ -269,13 +240,8 @@ impl Remote for Rclone {
         match names {
             [] => return Ok(()),
             [name] => {
-                let answer = call(
-                    &self.settings,
-                    &["deletefile", &self.path(name)],
-                    b"",
-                    QUICK,
-                )
-                .await?;
+                let answer =
+                    call(&self.settings, &["deletefile", &self.path(name)], b"", QUICK).await?;
                 if MISSING.contains(&answer.exit.code()) {
                     return Ok(());
                 }
@@ -283,12 +249,7 @@ impl Remote for Rclone {
             }
             _ => {}
         }
-        let args = [
-            "delete",
-            "--files-from-raw=-",
-            "--no-traverse",
-            &self.settings.root,
-        ];
+        let args = ["delete", "--files-from-raw=-", "--no-traverse", &self.settings.root];
         let answer = call(&self.settings, &args, lines(names)?.as_bytes(), LONG).await?;
         if MISSING.contains(&answer.exit.code()) {
             return Ok(());
@@ -298,18 +259,12 @@ impl Remote for Rclone {
 }
 
 fn succeeded(answer: Answer, what: &str) -> Result<Answer, RemoteError> {
-    if answer.exit.success() {
-        Ok(answer)
-    } else {
-        Err(failure(what, answer.exit, &answer.stderr))
-    }
+    if answer.exit.success() { Ok(answer) } else { Err(failure(what, answer.exit, &answer.stderr)) }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, RemoteError> {
     serde_json::from_slice(bytes).map_err(|e| {
-        RemoteError::new(format!(
-            "the answer of rclone {what} is not understood: {e}"
-        ))
+        RemoteError::new(format!("the answer of rclone {what} is not understood: {e}"))
     })
 }
 
@@ -318,9 +273,7 @@ fn lines(names: &[String]) -> Result<String, RemoteError> {
     let mut text = String::new();
     for name in names {
         if name.is_empty() || name.contains(['\n', '\r']) {
-            return Err(RemoteError::new(format!(
-                "{name:?} cannot be named to rclone"
-            )));
+            return Err(RemoteError::new(format!("{name:?} cannot be named to rclone")));
         }
         text.push_str(name);
         text.push('\n');

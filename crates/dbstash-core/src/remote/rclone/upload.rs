@@ -8,8 +8,9 @@ use tokio::io::AsyncWriteExt as _;
 use super::command::{self, call, failure};
 use super::{Probed, Rclone};
 use crate::artifact::Complete;
+use crate::manifest::name_for;
 use crate::process::{self, Running};
-use crate::remote::{NewObject, RemoteError, Upload};
+use crate::remote::{NewObject, ObjectSize, Remote as _, RemoteError, Upload};
 
 const MIB: u64 = 1024 * 1024;
 /// The S3 part limit of the common providers.
@@ -24,8 +25,8 @@ pub(super) struct RcloneUpload {
     target: String,
     running: Running,
     written: u64,
-    /// The input was closed: from here on the object may be there.
-    closed: bool,
+    /// Under which names the object may be by now; all of them were free before.
+    may_be_at: Vec<String>,
     clean: bool,
 }
 
@@ -35,11 +36,7 @@ impl RcloneUpload {
         probed: &Probed,
         object: &NewObject<'_>,
     ) -> Result<Self, RemoteError> {
-        let target = if probed.features.atomic {
-            object.name
-        } else {
-            object.temporary
-        };
+        let target = if probed.features.atomic { object.name } else { object.temporary };
         let path = remote.path(target);
         let chunk = format!("--s3-chunk-size={}Mi", chunk_mib(object.expected));
         let mut args = vec!["rcat", path.as_str()];
@@ -53,14 +50,31 @@ impl RcloneUpload {
         let spec = command::spawn(&remote.settings, &args, true);
         let running = process::spawn(&spec).map_err(|e| command::launch_error(&e))?;
         let (name, target) = (object.name.to_owned(), target.to_owned());
-        Ok(Self {
-            remote,
-            name,
-            target,
-            running,
-            written: 0,
-            closed: false,
-            clean: false,
+        // What is atomic is nowhere before it is committed.
+        let may_be_at = if probed.features.atomic { Vec::new() } else { vec![target.clone()] };
+        Ok(Self { remote, name, target, running, written: 0, may_be_at, clean: false })
+    }
+
+    /// Once more, right before the name is taken: somebody else may have had a long dump, too.
+    async fn still_free(&mut self) -> Result<(), RemoteError> {
+        if self.remote.stat(&self.name).await?.is_some() {
+            return Err(RemoteError::new(format!(
+                "somebody else has stored {} meanwhile, and it is not overwritten: jobs that share a folder need \
+                 names of their own, by {{job}} or {{uuid}} in BACKUP_NAME_TEMPLATE",
+                self.name
+            )));
+        }
+        self.may_be_at.push(self.name.clone());
+        Ok(())
+    }
+
+    /// Whether rclone published although its input never ended: a TERM at the moment it begins a multipart upload makes
+    /// it complete what it has. The name was free when we began; what has a manifest or more bytes is not ours.
+    async fn slipped_through(&self) -> Result<bool, RemoteError> {
+        Ok(match self.remote.stat(&self.target).await? {
+            None => false,
+            Some(ObjectSize::Known(size)) if size > self.written => false,
+            Some(_) => self.remote.stat(&name_for(&self.target)).await?.is_none(),
         })
     }
 
@@ -96,31 +110,25 @@ impl Upload for RcloneUpload {
     }
 
     async fn commit(&mut self, _proof: &Complete) -> Result<(), RemoteError> {
+        if self.target == self.name {
+            self.still_free().await?;
+        }
         if let Some(mut stdin) = self.running.stdin.take() {
             // A pipe has no buffer of ours; this only makes tokio's own contract explicit.
             if stdin.flush().await.is_err() {
                 return Err(self.died().await);
             }
-            self.closed = true;
         }
-        let exit = self
-            .running
-            .wait()
-            .await
-            .map_err(|e| RemoteError::new(e.to_string()))?;
+        let exit = self.running.wait().await.map_err(|e| RemoteError::new(e.to_string()))?;
         if !exit.success() {
             return Err(self.died().await);
         }
         self.remote.verify(&self.target, self.written).await?;
         if self.target != self.name {
+            self.still_free().await?;
             let (from, to) = (self.remote.path(&self.target), self.remote.path(&self.name));
-            let answer = call(
-                &self.remote.settings,
-                &["moveto", &from, &to],
-                b"",
-                super::LONG,
-            )
-            .await?;
+            let answer =
+                call(&self.remote.settings, &["moveto", &from, &to], b"", super::LONG).await?;
             super::succeeded(answer, &format!("move {} to its name", self.name))?;
             // On some remotes moving what is not there succeeds.
             self.remote.verify(&self.name, self.written).await?;
@@ -135,19 +143,14 @@ impl Upload for RcloneUpload {
         self.running.stop(grace).await;
         // Only now may the pipe close: rclone took its end for success.
         self.running.stdin = None;
-        let mut leftovers = vec![&self.target];
-        if self.closed && self.target != self.name {
-            leftovers.push(&self.name);
+        if self.may_be_at.is_empty() && self.slipped_through().await? {
+            self.may_be_at.push(self.target.clone());
         }
-        for name in leftovers {
+        for name in &self.may_be_at {
             let path = self.remote.path(name);
             let answer = call(&self.remote.settings, &["deletefile", &path], b"", CLEANUP).await?;
             if !answer.exit.success() && !super::MISSING.contains(&answer.exit.code()) {
-                return Err(failure(
-                    &format!("take {name} back"),
-                    answer.exit,
-                    &answer.stderr,
-                ));
+                return Err(failure(&format!("take {name} back"), answer.exit, &answer.stderr));
             }
         }
         self.clean = true;
@@ -157,11 +160,7 @@ impl Upload for RcloneUpload {
 
 /// S3 parts big enough that a dump twice the expected size stays below the part limit, in MiB.
 fn chunk_mib(expected: Option<u64>) -> u64 {
-    let needed = expected
-        .unwrap_or(0)
-        .saturating_mul(2)
-        .div_ceil(PARTS)
-        .div_ceil(MIB);
+    let needed = expected.unwrap_or(0).saturating_mul(2).div_ceil(PARTS).div_ceil(MIB);
     needed.clamp(16, 5 * 1024)
 }
 

@@ -7,10 +7,7 @@
     clippy::exit,
     reason = "it stands for tools that read their environment and choose their exit code"
 )]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a fake that cannot play its part is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "a fake that cannot play its part is a failed test")]
 
 mod script;
 mod steps;
@@ -58,11 +55,8 @@ fn record(dir: &Path, name: &str, args: &[String]) {
         "args": args,
         "env": environment,
     });
-    let mut calls = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(dir.join("calls.jsonl"))
-        .unwrap();
+    let mut calls =
+        OpenOptions::new().create(true).append(true).open(dir.join("calls.jsonl")).unwrap();
     // In one write, so that calls at the same time do not mix.
     calls.write_all(format!("{call}\n").as_bytes()).unwrap();
 }

@@ -11,17 +11,11 @@ pub(crate) fn select<'s>(script: &'s str, args: &[String]) -> Vec<&'s str> {
         } else if line == "otherwise" {
             sections.push((None, Vec::new()));
         } else {
-            let steps = sections
-                .last_mut()
-                .map_or(&mut preamble, |(_, steps)| steps);
+            let steps = sections.last_mut().map_or(&mut preamble, |(_, steps)| steps);
             steps.push(line);
         }
     }
-    let fits = |words: &[&str]| {
-        words
-            .iter()
-            .all(|word| args.iter().any(|arg| matches(word, arg)))
-    };
+    let fits = |words: &[&str]| words.iter().all(|word| args.iter().any(|arg| matches(word, arg)));
     let section = sections
         .iter()
         .find(|(words, _)| words.as_ref().is_some_and(|words| fits(words)))

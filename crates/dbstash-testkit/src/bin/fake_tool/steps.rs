@@ -101,10 +101,7 @@ fn send_self(signal: Signal) {
 
 /// A handler that does nothing, for as long as we live.
 fn ignore(signal: Signal) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let _inside = runtime.enter();
     drop(tokio::signal::unix::signal(SignalKind::from_raw(signal.as_raw())).unwrap());
 }
@@ -114,10 +111,7 @@ fn close_stdout() {
     rustix::stdio::dup2_stdout(io::stderr()).unwrap();
 }
 
-#[expect(
-    clippy::zombie_processes,
-    reason = "the point of it is to be left behind"
-)]
+#[expect(clippy::zombie_processes, reason = "the point of it is to be left behind")]
 fn hold_stdout(how_long: Duration) {
     Command::new("sleep")
         .arg(how_long.as_secs_f64().to_string())
@@ -129,11 +123,7 @@ fn hold_stdout(how_long: Duration) {
 
 /// Runs the real program with our arguments on the first bytes of our input, and waits for it.
 fn forward(path: &str, args: &[String], limit: u64) {
-    let mut real = Command::new(path)
-        .args(args)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut real = Command::new(path).args(args).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = real.stdin.take().unwrap();
     // It may end before it has read all; its word on that is not what we are here for.
     let _ = io::copy(&mut io::stdin().lock().take(limit), &mut input);

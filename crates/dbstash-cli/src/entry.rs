@@ -82,8 +82,18 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
     logging::start(&settings.log, variable(layers, "RUST_LOG"), redactor.clone());
     settings.warnings.iter().for_each(|text| tracing::warn!("{text}"));
     settings.notes.iter().for_each(|text| tracing::info!("{text}"));
-    if settings.dry_run && !matches!(command, Command::Prune { .. }) {
-        return plan::show(&settings, command == Command::Backup);
+    if !matches!(command, Command::Prune { .. }) {
+        let plans = match plan::all(&settings.job) {
+            Ok(plans) => plans,
+            Err(error) => {
+                tracing::error!(phase = "settings", "{error}");
+                return Ok(Exit::Usage);
+            }
+        };
+        if settings.dry_run {
+            print(&plan::text(&settings, &plans, command == Command::Backup))?;
+            return Ok(Exit::Done);
+        }
     }
     let state = open_state(settings.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let env = child_environment(&layers.environment, &settings.remote);

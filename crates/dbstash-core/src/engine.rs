@@ -28,7 +28,7 @@ pub struct Plan {
     pub format: Format,
     /// Looks at the bytes as they pass.
     pub check: Box<dyn Check>,
-    /// Things the user should know before the run, none of which stops it.
+    /// What the user should know at the start, and once: none of it stops a run.
     pub warnings: Vec<String>,
 }
 

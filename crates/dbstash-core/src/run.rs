@@ -122,7 +122,6 @@ impl<'a> Run<'a> {
             quiet: &|text| self.warn(text),
         };
         let plan = self.cx.engine.plan(self.job, self.database)?;
-        plan.warnings.iter().for_each(|text| self.warn(text.clone()));
         let (command, remote) = (plan.invocation.to_string(), self.cx.remote.label());
         self.tell(RunEvent::Started { command: &command, remote: &remote });
 

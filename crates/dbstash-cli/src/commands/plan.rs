@@ -1,62 +1,65 @@
-//! `DRY_RUN`: what a run would do, without starting anything.
+//! What runs will do, before any does; `DRY_RUN` shows it and stops there.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use anyhow::Result;
 use chrono::Utc;
+use dbstash_core::engine::{Plan, PlanError};
+use dbstash_core::job::{Database, Job};
 use dbstash_core::name::{Values, object_name};
 use dbstash_core::schedule::Schedule;
 
-use crate::app::{complain, print};
-use crate::exit::Exit;
 use crate::settings::Settings;
 
-/// Prints the plan of each backup. A job that cannot be planned is a mistake in the settings.
-pub fn show(settings: &Settings, now: bool) -> Result<Exit> {
-    let (job, now_at) = (&settings.job, Utc::now());
+/// Plans every backup of a job, and warns once of what is odd about it.
+pub fn all(job: &Job) -> Result<Vec<(Database, Plan)>, PlanError> {
+    let engine = dbstash_engines::engine(job.engine);
+    let mut plans = Vec::new();
+    for database in job.subjects() {
+        let plan = engine.plan(job, &database)?;
+        plans.push((database, plan));
+    }
+    let warnings: BTreeSet<&String> = plans.iter().flat_map(|(_, plan)| &plan.warnings).collect();
+    for text in warnings {
+        tracing::warn!("{text}");
+    }
+    Ok(plans)
+}
+
+/// The plans for people, without secrets.
+pub fn text(settings: &Settings, plans: &[(Database, Plan)], at_once: bool) -> String {
+    let (job, now) = (&settings.job, Utc::now());
     let zone = job.naming.zone;
     let next = match &settings.schedule {
-        _ if now => "now".to_owned(),
+        _ if at_once => "now".to_owned(),
         Schedule::Once => "now".to_owned(),
-        schedule => match schedule.next_after(now_at, zone) {
+        schedule => match schedule.next_after(now, zone) {
             Some(at) => at.with_timezone(&zone).to_rfc3339(),
             None => "never".to_owned(),
         },
     };
-    let engine = dbstash_engines::engine(job.engine);
+    let root = &settings.remote.root;
+    let slash = if root.ends_with([':', '/']) { "" } else { "/" };
     let mut text = format!("job       {}\nnext run  {next}\n", job.id);
-    for database in job.subjects() {
-        let plan = match engine.plan(job, &database) {
-            Ok(plan) => plan,
-            Err(error) => {
-                complain(&format!("error: {error}"));
-                return Ok(Exit::Usage);
-            }
-        };
+    for (database, plan) in plans {
         let base = job.naming.template.expand(&Values {
             db: database.label(),
             engine: job.engine.as_str(),
             job: job.id.as_str(),
             host: &job.naming.host,
-            at: now_at,
+            at: now,
             zone,
             uuid: "xxxxxxxx",
         });
         let extension = job.naming.extension.as_deref().unwrap_or(plan.format.extension);
-        let object = object_name(&base, 1, extension);
-        let root = &settings.remote.root;
-        let slash = if root.ends_with([':', '/']) { "" } else { "/" };
         let _ = write!(
             text,
-            "\ndatabase  {}\ncommand   {}\nformat    {}\ntarget    {root}{slash}{object}\n",
+            "\ndatabase  {}\ncommand   {}\nformat    {}\ntarget    {root}{slash}{}\n",
             database.label(),
             plan.invocation,
             plan.format.name,
+            object_name(&base, 1, extension),
         );
-        for warning in &plan.warnings {
-            tracing::warn!("{warning}");
-        }
     }
-    print(&settings.redactor().redact(&text))?;
-    Ok(Exit::Done)
+    settings.redactor().redact(&text).into_owned()
 }

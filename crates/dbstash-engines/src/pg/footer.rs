@@ -20,7 +20,7 @@ impl Footer {
         Self { line: format!("-- PostgreSQL {what} dump complete"), ends: Ends::new(HEAD, TAIL) }
     }
 
-    /// The rest of the first line that starts so.
+    /// The rest of the first line that starts so, if it is among the first.
     fn told(&self, start: &str) -> Option<String> {
         let head = String::from_utf8_lossy(self.ends.head());
         let line = head.lines().find_map(|line| line.strip_prefix(start))?;
@@ -40,6 +40,13 @@ impl Check for Footer {
         // A row could hold the footer's words; then more would have to follow.
         if last != Some(self.line.as_bytes()) || !self.ends.tail().ends_with(b"\n") {
             return Err(Incomplete(format!("it does not end with the line '{}'", self.line)));
+        }
+        // Of a cluster every database has a key of its own, long gone by.
+        if let Some(key) = self.told("\\restrict ").filter(|_| !self.line.contains("cluster")) {
+            let line = format!("\\unrestrict {key}\n");
+            if !self.ends.tail().windows(line.len()).any(|part| part == line.as_bytes()) {
+                return Err(Incomplete("its \\restrict is not undone at its end".into()));
+            }
         }
         Ok(Passed {
             server_version: self.told("-- Dumped from database version "),
@@ -84,7 +91,13 @@ mod tests {
         for end in 0..line_end {
             assert!(verdict(&GOOD[..end], "database").is_err(), "{end}");
         }
-        assert!(verdict(&format!("{GOOD}\\unrestrict AbC123\n\n"), "database").is_ok());
+        let restricted = format!("\\restrict AbC123\n{GOOD}\\unrestrict AbC123\n\n");
+        assert!(verdict(&restricted, "database").is_ok());
+        assert!(verdict(&restricted[..restricted.len() - 2], "database").is_err());
+        assert!(
+            verdict(&restricted.replace("\\unrestrict AbC", "\\unrestrict abc"), "database")
+                .is_err()
+        );
         assert!(verdict(&format!("{GOOD}1\tmore\n"), "database").is_err());
         assert!(verdict(GOOD, "cluster").is_err());
         assert!(

@@ -105,7 +105,7 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         };
-        let plan = PrunePlan::new(&self.catalog().await?, job, &job.subjects(), now);
+        let plan = PrunePlan::new(&self.catalog().await?, job, None, now);
         print(&prune::as_text(&plan, now))?;
         let count = plan.deletions().count();
         if dry_run || count == 0 {

@@ -61,6 +61,16 @@ pub enum ProduceError {
     },
 }
 
+impl ProduceError {
+    /// The end of the tool's stderr; empty when there is none.
+    pub fn stderr(&self) -> &str {
+        match self {
+            Self::Exit { stderr, .. } | Self::Incomplete { stderr, .. } => stderr,
+            _ => "",
+        }
+    }
+}
+
 /// A dump on its way: a producer, the check that watches it, and how much went by.
 pub struct Artifact {
     producer: Box<dyn Producer>,

@@ -16,6 +16,9 @@ pub trait Engine: Send + Sync {
     /// How to dump `database` of `job`. Errors name what in the job cannot be planned, and the way out.
     fn plan(&self, job: &Job, database: &Database) -> Result<Plan, PlanError>;
 
+    /// How to ask the server for the names of its databases: on stdout, each ended by a NUL.
+    fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError>;
+
     /// The sentence a person needs, when the tool's stderr is a known complaint; `None` when it speaks for itself.
     fn explain(&self, stderr: &str) -> Option<String>;
 }

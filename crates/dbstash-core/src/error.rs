@@ -21,6 +21,9 @@ pub enum RunError {
     /// The state directory fails.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The server could not be asked which databases it has.
+    #[error("the databases of the server cannot be listed: {0}")]
+    Databases(ProduceError),
     /// The dump failed.
     #[error(transparent)]
     Dump(#[from] ProduceError),
@@ -58,6 +61,7 @@ impl RunError {
         match self {
             Self::Plan(_) => "plan",
             Self::State(_) => "state",
+            Self::Databases(_) => "databases",
             Self::Dump(_) => "dump",
             Self::Upload(_) => "upload",
             Self::Manifest(_) => "manifest",
@@ -70,10 +74,8 @@ impl RunError {
     /// The end of the failed program's stderr; empty when there is none.
     pub fn stderr(&self) -> &str {
         match self {
-            Self::Dump(
-                ProduceError::Exit { stderr, .. } | ProduceError::Incomplete { stderr, .. },
-            )
-            | Self::Upload(RemoteError { stderr, .. }) => stderr,
+            Self::Dump(error) | Self::Databases(error) => error.stderr(),
+            Self::Upload(RemoteError { stderr, .. }) => stderr,
             Self::Manifest(cause) => cause.stderr(),
             _ => "",
         }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use glob::Pattern;
 use serde::{Deserialize, Serialize};
 
 use crate::name::Template;
@@ -25,6 +26,8 @@ pub struct Job {
     pub source: Source,
     /// Which databases of it.
     pub databases: Databases,
+    /// Which of all its databases are left out.
+    pub exclude: Vec<Pattern>,
     /// Whether the dump tool's own compression is asked for.
     pub native_compression: bool,
     /// The user's own words for the dump tool, after ours.
@@ -160,6 +163,8 @@ pub enum Databases {
     Named(Vec<String>),
     /// All of them in one object.
     All,
+    /// Those the server has when a run begins, one backup each.
+    Each,
 }
 
 /// One backup's subject.
@@ -182,11 +187,20 @@ impl Database {
 }
 
 impl Job {
-    /// The subjects of this job, one backup each.
-    pub fn subjects(&self) -> Vec<Database> {
+    /// The subjects of this job, one backup each; `None` when the server has to be asked for them.
+    pub fn subjects(&self) -> Option<Vec<Database>> {
         match &self.databases {
-            Databases::Named(names) => names.iter().cloned().map(Database::One).collect(),
-            Databases::All => vec![Database::All],
+            Databases::Named(names) => Some(names.iter().cloned().map(Database::One).collect()),
+            Databases::All => Some(vec![Database::All]),
+            Databases::Each => None,
+        }
+    }
+
+    /// What stands for the job where something concerns none of its subjects in particular.
+    pub fn subject(&self) -> Database {
+        match &self.databases {
+            Databases::Named(names) if names.len() == 1 => Database::One(names[0].clone()),
+            _ => Database::All,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Retention at work: the choice of [`retention::select`], carried out.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use crate::catalog::{Backup, Catalog};
@@ -10,16 +12,20 @@ use crate::retention::{self, Verdict};
 /// What is to become of each backup of a job.
 #[derive(Debug, Clone)]
 pub struct PrunePlan {
-    /// Every backup of the job's databases, the newest first, with its verdict.
+    /// Every backup it is about with its verdict, database by database, the newest first.
     pub verdicts: Vec<(Backup, Verdict)>,
 }
 
 impl PrunePlan {
-    /// Judges what the catalog holds, for each of these databases of the job.
-    pub fn new(catalog: &Catalog, job: &Job, databases: &[Database], now: DateTime<Utc>) -> Self {
+    /// Judges what the catalog holds of this database of the job, or of each one that has a backup.
+    pub fn new(catalog: &Catalog, job: &Job, only: Option<&Database>, now: DateTime<Utc>) -> Self {
+        let of_job = |b: &&Backup| b.manifest.job == job.id;
+        let labels: BTreeSet<&str> = match only {
+            Some(database) => BTreeSet::from([database.label()]),
+            None => catalog.backups.iter().filter(of_job).map(|b| &*b.manifest.database).collect(),
+        };
         let mut verdicts = Vec::new();
-        for database in databases {
-            let label = database.label();
+        for label in labels {
             let all = retention::select(&catalog.backups, &job.id, label, &job.retention, now);
             let ours = |b: &Backup| b.manifest.job == job.id && b.manifest.database == label;
             let pairs = catalog.backups.iter().cloned().zip(all);

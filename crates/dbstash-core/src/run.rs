@@ -1,5 +1,6 @@
 //! One job, once: the screen to read first.
 
+mod databases;
 mod record;
 mod target;
 
@@ -7,6 +8,7 @@ use chrono::Utc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::databases::subjects;
 use crate::artifact::Artifact;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -47,7 +49,7 @@ pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
     let lock = if job.exclusive {
         match cx.state.lock(&job.id, &job.naming.host, cx.clock.now()) {
             Ok(lock) => Some(lock),
-            Err(refused) => return vec![Run::new(job, &job.subjects()[0], cx).refused(refused)],
+            Err(refused) => return vec![Run::new(job, &job.subject(), cx).refused(refused)],
         }
     } else {
         None
@@ -55,8 +57,12 @@ pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
     if lock.is_some() {
         sweep::dead_runs(job, cx).await;
     }
+    let subjects = match subjects(job, cx).await {
+        Ok(subjects) => subjects,
+        Err(error) => return vec![Run::new(job, &job.subject(), cx).failed(error)],
+    };
     let mut reports = Vec::new();
-    for database in job.subjects() {
+    for database in subjects {
         reports.push(Run::new(job, &database, cx).backup().await);
         if cx.cancel.is_cancelled() {
             break;
@@ -103,11 +109,7 @@ impl<'a> Run<'a> {
                 let pruned = self.retain().await;
                 Outcome::Stored { manifest: Box::new(manifest), object, pruned }
             }
-            Err(error) => {
-                let of_dump = matches!(error, RunError::Dump(_));
-                let explained = of_dump.then(|| self.cx.engine.explain(error.stderr())).flatten();
-                Outcome::Failed { error, explained }
-            }
+            Err(error) => return self.failed(error),
         };
         self.finished(outcome)
     }
@@ -170,7 +172,7 @@ impl<'a> Run<'a> {
             let now = self.cx.clock.now();
             let catalog = Catalog::load(self.cx.remote, &cache, now).await?;
             self.cx.remote.delete(&catalog.stale).await?;
-            let plan = PrunePlan::new(&catalog, self.job, std::slice::from_ref(self.database), now);
+            let plan = PrunePlan::new(&catalog, self.job, Some(self.database), now);
             plan.carry_out(self.cx.remote).await
         };
         tokio::select! {
@@ -201,6 +203,12 @@ impl<'a> Run<'a> {
 
     fn tell(&self, event: RunEvent<'_>) {
         self.cx.observer.on(&self.id, event);
+    }
+
+    fn failed(self, error: RunError) -> Report {
+        let of_tool = matches!(error, RunError::Dump(_) | RunError::Databases(_));
+        let explained = of_tool.then(|| self.cx.engine.explain(error.stderr())).flatten();
+        self.finished(Outcome::Failed { error, explained })
     }
 
     fn refused(self, error: LockError) -> Report {

@@ -22,7 +22,7 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
             id: String::new(),
             job: job.id.clone(),
             engine: job.engine,
-            database: job.subjects().first().map(|d| d.label().to_owned()).unwrap_or_default(),
+            database: job.subject().label().to_owned(),
         };
         let settled = cx.clock.now() - journal.started > SETTLED;
         if journal.remote != cx.remote.label() {

@@ -64,6 +64,10 @@ impl Engine for Sqlite {
         })
     }
 
+    fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {
+        Err(PlanError("BACKUP_SPLIT_DATABASES is not for sqlite: a file is one database".into()))
+    }
+
     fn explain(&self, stderr: &str) -> Option<String> {
         let has = |text: &str| stderr.contains(text);
         if has("unable to open database") {

@@ -11,11 +11,15 @@ use dbstash_core::schedule::Schedule;
 
 use crate::settings::Settings;
 
+/// Stands for each database of a server that is not asked yet.
+const EACH: &str = "<each>";
+
 /// Plans every backup of a job, and warns once of what is odd about it.
 pub fn all(job: &Job) -> Result<Vec<(Database, Plan)>, PlanError> {
     let engine = dbstash_engines::engine(job.engine);
     let mut plans = Vec::new();
-    for database in job.subjects() {
+    let unknown = || vec![Database::One(EACH.to_owned())];
+    for database in job.subjects().unwrap_or_else(unknown) {
         let plan = engine.plan(job, &database)?;
         plans.push((database, plan));
     }

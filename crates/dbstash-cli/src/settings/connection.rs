@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use dbstash_core::job::{Databases, EngineKey, Host, Server, Source};
 use dbstash_core::secret::SecretString;
 use dbstash_engines::conn::{self, Connection};
+use glob::Pattern;
 
 use super::parse;
 use super::reader::Reader;
 use super::table::{
-    BACKUP_ALL_DATABASES, DB_HOST, DB_NAME, DB_PASSWORD, DB_PATH, DB_PORT, DB_URI, DB_USER,
-    DBSTASH_ENGINE, Kind, Setting,
+    BACKUP_ALL_DATABASES, BACKUP_SPLIT_DATABASES, DB_EXCLUDE, DB_HOST, DB_NAME, DB_PASSWORD,
+    DB_PATH, DB_PORT, DB_URI, DB_USER, DBSTASH_ENGINE, Kind, Setting,
 };
 
 /// A connection, and which databases to back up through it.
@@ -19,6 +20,7 @@ pub(super) struct Connected {
     pub(super) engine: EngineKey,
     pub(super) source: Source,
     pub(super) databases: Databases,
+    pub(super) exclude: Vec<Pattern>,
 }
 
 /// What the connection settings say; `None` when they are wrong, and then it is known why.
@@ -46,14 +48,23 @@ pub(super) fn connect(reader: &mut Reader<'_>) -> Option<Connected> {
     };
     // Also without a connection, so that a bad name is told along with a bad host.
     let databases = databases(reader, connection.as_ref());
+    let exclude = reader.value(&DB_EXCLUDE, parse::patterns);
+    if let (Some(_), Some(Databases::Named(_))) = (&exclude, &databases) {
+        reader.complaints.warn("DB_EXCLUDE has no effect on databases that are named".to_owned());
+    }
     let mut connection = connection.filter(|_| !wrong_engine)?;
     let databases = databases?;
-    if let (Databases::All, Some(login), Source::Server(server)) =
+    if let (Databases::All | Databases::Each, Some(login), Source::Server(server)) =
         (&databases, connection.database.take(), &mut connection.source)
     {
         server.params.push(("dbname".to_owned(), login));
     }
-    Some(Connected { engine: connection.engine, source: connection.source, databases })
+    Some(Connected {
+        engine: connection.engine,
+        source: connection.source,
+        databases,
+        exclude: exclude.unwrap_or_default(),
+    })
 }
 
 fn engine(text: &str) -> Result<EngineKey, String> {
@@ -191,10 +202,12 @@ fn host(text: &str) -> Result<String, &'static str> {
 
 fn databases(reader: &mut Reader<'_>, connection: Option<&Connection>) -> Option<Databases> {
     let all = reader.value(&BACKUP_ALL_DATABASES, parse::boolean);
+    let split = reader.value(&BACKUP_SPLIT_DATABASES, parse::boolean);
     if let Some(Connection { source: Source::File(path), database, .. }) = connection {
-        if all == Some(true) {
-            let nothing = "BACKUP_ALL_DATABASES has no effect for sqlite";
-            reader.complaints.warn(nothing.to_owned());
+        for (name, set) in [("BACKUP_ALL_DATABASES", all), ("BACKUP_SPLIT_DATABASES", split)] {
+            if set == Some(true) {
+                reader.complaints.warn(format!("{name} has no effect for sqlite"));
+            }
         }
         let name = database.clone().unwrap_or_else(|| stem(path));
         return Some(Databases::Named(vec![name]));
@@ -205,21 +218,23 @@ fn databases(reader: &mut Reader<'_>, connection: Option<&Connection>) -> Option
         Some(_) if in_uri.is_none() => Some(reader.value(&DB_NAME, parse::names)?),
         _ => None,
     };
-    match (all?, in_settings, in_uri) {
+    let (all, split) = (all?, split?);
+    let every = if split { Databases::Each } else { Databases::All };
+    match (all || split, in_settings, in_uri) {
         (true, Some(Some(_)), _) => {
-            let both = "BACKUP_ALL_DATABASES already covers every database; unset one of them, or \
-                        set DB_NAME=*";
+            let both = "BACKUP_ALL_DATABASES and BACKUP_SPLIT_DATABASES cover every database; unset \
+                        them, or set DB_NAME=*";
             reader.mistake(&DB_NAME, both);
             None
         }
-        (true, ..) | (_, Some(None), _) => Some(Databases::All),
+        (true, ..) | (_, Some(None), _) => Some(every),
         (_, Some(Some(names)), _) => Some(Databases::Named(names)),
         (_, None, Some(name)) => Some(Databases::Named(vec![name])),
         (_, None, None) => {
             if connection.is_some() {
                 reader.complaints.mistake(
                     "no database name: set DB_NAME, name it in DB_URI, or set \
-                     BACKUP_ALL_DATABASES=true"
+                     BACKUP_ALL_DATABASES=true or BACKUP_SPLIT_DATABASES=true"
                         .to_owned(),
                 );
             }

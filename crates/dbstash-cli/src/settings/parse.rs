@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use glob::Pattern;
+
 use chrono::TimeDelta;
 use chrono_tz::{TZ_VARIANTS, Tz};
 
@@ -153,6 +155,15 @@ pub(super) fn one_of(text: &str, words: &'static [&'static str]) -> Result<&'sta
             _ => format!("accepted are {accepted}{hint}"),
         }
     })
+}
+
+/// Patterns of names, by comma.
+pub(super) fn patterns(text: &str) -> Result<Vec<Pattern>, String> {
+    let one = |pattern: &str| match Pattern::new(pattern.trim()) {
+        Ok(pattern) if !pattern.as_str().is_empty() => Ok(pattern),
+        _ => Err("accepted are patterns with * and ?, several by comma".to_owned()),
+    };
+    text.split(',').map(one).collect()
 }
 
 /// Names by comma: `\,` is a comma in a name, `\\` a backslash, and blanks around a name are not

@@ -71,6 +71,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         engine: connected.engine,
         source: connected.source,
         databases: connected.databases,
+        exclude: connected.exclude,
         native_compression,
         extra_args,
         naming,
@@ -199,11 +200,14 @@ fn template(reader: &mut Reader<'_>, template: &Template, databases: &Databases)
                 .to_owned(),
         );
     }
-    let several = matches!(databases, Databases::Named(names) if names.len() > 1);
+    let several = match databases {
+        Databases::Named(names) => names.len() > 1,
+        Databases::All => false,
+        Databases::Each => true,
+    };
     if several && !template.tells_databases_apart() {
         reader.complaints.warn(
-            "BACKUP_NAME_TEMPLATE does not tell the databases of DB_NAME apart; add {db}"
-                .to_owned(),
+            "BACKUP_NAME_TEMPLATE does not tell several databases apart; add {db}".to_owned(),
         );
     }
 }

@@ -130,6 +130,10 @@ settings! {
     /// One backup of the whole server. A database in the URI is then only the one to log in to;
     /// naming databases by `DB_NAME` besides is an error.
     BACKUP_ALL_DATABASES: Connection, Bool, Is("false"), Open;
+    /// One backup of each database that the server has when a run begins.
+    BACKUP_SPLIT_DATABASES: Connection, Bool, Is("false"), Open;
+    /// Which databases to leave out of all or each: patterns with * and ?, several by comma.
+    DB_EXCLUDE: Connection, Text("GLOB[,GLOB]"), Unset, Open;
 
     /// Where backups go: `remote:path`, or a local folder. Required.
     RCLONE_REMOTE: Rclone, Text("REMOTE:PATH"), Unset, Open;

@@ -260,6 +260,47 @@ fn all_databases_of_a_server_in_one_object() {
 }
 
 #[test]
+fn each_database_of_a_server_but_the_excluded() {
+    let (Some(server), Some(remote)) =
+        (PgServer::start("pw-each-22"), TestRemote::start(RemoteKind::Local))
+    else {
+        return;
+    };
+    for database in ["one", "two words", "tmp_1", "tmp_2"] {
+        server.createdb(database);
+    }
+    server.psql("two words", "CREATE TABLE secret(x int); ALTER TABLE secret OWNER TO postgres");
+    let run = dbstash(&remote)
+        .env("DB_URI", server.uri(""))
+        .env("BACKUP_SPLIT_DATABASES", "true")
+        .env("DB_EXCLUDE", "tmp_*,postgres");
+    let done = run.run(PATIENCE);
+    // One that fails does not stop the others, and fails the run.
+    done.expect_code(1);
+    assert!(done.stderr.contains("permission denied for table secret"), "{done}");
+    server.psql("two words", "DROP TABLE secret");
+    run.run(PATIENCE).expect_code(0);
+    let all = listed(&run);
+    let mut databases: Vec<_> = all["backups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| b["database"].as_str().unwrap())
+        .collect();
+    databases.sort_unstable();
+    assert_eq!(databases, ["one", "one", "two words"]);
+    let none = run.clone().env("DB_EXCLUDE", "*").run(PATIENCE);
+    none.expect_code(1);
+    assert!(none.stderr.contains("DB_EXCLUDE"), "{none}");
+    let wrong = run.clone().env("DB_URI", server.uri("").replace("22", "23")).run(PATIENCE);
+    wrong.expect_code(1);
+    assert!(summary(&wrong)["error"].as_str().unwrap().contains("password"), "{wrong}");
+    let dry = run.clone().env("DRY_RUN", "1").run(PATIENCE);
+    dry.expect_code(0);
+    assert!(dry.stdout.contains("<each>"), "{dry}");
+}
+
+#[test]
 fn a_server_newer_than_the_tool_is_refused_with_both_versions() {
     let (Some(server), Some(remote)) =
         (PgServer::start_18("newer-than-22"), TestRemote::start(RemoteKind::Local))

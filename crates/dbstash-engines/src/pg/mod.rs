@@ -8,7 +8,7 @@ mod footer;
 
 use dbstash_core::engine::{Check, Engine, Format, Plan, PlanError};
 use dbstash_core::invocation::{Invocation, Var};
-use dbstash_core::job::{Database, EngineKey, Job, Source};
+use dbstash_core::job::{Database, EngineKey, Job, Server, Source};
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
 
 use self::flags::{Compression, Flags, Output};
@@ -26,11 +26,7 @@ impl Engine for Pg {
     }
 
     fn plan(&self, job: &Job, database: &Database) -> Result<Plan, PlanError> {
-        let Source::Server(server) = &job.source else {
-            return Err(PlanError(
-                "pg needs a server: set DB_URI=postgresql://... or DB_HOST".into(),
-            ));
-        };
+        let server = server(job)?;
         let mut flags = Flags::read(&job.extra_args);
         let (program, format, check) = match database {
             Database::One(_) => {
@@ -55,30 +51,67 @@ impl Engine for Pg {
             let format = if flags.output == Some(Output::Custom) { "custom" } else { "plain" };
             args.push(format!("--format={format}"));
         }
-        args.push("--no-password".to_owned());
-        let service = (!server.secret_params.is_empty()).then_some(SERVICE);
         let name = match database {
             Database::One(name) => Some(name.as_str()),
             Database::All => None,
         };
-        args.push(format!("--dbname={}", conninfo::conninfo(server, name, service)));
+        if *database == Database::All {
+            args.extend(job.exclude.iter().map(|glob| format!("--exclude-database={glob}")));
+        }
         args.extend(job.extra_args.iter().cloned());
-
-        let mut invocation = Invocation::new(program, args);
-        invocation.inherits = &["PG*", "KRB5*", "SSL_CERT_*"];
-        if let Some(password) = &server.password {
-            invocation.env.push(("PGPASSWORD".into(), Var::Secret(password.clone())));
-        }
-        if service.is_some() {
-            let file = service_file(&server.secret_params)?;
-            invocation.env.push(("PGSERVICEFILE".into(), Var::File(file)));
-        }
+        let invocation = client(program, server, name, args)?;
         Ok(Plan { invocation, format, check, warnings: flags.warnings })
+    }
+
+    fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {
+        let server = server(job)?;
+        let named = server.params.iter().any(|(key, _)| key == "dbname");
+        let args = [
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+            "--record-separator-zero",
+            "--command=SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1",
+        ];
+        let args = args.map(str::to_owned).to_vec();
+        client("psql", server, (!named).then_some("postgres"), args)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {
         explain::explain(stderr)
     }
+}
+
+fn server(job: &Job) -> Result<&Server, PlanError> {
+    match &job.source {
+        Source::Server(server) => Ok(server),
+        Source::File(_) => {
+            Err(PlanError("pg needs a server: set DB_URI=postgresql://... or DB_HOST".into()))
+        }
+    }
+}
+
+/// A client program that connects to the server: the address as an argument, secrets elsewhere.
+fn client(
+    program: &str,
+    server: &Server,
+    database: Option<&str>,
+    args: Vec<String>,
+) -> Result<Invocation, PlanError> {
+    let service = (!server.secret_params.is_empty()).then_some(SERVICE);
+    let address = format!("--dbname={}", conninfo::conninfo(server, database, service));
+    let ours = ["--no-password".to_owned(), address];
+    let mut invocation = Invocation::new(program, ours.into_iter().chain(args));
+    invocation.inherits = &["PG*", "KRB5*", "SSL_CERT_*"];
+    if let Some(password) = &server.password {
+        invocation.env.push(("PGPASSWORD".into(), Var::Secret(password.clone())));
+    }
+    if service.is_some() {
+        let file = service_file(&server.secret_params)?;
+        invocation.env.push(("PGSERVICEFILE".into(), Var::File(file)));
+    }
+    Ok(invocation)
 }
 
 const PLAIN: Format = Format { name: "plain", extension: "sql" };

@@ -1,5 +1,5 @@
 use dbstash_core::engine::Engine as _;
-use dbstash_core::job::{Databases, Host, Limits, Naming, Server};
+use dbstash_core::job::{Databases, Host, Limits, Naming};
 
 use super::*;
 use crate::conn::parse_uri;
@@ -11,6 +11,7 @@ fn job(uri: &str, extra: &[&str], native_compression: bool) -> Job {
         engine: EngineKey::Pg,
         source: connection.source,
         databases: Databases::Named(connection.database.into_iter().collect()),
+        exclude: Vec::new(),
         native_compression,
         extra_args: extra.iter().map(|w| (*w).to_owned()).collect(),
         naming: Naming {
@@ -27,7 +28,7 @@ fn job(uri: &str, extra: &[&str], native_compression: bool) -> Job {
 
 fn planned(uri: &str, extra: &[&str], native: bool) -> Plan {
     let job = job(uri, extra, native);
-    Pg.plan(&job, &job.subjects()[0]).unwrap()
+    Pg.plan(&job, &job.subject()).unwrap()
 }
 
 #[test]
@@ -44,9 +45,9 @@ fn the_command_line_holds_no_secret_and_takes_names_literally() {
             .map(|dbstash_core::invocation::Arg::Plain(a)| a.as_str())
             .collect::<Vec<_>>(),
         [
-            "--format=plain",
             "--no-password",
             "--dbname=service='dbstash' host='::1,b' port='5433,' user='us\\'er' dbname='it\\'s \\\\ =' sslmode='require'",
+            "--format=plain",
             "--no-owner",
         ]
     );

@@ -23,16 +23,35 @@ pub trait Engine: Send + Sync {
     fn explain(&self, stderr: &str) -> Option<String>;
 }
 
-/// How one dump will be made.
+/// How one backup will be made.
 pub struct Plan {
+    /// Its first object.
+    pub dump: Stream,
+    /// What is stored beside it.
+    pub companions: Vec<Companion>,
+    /// What the user should know at the start, and once: none of it stops a run.
+    pub warnings: Vec<String>,
+}
+
+/// How one object will be made.
+pub struct Stream {
     /// The dump tool.
     pub invocation: Invocation,
     /// What its stdout will be.
     pub format: Format,
     /// Looks at the bytes as they pass.
     pub check: Box<dyn Check>,
-    /// What the user should know at the start, and once: none of it stops a run.
-    pub warnings: Vec<String>,
+}
+
+/// A further object of a backup, without which the dump alone restores less.
+pub struct Companion {
+    /// What it is, for messages.
+    pub what: &'static str,
+    /// Ways to make it, the best first: one that fails makes way for the next. The format's extension is added to the
+    /// dump's name in the place of the dump's own.
+    pub ways: Vec<Stream>,
+    /// Whether a backup without it is a failed one.
+    pub required: bool,
 }
 
 /// What a stream is, and how its object is named.

@@ -30,6 +30,8 @@ pub struct Job {
     pub exclude: Vec<Pattern>,
     /// Whether the dump tool's own compression is asked for.
     pub native_compression: bool,
+    /// Whether roles and other things outside the databases are stored beside a dump (pg).
+    pub globals: Globals,
     /// The user's own words for the dump tool, after ours.
     pub extra_args: Vec<String>,
     /// How backups are named.
@@ -165,6 +167,17 @@ pub enum Databases {
     All,
     /// Those the server has when a run begins, one backup each.
     Each,
+}
+
+/// Whether what lies outside the databases of a server is stored, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Globals {
+    /// As far as the login role may see it.
+    Auto,
+    /// A backup without them is a failed one.
+    On,
+    /// Not at all.
+    Off,
 }
 
 /// One backup's subject.

@@ -1,18 +1,20 @@
 //! One job, once: the screen to read first.
 
+mod companion;
 mod databases;
+mod draft;
 mod record;
-mod target;
 
 use chrono::Utc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::databases::subjects;
-use crate::artifact::Artifact;
+use self::draft::Draft;
+use crate::artifact::{Artifact, Producer};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::engine::Engine;
+use crate::engine::{Engine, Plan};
 use crate::error::RunError;
 use crate::job::{Database, Job};
 use crate::launch::Launcher;
@@ -21,7 +23,7 @@ use crate::prune::PrunePlan;
 use crate::remote::Remote;
 use crate::report::{Observer, Outcome, Report, RunEvent, RunId};
 use crate::state::{LockError, RunDir, StateDir};
-use crate::store::{Guard, Progress, store};
+use crate::store::{Failure, Guard, Progress, store};
 use crate::sweep;
 
 /// What a run works with.
@@ -124,45 +126,65 @@ impl<'a> Run<'a> {
             quiet: &|text| self.warn(text),
         };
         let plan = self.cx.engine.plan(self.job, self.database)?;
-        let (command, remote) = (plan.invocation.to_string(), self.cx.remote.label());
+        let (command, remote) = (plan.dump.invocation.to_string(), self.cx.remote.label());
         self.tell(RunEvent::Started { command: &command, remote: &remote });
 
         let run_dir = self.cx.state.run_dir(&self.job.id, &self.id.id)?;
-        let extension = self.job.naming.extension.as_deref().unwrap_or(plan.format.extension);
-        let opening = async {
-            // The dump starts while the remote is asked; its bytes wait in the pipe.
-            let launch = self.cx.launcher.launch(&plan.invocation, &run_dir);
-            match tokio::join!(launch, self.begin(extension, &run_dir)) {
-                (Ok(dump), Ok(target)) => Ok((dump, target)),
-                (Err(error), Ok(mut target)) => {
-                    // Nothing was written: nothing can be left but the process.
-                    let _ = target.upload.abort(RunError::Interrupted.grace()).await;
-                    Err(error.into())
-                }
-                (Ok(mut dump), Err(error)) => {
-                    dump.stop(error.grace()).await;
-                    Err(error)
-                }
-                (Err(error), Err(_)) => Err(error.into()),
+        let (dump, mut draft) =
+            guard.watch(&Progress::default(), self.open(&plan, &run_dir)).await?;
+        match self.make(plan, dump, &mut draft, &guard, &run_dir).await {
+            Ok(manifest) => Ok((manifest, draft.object)),
+            Err(Failure { cause, left }) => {
+                let also = draft.undo(cause.grace()).await;
+                Err(self.unfinished(cause, left.or(also), run_dir))
             }
-        };
-        let (dump, mut target) = guard.watch(&Progress::default(), opening).await?;
-        let mut artifact = Artifact::new(dump, plan.check, limits.min_size);
-        let stored = match store(&mut artifact, target.upload.as_mut(), &guard).await {
-            Ok(stored) => stored,
-            Err((cause, undone)) => return Err(self.unfinished(cause, undone, run_dir)),
-        };
+        }
+    }
+
+    /// Starts both sides at once: the dump's first bytes wait in the pipe while the remote is asked.
+    async fn open(
+        &self,
+        plan: &Plan,
+        run_dir: &RunDir,
+    ) -> Result<(Box<dyn Producer>, Draft), RunError> {
+        let launch = self.cx.launcher.launch(&plan.dump.invocation, run_dir);
+        match tokio::join!(launch, self.begin(plan, run_dir)) {
+            (Ok(dump), Ok(draft)) => Ok((dump, draft)),
+            (Err(error), Ok(mut draft)) => {
+                // Nothing was written: nothing can be left but the process.
+                let _ = draft.undo(RunError::Interrupted.grace()).await;
+                Err(error.into())
+            }
+            (Ok(mut dump), Err(error)) => {
+                dump.stop(error.grace()).await;
+                Err(error)
+            }
+            (Err(error), Err(_)) => Err(error.into()),
+        }
+    }
+
+    /// The dump, what belongs beside it, and then the manifest.
+    async fn make(
+        &self,
+        plan: Plan,
+        dump: Box<dyn Producer>,
+        draft: &mut Draft,
+        guard: &Guard<'_>,
+        run_dir: &RunDir,
+    ) -> Result<Manifest, Failure> {
+        let mut artifact = Artifact::new(dump, plan.dump.check, self.job.limits.min_size);
+        let stored = store(&mut artifact, draft.uploads[0].as_mut(), guard).await?;
         for line in stored.proof.remarks().lines() {
             self.warn(line.to_owned());
         }
-        let manifest = self.manifest(&target.object, plan.format.name, stored);
-        match self.publish(&target.object, &manifest, &guard).await {
-            Ok(()) => Ok((manifest, target.object)),
-            Err((cause, undone)) => {
-                let also = target.upload.abort(cause.grace()).await.err().map(RunError::Upload);
-                Err(self.unfinished(cause, undone.or(also), run_dir))
-            }
+        let object = draft.object.clone();
+        draft.add(&object, &plan.dump.format, stored);
+        for companion in plan.companions {
+            self.accompany(companion, draft, guard, run_dir).await?;
         }
+        let manifest = self.manifest(draft);
+        self.publish(&object, &manifest, guard).await?;
+        Ok(manifest)
     }
 
     /// Deletes what retention says; its failures are warnings, the backup is there all the same.

@@ -211,9 +211,9 @@ pub struct Journal {
     pub started: DateTime<Utc>,
     /// Half-written objects: ours to delete.
     pub temporaries: Vec<String>,
-    /// The object, ours to delete as long as no manifest vouches for it.
-    pub object: String,
-    /// Its manifest.
+    /// The objects, ours to delete as long as no manifest vouches for them.
+    pub objects: Vec<String>,
+    /// Their manifest.
     pub manifest: String,
 }
 
@@ -337,7 +337,7 @@ mod tests {
             remote: "r".into(),
             started: Utc::now(),
             temporaries: vec!["t".into()],
-            object: "a".into(),
+            objects: vec!["a".into()],
             manifest: "a.dbstash.json".into(),
         };
         dead.write_journal(&journal).unwrap();

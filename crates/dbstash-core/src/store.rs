@@ -26,13 +26,27 @@ pub struct Stored {
     pub proof: Complete,
 }
 
-/// Streams an artifact into an upload and publishes it. On any failure both are ended and the upload is taken back;
-/// a failure of that is the second value.
+/// Why something is not stored, and what could not be taken back after that.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong first.
+    pub cause: RunError,
+    /// Why something may be left on the remote.
+    pub left: Option<RunError>,
+}
+
+impl<E: Into<RunError>> From<E> for Failure {
+    fn from(cause: E) -> Self {
+        Self { cause: cause.into(), left: None }
+    }
+}
+
+/// Streams an artifact into an upload and publishes it. On any failure both are ended and the upload is taken back.
 pub async fn store(
     artifact: &mut Artifact,
     upload: &mut dyn Upload,
     guard: &Guard<'_>,
-) -> Result<Stored, (RunError, Option<RunError>)> {
+) -> Result<Stored, Failure> {
     let progress = Progress::default();
     let work = async {
         let (bytes, sha256) = pump(artifact, upload, &progress).await?;
@@ -45,7 +59,7 @@ pub async fn store(
         Err(cause) => {
             let grace = cause.grace();
             let ((), undone) = tokio::join!(artifact.stop(grace), upload.abort(grace));
-            Err((cause, undone.err().map(RunError::Upload)))
+            Err(Failure { cause, left: undone.err().map(RunError::Upload) })
         }
     }
 }

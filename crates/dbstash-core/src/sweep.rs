@@ -31,20 +31,20 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
             }
             continue;
         }
+        let object = journal.objects.first().map_or("", String::as_str);
         let swept = tokio::select! {
             swept = take_back(&journal, cx.remote) => swept,
             () = cx.cancel.cancelled() => Ok(false),
         };
         match swept {
             Ok(true) => {
-                let text = format!("took back what a killed run left behind: {}", journal.object);
+                let text = format!("took back what a killed run left behind: {object}");
                 cx.observer.on(&run, RunEvent::Note(&text));
             }
             Ok(false) if settled => {}
             Ok(false) => dead.keep(),
             Err(error) => {
-                let text =
-                    format!("{} of a killed run could not be swept: {error}", journal.object);
+                let text = format!("{object} of a killed run could not be swept: {error}");
                 cx.observer.on(&run, RunEvent::Warning(&text));
                 dead.keep();
             }
@@ -57,7 +57,7 @@ async fn take_back(journal: &Journal, remote: &dyn Remote) -> Result<bool, Remot
     let whole = remote.stat(&journal.manifest).await?.is_some();
     let mut names = journal.temporaries.clone();
     if !whole {
-        names.push(journal.object.clone());
+        names.extend(journal.objects.iter().cloned());
     }
     let mut found = Vec::new();
     for name in names {

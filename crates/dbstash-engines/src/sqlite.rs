@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use dbstash_core::engine::{Check, Engine, Format, Incomplete, Passed, Plan, PlanError};
+use dbstash_core::engine::{Check, Engine, Format, Incomplete, Passed, Plan, PlanError, Stream};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Source};
 
@@ -56,12 +56,12 @@ impl Engine for Sqlite {
                 .push("BACKUP_COMPRESS has no effect: sqlite3 cannot compress a dump".to_owned());
         }
         let bare = job.extra_args.iter().any(|word| word == "--data-only");
-        Ok(Plan {
+        let dump = Stream {
             invocation: Invocation::new("sqlite3", args),
             format: Format { name: "plain", extension: "sql" },
             check: Box::new(Script { ends: Ends::new(HEAD.len(), 4096), bare }),
-            warnings,
-        })
+        };
+        Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 
     fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {

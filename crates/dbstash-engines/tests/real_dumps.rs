@@ -17,6 +17,7 @@ fn verdict(uri: &str, extra: &[&str], stream: &[u8], chunk: usize) -> Result<Pas
         source: connection.source,
         databases: Databases::Named(connection.database.into_iter().collect()),
         exclude: Vec::new(),
+        globals: dbstash_core::job::Globals::Auto,
         native_compression: false,
         extra_args: extra.iter().map(|word| (*word).to_owned()).collect(),
         naming: Naming {
@@ -29,7 +30,7 @@ fn verdict(uri: &str, extra: &[&str], stream: &[u8], chunk: usize) -> Result<Pas
         retention: dbstash_core::retention::Policy::default(),
         exclusive: true,
     };
-    let mut check = engine(job.engine).plan(&job, &job.subject()).unwrap().check;
+    let mut check = engine(job.engine).plan(&job, &job.subject()).unwrap().dump.check;
     stream.chunks(chunk).for_each(|chunk| check.feed(chunk));
     check.finish()
 }

@@ -55,13 +55,13 @@ pub fn text(settings: &Settings, plans: &[(Database, Plan)], at_once: bool) -> S
             zone,
             uuid: "xxxxxxxx",
         });
-        let extension = job.naming.extension.as_deref().unwrap_or(plan.format.extension);
+        let extension = job.naming.extension.as_deref().unwrap_or(plan.dump.format.extension);
         let _ = write!(
             text,
             "\ndatabase  {}\ncommand   {}\nformat    {}\ntarget    {root}{slash}{}\n",
             database.label(),
-            plan.invocation,
-            plan.format.name,
+            plan.dump.invocation,
+            plan.dump.format.name,
             object_name(&base, 1, extension),
         );
     }

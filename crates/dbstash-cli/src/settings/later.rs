@@ -3,7 +3,6 @@
 /// Settings of versions to come, each with its `_FILE` where it is a secret.
 pub const NOT_YET: &[&str] = &[
     "DB_AUTH_SOURCE",
-    "PG_GLOBALS",
     "BACKUP_TEMP_DIR",
     "BACKUP_COMPRESSION",
     "COMPRESSION_THREADS",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use dbstash_core::job::{Databases, Job, JobId, Limits, Naming};
+use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
@@ -22,8 +22,8 @@ use super::table::{
     BACKUP_COMPRESS, BACKUP_EXTENSION, BACKUP_INTERVAL, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_MODE,
     BACKUP_NAME_TEMPLATE, BACKUP_ON_START, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT,
     DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, DUMP_EXTRA_ARGS, Group, INITIAL_DELAY, Kind,
-    LOG_FORMAT, LOG_LEVEL, RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting,
-    TZ,
+    LOG_FORMAT, LOG_LEVEL, PG_GLOBALS, RETENTION_MAX_DAYS, RETENTION_MAX_FILES,
+    RETENTION_MIN_FILES, Setting, TZ,
 };
 use super::{
     LogFormat, LogSettings, Place, Settings, connection, parse, remote, secrets, shown, table,
@@ -49,6 +49,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let id = reader.value(&DBSTASH_JOB, |text| text.parse::<JobId>().map_err(|e| e.to_string()));
     let switch = |reader: &mut Reader<'_>, setting| reader.value(setting, parse::boolean);
     let native_compression = switch(reader, &BACKUP_COMPRESS).unwrap_or_default();
+    let globals = globals(reader);
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
     let dry_run = switch(reader, &DRY_RUN).unwrap_or_default();
@@ -73,6 +74,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         databases: connected.databases,
         exclude: connected.exclude,
         native_compression,
+        globals,
         extra_args,
         naming,
         limits,
@@ -149,6 +151,18 @@ fn names(environment: &Environment, complaints: &mut Complaints) {
             let hint = nearest(name, all).map_or(String::new(), |n| format!("; did you mean {n}?"));
             complaints.warn(format!("{name} is unknown and has no effect{hint}"));
         }
+    }
+}
+
+fn globals(reader: &mut Reader<'_>) -> Globals {
+    let word = match PG_GLOBALS.kind {
+        Kind::OneOf(words) => reader.value(&PG_GLOBALS, |text| parse::one_of(text, words)),
+        _ => None,
+    };
+    match word {
+        Some("on") => Globals::On,
+        Some("off") => Globals::Off,
+        _ => Globals::Auto,
     }
 }
 

@@ -134,6 +134,9 @@ settings! {
     BACKUP_SPLIT_DATABASES: Connection, Bool, Is("false"), Open;
     /// Which databases to leave out of all or each: patterns with * and ?, several by comma.
     DB_EXCLUDE: Connection, Text("GLOB[,GLOB]"), Unset, Open;
+    /// Store roles and tablespaces beside a pg dump, as .globals.sql: auto does so as far as the
+    /// login role may, on fails without them, off leaves them out.
+    PG_GLOBALS: Connection, OneOf(&["auto", "on", "off"]), Is("auto"), Open;
 
     /// Where backups go: `remote:path`, or a local folder. Required.
     RCLONE_REMOTE: Rclone, Text("REMOTE:PATH"), Unset, Open;

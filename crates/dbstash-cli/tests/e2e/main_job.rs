@@ -260,6 +260,48 @@ fn all_databases_of_a_server_in_one_object() {
 }
 
 #[test]
+fn roles_are_stored_beside_a_dump_as_far_as_the_login_may() {
+    let Some(server) = PgServer::start("pw-globals-22") else { return };
+    server.createdb("shop");
+    server.psql("postgres", "CREATE ROLE accountant PASSWORD 'x'");
+    crate::scene::each_remote(|remote| {
+        let run = dbstash(&remote).env("DB_URI", server.uri("shop")).env("BACKUP_COMPRESS", "true");
+        for (superuser, passwords) in [("NOSUPERUSER", false), ("SUPERUSER", true)] {
+            server.psql("postgres", &format!("ALTER ROLE stash {superuser}"));
+            let done = run.run(PATIENCE);
+            done.expect_code(0).expect_no_leftovers();
+            let newest = &listed(&run)["backups"][0];
+            let paths: Vec<_> = newest["paths"].as_array().unwrap().iter().collect();
+            let (dump, globals) = (paths[0].as_str().unwrap(), paths[1].as_str().unwrap());
+            assert_eq!(globals, dump.replace(".dump", ".globals.sql"));
+            let text = String::from_utf8(remote.read(globals)).unwrap();
+            assert!(text.contains("CREATE ROLE accountant"), "{text}");
+            assert_eq!(text.contains("SCRAM-SHA-256$"), passwords, "{text}");
+            assert_eq!(sha256(text.as_bytes()), newest["objects"][1]["sha256"]);
+        }
+        let before = remote.names();
+        assert_eq!(before.len(), 6);
+        // One that cannot have them at all: a warning, or a failure when they are wanted.
+        let fakes = dbstash_testkit::FakeTools::new()
+            .tool("pg_dumpall", "pg-head\nerr no roles for you\nexit 1");
+        let without = run.clone().env("PATH", fakes.path());
+        let done = without.run(PATIENCE);
+        done.expect_code(0);
+        assert!(done.stderr.contains("stored without the roles"), "{done}");
+        assert_eq!(listed(&run)["backups"][0]["paths"].as_array().unwrap().len(), 1);
+        let done = without.clone().env("PG_GLOBALS", "on").run(PATIENCE);
+        done.expect_code(1).expect_no_leftovers();
+        assert_eq!(summary(&done)["stderr"], "no roles for you");
+        assert_eq!(remote.names().len(), before.len() + 2);
+        run.clone().env("PG_GLOBALS", "off").run(PATIENCE).expect_code(0);
+        assert_eq!(listed(&run)["backups"][0]["paths"].as_array().unwrap().len(), 1);
+        // They come and go with their dump.
+        run.clone().env("RETENTION_MAX_FILES", "1").run(PATIENCE).expect_code(0);
+        assert_eq!(remote.names().len(), 3, "{:?}", remote.names());
+    });
+}
+
+#[test]
 fn each_database_of_a_server_but_the_excluded() {
     let (Some(server), Some(remote)) =
         (PgServer::start("pw-each-22"), TestRemote::start(RemoteKind::Local))

@@ -54,7 +54,10 @@ fn what_a_dump_tool_remarks_is_a_warning() {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     let fakes = FakeTools::new()
         .tool("pg_dump", "err pg_dump: warning: circular foreign keys\npg-head\npg-footer");
-    let run = dbstash(&remote).env("DB_URI", "postgresql://h/shop").env("PATH", fakes.path());
+    let run = dbstash(&remote)
+        .env("DB_URI", "postgresql://h/shop")
+        .env("PG_GLOBALS", "off")
+        .env("PATH", fakes.path());
     let done = run.run(PATIENCE);
     done.expect_code(0);
     let warning = done.events.iter().find(|event| event["level"] == "WARN").unwrap();

@@ -6,9 +6,9 @@ mod explain;
 mod flags;
 mod footer;
 
-use dbstash_core::engine::{Check, Engine, Format, Plan, PlanError};
+use dbstash_core::engine::{Check, Companion, Engine, Format, Plan, PlanError, Stream};
 use dbstash_core::invocation::{Invocation, Var};
-use dbstash_core::job::{Database, EngineKey, Job, Server, Source};
+use dbstash_core::job::{Database, EngineKey, Globals, Job, Server, Source};
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
 
 use self::flags::{Compression, Flags, Output};
@@ -60,7 +60,16 @@ impl Engine for Pg {
         }
         args.extend(job.extra_args.iter().cloned());
         let invocation = client(program, server, name, args)?;
-        Ok(Plan { invocation, format, check, warnings: flags.warnings })
+        let mut companions = Vec::new();
+        if let (Some(name), Globals::Auto | Globals::On) = (name, job.globals) {
+            companions.push(Companion {
+                what: "the roles and tablespaces of the server",
+                ways: globals(server, name)?,
+                required: job.globals == Globals::On,
+            });
+        }
+        let dump = Stream { invocation, format, check };
+        Ok(Plan { dump, companions, warnings: flags.warnings })
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {
@@ -112,6 +121,21 @@ fn client(
         invocation.env.push(("PGSERVICEFILE".into(), Var::File(file)));
     }
     Ok(invocation)
+}
+
+/// Roles and tablespaces: with the roles' passwords, which only a superuser may read, or without.
+fn globals(server: &Server, database: &str) -> Result<Vec<Stream>, PlanError> {
+    let ways = [&[][..], &["--no-role-passwords"]].map(|more: &[&str]| {
+        // The login's own database: a role may not be let into any other one.
+        let mut args = vec!["--globals-only".to_owned(), format!("--database={database}")];
+        args.extend(more.iter().map(|&word| word.to_owned()));
+        Ok(Stream {
+            invocation: client("pg_dumpall", server, None, args)?,
+            format: Format { name: "plain", extension: "globals.sql" },
+            check: Box::new(footer::Footer::new("database cluster")) as Box<dyn Check>,
+        })
+    });
+    ways.into_iter().collect()
 }
 
 const PLAIN: Format = Format { name: "plain", extension: "sql" };

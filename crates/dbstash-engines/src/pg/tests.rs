@@ -12,6 +12,7 @@ fn job(uri: &str, extra: &[&str], native_compression: bool) -> Job {
         source: connection.source,
         databases: Databases::Named(connection.database.into_iter().collect()),
         exclude: Vec::new(),
+        globals: dbstash_core::job::Globals::Auto,
         native_compression,
         extra_args: extra.iter().map(|w| (*w).to_owned()).collect(),
         naming: Naming {
@@ -39,7 +40,8 @@ fn the_command_line_holds_no_secret_and_takes_names_literally() {
         false,
     );
     assert_eq!(
-        plan.invocation
+        plan.dump
+            .invocation
             .args
             .iter()
             .map(|dbstash_core::invocation::Arg::Plain(a)| a.as_str())
@@ -51,8 +53,8 @@ fn the_command_line_holds_no_secret_and_takes_names_literally() {
             "--no-owner",
         ]
     );
-    assert!(!plan.invocation.to_string().contains("canary"));
-    let names: Vec<_> = plan.invocation.env.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(!plan.dump.invocation.to_string().contains("canary"));
+    let names: Vec<_> = plan.dump.invocation.env.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["PGPASSWORD", "PGSERVICEFILE"]);
 }
 
@@ -70,21 +72,25 @@ fn the_effective_format_decides_name_and_check() {
         (&["-Fc", "-Z0"], true, "custom", "dump"),
     ] {
         let plan = planned(uri, extra, native);
-        assert_eq!((plan.format.name, plan.format.extension), (format, extension), "{extra:?}");
-        let ours = plan.invocation.to_string().matches("--format=").count();
+        assert_eq!(
+            (plan.dump.format.name, plan.dump.format.extension),
+            (format, extension),
+            "{extra:?}"
+        );
+        let ours = plan.dump.invocation.to_string().matches("--format=").count();
         let theirs = extra.iter().filter(|w| w.starts_with("--format")).count();
-        assert!(ours - theirs <= 1, "{}", plan.invocation);
+        assert!(ours - theirs <= 1, "{}", plan.dump.invocation);
     }
-    assert!(planned(uri, &["-Fc"], false).invocation.to_string().matches("-F").count() == 1);
+    assert!(planned(uri, &["-Fc"], false).dump.invocation.to_string().matches("-F").count() == 1);
 }
 
 #[test]
 fn all_databases_are_a_pg_dumpall() {
     let job = job("postgres://h:1/maintenance", &[], true);
     let plan = Pg.plan(&job, &Database::All).unwrap();
-    assert_eq!(plan.invocation.program, "pg_dumpall");
-    assert_eq!((plan.format.extension, plan.warnings.len()), ("sql", 1));
-    assert!(!plan.invocation.to_string().contains("--format"));
+    assert_eq!(plan.dump.invocation.program, "pg_dumpall");
+    assert_eq!((plan.dump.format.extension, plan.warnings.len()), ("sql", 1));
+    assert!(!plan.dump.invocation.to_string().contains("--format"));
 }
 
 #[test]

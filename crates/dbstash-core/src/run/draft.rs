@@ -1,0 +1,128 @@
+//! Where a backup will be: a free name, claimed and written down, and the uploads under way to it.
+
+use std::time::Duration;
+
+use super::Run;
+use crate::catalog::{Catalog, temporary};
+use crate::engine::{Companion, Format, Plan};
+use crate::error::RunError;
+use crate::manifest::{self, Manifest};
+use crate::name::{Values, object_name};
+use crate::remote::{NewObject, Upload};
+use crate::state::{Claim, Journal, RunDir};
+use crate::store::Stored;
+
+/// A backup that is not one yet: no manifest vouches for it.
+pub(super) struct Draft {
+    /// The dump's name.
+    pub(super) object: String,
+    /// The dump's name without its extension.
+    pub(super) base: String,
+    /// The uploads of its objects, the dump's first.
+    pub(super) uploads: Vec<Box<dyn Upload>>,
+    /// What is whole.
+    pub(super) stored: Vec<manifest::Object>,
+    _claim: Claim,
+}
+
+impl Draft {
+    /// Notes an object that is whole on the remote.
+    pub(super) fn add(&mut self, object: &str, format: &Format, stored: Stored) {
+        let file = object.rsplit('/').next().unwrap_or(object);
+        self.stored.push(manifest::Object {
+            name: file.to_owned(),
+            format: format.name.to_owned(),
+            bytes: stored.bytes,
+            raw_bytes: stored.proof.raw_bytes(),
+            sha256: stored.sha256,
+            encodings: Vec::new(),
+            passed: stored.proof.passed().clone(),
+        });
+    }
+
+    /// Takes everything back; the first reason why something may be left.
+    pub(super) async fn undo(&mut self, grace: Duration) -> Option<RunError> {
+        let mut left = None;
+        for upload in &mut self.uploads {
+            if let Err(error) = upload.abort(grace).await {
+                left.get_or_insert(RunError::Upload(error));
+            }
+        }
+        left
+    }
+}
+
+impl Run<'_> {
+    /// Finds a free name, writes down what is about to be made, and begins to make it.
+    pub(super) async fn begin(&self, plan: &Plan, run_dir: &RunDir) -> Result<Draft, RunError> {
+        let remote = self.cx.remote;
+        let expected = if remote.probe().await?.atomic { self.last_size().await } else { None };
+        let naming = self.job.naming.extension.as_deref();
+        let extension = naming.unwrap_or(plan.dump.format.extension);
+        let (object, claim) = self.free_name(extension).await?;
+        let base =
+            object.strip_suffix(extension).map_or(&*object, |base| base.trim_end_matches('.'));
+        let temporary = self.temporary(&object);
+        let manifest = manifest::name_for(&object);
+        let companions = plan.companions.iter().filter_map(|c| companion_name(base, c));
+        let objects: Vec<_> = std::iter::once(object.clone()).chain(companions).collect();
+        let every = objects.iter().chain(std::iter::once(&manifest));
+        run_dir.write_journal(&Journal {
+            remote: remote.label(),
+            started: self.started,
+            temporaries: every.map(|name| self.temporary(name)).collect(),
+            objects,
+            manifest,
+        })?;
+        let upload =
+            remote.begin(&NewObject { name: &object, temporary: &temporary, expected }).await?;
+        let (base, uploads) = (base.to_owned(), vec![upload]);
+        Ok(Draft { object, base, uploads, stored: Vec::new(), _claim: claim })
+    }
+
+    /// A name nobody has, and nobody else here will take.
+    async fn free_name(&self, extension: &str) -> Result<(String, Claim), RunError> {
+        let naming = &self.job.naming;
+        let base = naming.template.expand(&Values {
+            db: self.database.label(),
+            engine: self.job.engine.as_str(),
+            job: self.job.id.as_str(),
+            host: &naming.host,
+            at: self.started,
+            zone: naming.zone,
+            uuid: self.id.id.rsplit('-').next().unwrap_or_default(),
+        });
+        for attempt in 1.. {
+            let name = object_name(&base, attempt, extension);
+            let manifest = manifest::name_for(&name);
+            let (object, manifest) =
+                tokio::join!(self.cx.remote.stat(&name), self.cx.remote.stat(&manifest));
+            if object?.is_some() || manifest?.is_some() {
+                continue;
+            }
+            if let Some(claim) = self.cx.state.claim(&self.cx.remote.label(), &name)? {
+                return Ok((name, claim));
+            }
+        }
+        unreachable!("the loop only ends with a name")
+    }
+
+    /// The size of the newest backup of this database, so that an upload can be dimensioned; a guess is enough.
+    async fn last_size(&self) -> Option<u64> {
+        let cache = self.cx.state.cache(&self.cx.remote.label());
+        let catalog = Catalog::load(self.cx.remote, &cache, self.started).await.ok()?;
+        let ours = |m: &Manifest| m.job == self.job.id && m.database == self.database.label();
+        catalog.backups.iter().map(|b| &b.manifest).find(|m| ours(m)).map(Manifest::bytes)
+    }
+
+    /// Where an object of this run is written until it is whole.
+    pub(super) fn temporary(&self, object: &str) -> String {
+        temporary(object, &self.id.id)
+    }
+}
+
+/// The name of a companion of the dump with this name.
+pub(super) fn companion_name(base: &str, companion: &Companion) -> Option<String> {
+    let way = companion.ways.first()?;
+    Some(format!("{base}.{}", way.format.extension))
+}

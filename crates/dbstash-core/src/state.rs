@@ -79,7 +79,9 @@ impl StateDir {
         private_dir(path).map_err(|e| fail("cannot be made", e))?;
         let meta = fs::metadata(path).map_err(|e| fail("cannot be read", e))?;
         let ours = rustix::process::geteuid().as_raw();
-        if meta.uid() != ours && ours != 0 {
+        // The link itself, if it is one: in /tmp anybody can lay one to a directory of ours.
+        let link = fs::symlink_metadata(path).map_err(|e| fail("cannot be read", e))?;
+        if [meta.uid(), link.uid()].iter().any(|owner| ![ours, 0].contains(owner)) {
             return Err(fail("belongs to another user", io::ErrorKind::PermissionDenied.into()));
         }
         if meta.permissions().mode() & 0o077 != 0 {

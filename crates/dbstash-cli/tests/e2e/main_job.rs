@@ -1,80 +1,9 @@
-//! Backed up, listed, restored with stock tools, compared.
+//! What the main job promises beyond the conformance suite: manifests, names of databases, whole servers.
 
 use dbstash_testkit::{PgServer, RemoteKind, TestRemote, sqlite};
 use serde_json::json;
 
 use crate::scene::{PATIENCE, backups, dbstash, listed, shop_file, summary};
-
-#[test]
-fn sqlite_on_every_remote() {
-    let Some(file) = shop_file(2000) else { return };
-    for kind in RemoteKind::ALL {
-        let Some(remote) = TestRemote::start(kind) else {
-            continue;
-        };
-        eprintln!("--- on {kind}");
-        let run = dbstash(&remote).env("DB_URI", file.uri());
-        let done = run.run(PATIENCE);
-        done.expect_code(0).expect_no_leftovers();
-        let object = backups(&run).pop().unwrap();
-        assert!(object.starts_with("shop-") && object.ends_with(".sql"), "{object}");
-        assert_eq!(remote.names(), [object.clone(), format!("{object}.dbstash.json")]);
-        let restored = file.scratch.path().join(format!("{kind}.db"));
-        sqlite::restore(&restored, &remote.read(&object)).unwrap();
-        assert_eq!(sqlite::digest(&restored), sqlite::digest(&file.path), "{kind}");
-    }
-}
-
-#[test]
-fn pg_plain_and_custom_on_every_remote() {
-    let Some(server) = PgServer::start("p@ss/w:rd%'\" \\x") else {
-        return;
-    };
-    server.createdb("shop");
-    server.seed_shop("shop", 3000);
-    let digest = server.digest("shop");
-    for (n, kind) in RemoteKind::ALL.into_iter().enumerate() {
-        let Some(remote) = TestRemote::start(kind) else {
-            continue;
-        };
-        eprintln!("--- on {kind}");
-        for (compress, extension) in [("false", "sql"), ("true", "dump")] {
-            let run = dbstash(&remote)
-                .env("DB_URI", server.uri("shop"))
-                .env("BACKUP_COMPRESS", compress)
-                .env("BACKUP_NAME_TEMPLATE", format!("{extension}/{{db}}-{{ts}}"));
-            run.run(PATIENCE).expect_code(0).expect_no_leftovers();
-            let object = backups(&run).into_iter().find(|o| o.starts_with(extension)).unwrap();
-            assert!(object.ends_with(&format!(".{extension}")), "{object}");
-            let bytes = remote.read(&object);
-            let target = format!("restored_{extension}_{n}");
-            server.createdb(&target);
-            if compress == "true" {
-                let dump = remote_file(&bytes);
-                let out = server
-                    .client("pg_restore")
-                    .args(["--exit-on-error", "--dbname", &target])
-                    .arg(dump.path().join("dump"))
-                    .output()
-                    .unwrap();
-                assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-            } else {
-                server.feed(&target, &bytes).unwrap();
-            }
-            assert_eq!(server.digest(&target), digest, "{kind} {extension}");
-        }
-    }
-}
-
-fn remote_file(bytes: &[u8]) -> dbstash_testkit::Scratch {
-    use std::os::unix::fs::PermissionsExt as _;
-    let scratch = dbstash_testkit::Scratch::new("dump");
-    let file = scratch.path().join("dump");
-    std::fs::write(&file, bytes).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    scratch
-}
 
 #[test]
 fn the_manifest_and_the_summary_tell_the_same_truth() {

@@ -30,7 +30,8 @@ pub const SCHEMES: [(&str, EngineKey); 4] = [
 ];
 
 /// Parameters whose value is a secret.
-const SECRET_PARAMS: [&str; 2] = ["sslpassword", "oauth_client_secret"];
+const SECRET_PARAMS: [&str; 4] =
+    ["sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"];
 
 /// The engine's usual port; 0 for a file.
 pub fn default_port(engine: EngineKey) -> u16 {
@@ -53,8 +54,28 @@ pub fn parse_uri(uri: &str) -> Result<Connection, UriError> {
     match engine {
         Some((_, EngineKey::Pg)) => pg(rest),
         Some((_, EngineKey::Sqlite)) => sqlite(scheme, rest),
-        None => Err(fail(format!("unknown scheme {scheme}://; known are {}", known()))),
+        // What is not followed by slashes may be no scheme but a user's name.
+        None if !rest.starts_with("//") && scheme != "jdbc" => {
+            Err(fail(format!("it does not start with a scheme; known are {}", known())))
+        }
+        None => Err(fail(format!(
+            "unknown scheme {scheme}{}; known are {}{}",
+            if scheme == "jdbc" { ":" } else { "://" },
+            known(),
+            meant(scheme, rest)
+        ))),
     }
+}
+
+/// The scheme that somebody had in mind: other programs' URIs name a driver, too.
+fn meant(scheme: &str, rest: &str) -> String {
+    let word = if scheme == "jdbc" { rest } else { scheme }.to_ascii_lowercase();
+    let scheme = match word.get(..2) {
+        Some("po" | "pg" | "ps") => "postgresql://",
+        Some("sq") => "sqlite://",
+        _ => return String::new(),
+    };
+    format!("; did you mean {scheme}?")
 }
 
 fn fail(text: impl Into<String>) -> UriError {
@@ -71,9 +92,11 @@ fn pg(rest: &str) -> Result<Connection, UriError> {
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let unencoded = "in a user, password or database name, '/', '?', '#' and '@' are written %2F, %3F, %23 and %40";
+    // After a '?' an '@' is a parameter's only when the user is through.
     if authority.contains('#')
         || database.contains(['/', '@'])
         || authority.matches('@').count() > 1
+        || !authority.contains('@') && query.contains('@')
     {
         return Err(fail(unencoded));
     }
@@ -93,45 +116,53 @@ fn pg(rest: &str) -> Result<Connection, UriError> {
         server.hosts.push(self::host(host)?);
     }
     let mut database = Some(decoded(database, "the database")?).filter(|d| !d.is_empty());
+    let mut names: Option<Vec<String>> = None;
     let mut ports = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').ok_or_else(|| fail("a parameter lacks its '='"))?;
         let key = decoded(key, "a parameter's name")?;
         let value = decoded(value, &format!("the parameter {key}"))?;
         match key.as_str() {
-            "user" => server.user = Some(value),
+            "user" => server.user = Some(value).filter(|user| !user.is_empty()),
             "password" => server.password = Some(value.into()),
-            "dbname" => database = Some(value),
-            "host" => {
-                let name = |name: &str| Host { name: name.to_owned(), port: None };
-                server.hosts = value.split(',').map(name).collect();
-            }
+            "dbname" => database = Some(value).filter(|name| !name.is_empty()),
+            "host" => names = Some(value.split(',').map(str::to_owned).collect()),
             "port" => ports = Some(value),
+            // As libpq has it, for the sake of JDBC's URIs.
+            "ssl" if value == "true" => server.params.push(("sslmode".into(), "require".into())),
             key if SECRET_PARAMS.contains(&key) => {
                 server.secret_params.push((key.to_owned(), value.into()));
             }
             _ => server.params.push((key, value)),
         }
     }
-    if let Some(ports) = ports {
-        set_ports(&mut server.hosts, &ports)?;
-    }
+    let ports = match ports {
+        Some(ports) => {
+            let given = |text: &str| (!text.is_empty()).then(|| port(text)).transpose();
+            ports.split(',').map(given).collect::<Result<_, _>>()?
+        }
+        None => server.hosts.iter().map(|host| host.port).collect(),
+    };
+    let names = names.unwrap_or_else(|| server.hosts.into_iter().map(|host| host.name).collect());
+    server.hosts = paired(names, ports)?;
     Ok(Connection { engine: EngineKey::Pg, source: Source::Server(server), database })
 }
 
 /// As libpq has it: one port for all hosts, or one for each.
-fn set_ports(hosts: &mut Vec<Host>, ports: &str) -> Result<(), UriError> {
-    let ports: Vec<u16> = ports.split(',').map(port).collect::<Result<_, _>>()?;
-    if hosts.is_empty() {
-        hosts.push(Host { name: String::new(), port: None });
+fn paired(mut names: Vec<String>, ports: Vec<Option<u16>>) -> Result<Vec<Host>, UriError> {
+    if names.is_empty() && ports.iter().any(Option::is_some) {
+        names.push(String::new());
     }
-    if ports.len() != 1 && ports.len() != hosts.len() {
+    let ports = match ports[..] {
+        _ if ports.iter().all(Option::is_none) => vec![None; names.len()],
+        [port] => vec![port; names.len()],
+        _ => ports,
+    };
+    if names.len() != ports.len() {
         return Err(fail("there are not as many ports as hosts"));
     }
-    for (host, port) in hosts.iter_mut().zip(ports.iter().cycle()) {
-        host.port = Some(*port);
-    }
-    Ok(())
+    let pairs = names.into_iter().zip(ports);
+    Ok(pairs.map(|(name, port)| Host { name, port }).collect())
 }
 
 /// `name`, `name:port`, `[::1]:port`, `%2Fsocket%2Fdirectory`.
@@ -159,7 +190,9 @@ fn host(text: &str) -> Result<Host, UriError> {
 fn port(text: &str) -> Result<u16, UriError> {
     match text.parse() {
         Ok(port @ 1..) => Ok(port),
-        _ => Err(fail("a port is a number from 1 to 65535")),
+        _ => Err(fail(
+            "a port is a number from 1 to 65535; in a password, '/', '?' and '#' are written %2F, %3F and %23",
+        )),
     }
 }
 
@@ -171,6 +204,7 @@ fn sqlite(scheme: &str, rest: &str) -> Result<Connection, UriError> {
     }
     let path = match path.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
+        Some(path) if path.starts_with("localhost/") => path.trim_start_matches("localhost"),
         Some(_) => {
             return Err(fail(format!(
                 "after {scheme}:// comes a path that starts with '/': {scheme}:///data/app.db; \
@@ -218,8 +252,10 @@ pub fn default_job_id(engine: EngineKey, source: &Source) -> JobId {
         Source::File(path) => format!("{engine}-{}", path.display()),
         Source::Server(server) => {
             let first = server.hosts.first();
-            let name =
-                first.map(|h| h.name.as_str()).filter(|n| !n.is_empty()).unwrap_or("localhost");
+            let param = |key: &str| server.params.iter().find(|(k, _)| k == key);
+            let elsewhere = || param("hostaddr").or_else(|| param("service"));
+            let name = first.map(|h| h.name.as_str()).filter(|n| !n.is_empty());
+            let name = name.or_else(|| Some(elsewhere()?.1.as_str())).unwrap_or("localhost");
             let port = first.and_then(|h| h.port).unwrap_or(default_port(engine));
             format!("{engine}-{}-{port}", name.trim_start_matches('/'))
         }

@@ -10,12 +10,27 @@ use dbstash_testkit::{PgServer, Scratch, sqlite};
 
 /// What the engine's check says of a stream that comes in such chunks.
 fn verdict(uri: &str, extra: &[&str], stream: &[u8], chunk: usize) -> Result<Passed, Incomplete> {
+    let database = parse_uri(uri).unwrap().database.into_iter().collect();
+    verdict_of(uri, Databases::Named(database), extra, stream, chunk)
+}
+
+fn verdict_of_all(stream: &[u8]) -> Result<Passed, Incomplete> {
+    verdict_of("postgres://h/d", Databases::All, &[], stream, 4096)
+}
+
+fn verdict_of(
+    uri: &str,
+    databases: Databases,
+    extra: &[&str],
+    stream: &[u8],
+    chunk: usize,
+) -> Result<Passed, Incomplete> {
     let connection = parse_uri(uri).unwrap();
     let job = Job {
         id: "j".parse().unwrap(),
         engine: connection.engine,
         source: connection.source,
-        databases: Databases::Named(connection.database.into_iter().collect()),
+        databases,
         exclude: Vec::new(),
         globals: dbstash_core::job::Globals::Auto,
         native_compression: false,
@@ -90,14 +105,66 @@ fn every_format(server: &PgServer, version: &str) {
             }
         }
     }
+}
+
+/// A part of a database is whole, too: no flag may turn a good dump into a short one.
+fn every_selection(server: &PgServer) {
+    let always = [
+        &["--section=pre-data"][..],
+        &["--section=data"],
+        &["--section=post-data"],
+        &["--schema-only", "--create", "--clean", "--if-exists"],
+        &["--exclude-table-data=*"],
+        &["--table=nonesuch*", "--no-comments"],
+        &["--no-blobs", "--verbose", "--no-owner"],
+        &["--blobs", "--schema-only"],
+        &["--inserts", "--rows-per-insert=7"],
+        &["--binary-upgrade"],
+        &["--compress=3"],
+    ];
+    let newer = [
+        &["--statistics-only"][..],
+        &["--statistics"],
+        &["--no-schema"],
+        &["--no-data"],
+        &["--compress=zstd:3"],
+        &["--sequence-data", "--schema-only"],
+    ];
+    let dump = |words: &[&str]| {
+        let mut tool = server.client("pg_dump");
+        tool.args(words).args(["-d", "shop"]).output().unwrap()
+    };
+    let known = |words: &&&[&str]| dump(words).status.success();
+    for words in always.iter().chain(newer.iter().filter(known)) {
+        for format in ["-Fc", "-FP", "-Ft"] {
+            let compressed = words[0].starts_with("--compress");
+            if compressed && format == "-Ft" {
+                continue;
+            }
+            let words = [&[format], *words].concat();
+            let out = dump(&words);
+            let stderr = String::from_utf8_lossy(&out.stderr);
+            if stderr.contains("no matching tables") {
+                continue;
+            }
+            assert!(out.status.success(), "{words:?}: {stderr}");
+            let passed = verdict("postgres://h/d", &words, &out.stdout, 8192)
+                .unwrap_or_else(|e| panic!("{words:?}: {e}"));
+            assert_eq!(passed.degraded.is_some(), compressed && format == "-FP", "{words:?}");
+        }
+    }
     let all = server.client("pg_dumpall").output().unwrap().stdout;
-    assert!(String::from_utf8_lossy(&all).contains("database cluster dump complete"));
+    assert_eq!(verdict_of_all(&all).unwrap().check, "footer");
+    for len in lengths(all.len()).filter(|len| !all[*len..].iter().all(|b| b"-\n ".contains(b))) {
+        assert!(verdict_of_all(&all[..len]).is_err(), "{len} of {}", all.len());
+    }
 }
 
 #[test]
 fn pg_15() {
     if let Some(server) = PgServer::start("pw") {
         every_format(&server, "15");
+        every_selection(&server);
     }
 }
 
@@ -105,6 +172,7 @@ fn pg_15() {
 fn pg_18() {
     if let Some(server) = PgServer::start_18("pw") {
         every_format(&server, "18");
+        every_selection(&server);
     }
 }
 
@@ -117,9 +185,9 @@ fn sqlite_dumps() {
     let file = scratch.path().join("shop.db");
     sqlite::seed_shop(&file, 50);
     for sql in [".dump", ".dump --nosys", ".dump nonesuch"] {
-        let dump = sqlite::run(&file, sql).into_bytes();
+        let dump = (sqlite::run(&file, sql) + "\n").into_bytes();
         assert_eq!(verdict("sqlite:/x", &[], &dump, 1000).unwrap().check, "footer", "{sql}");
-        for len in lengths(dump.len() - 1) {
+        for len in lengths(dump.len()) {
             assert!(
                 verdict("sqlite:/x", &[], &dump[..len], 4096).is_err(),
                 "{len} of {}",

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dbstash_testkit::{FakeTools, PgServer, tools};
+use dbstash_testkit::{FakeTools, PgServer, RemoteKind, TestRemote, tools};
 
 use crate::scene::{Older, PATIENCE, dbstash, each_remote, shop_file, summary};
 
@@ -174,6 +174,35 @@ fn a_broken_remote_is_named() {
     let nowhere =
         run().env("DB_URI", file.uri()).env("RCLONE_REMOTE", "/x").env("PATH", "/nonexistent");
     nowhere.run(PATIENCE).expect_code(1).expect_no_leftovers();
+}
+
+#[test]
+fn an_s3_that_refuses_or_is_gone_is_explained() {
+    let (Some(file), Some(mut remote)) = (shop_file(10), TestRemote::start(RemoteKind::S3)) else {
+        return;
+    };
+    let run = || dbstash(&remote).env("DB_URI", file.uri());
+    let wrong = |name: &str| {
+        let (name, _) = remote.env().into_iter().find(|(known, _)| known.ends_with(name)).unwrap();
+        run().env(name, "wrongwrongwrong").run(PATIENCE)
+    };
+    let cases = [
+        (wrong("_SECRET_ACCESS_KEY"), "refuses the credentials"),
+        (wrong("_ACCESS_KEY_ID"), "refuses the credentials"),
+        (run().env("RCLONE_REMOTE", "dst:no-such-bucket/x").run(PATIENCE), "bucket does not exist"),
+    ];
+    for (done, told) in cases {
+        done.expect_code(1).expect_no_leftovers();
+        let error = summary(&done)["error"].as_str().unwrap();
+        assert!(error.contains(told), "{done}");
+    }
+    let last = run();
+    remote.signal_server(dbstash_testkit::Signal::KILL);
+    let before = Instant::now();
+    let done = last.run(PATIENCE);
+    done.expect_code(1).expect_no_leftovers();
+    assert!(summary(&done)["error"].as_str().unwrap().contains("nothing answers"), "{done}");
+    assert!(before.elapsed() < Duration::from_secs(45), "{:?}", before.elapsed());
 }
 
 #[test]

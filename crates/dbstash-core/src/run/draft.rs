@@ -56,10 +56,12 @@ impl Run<'_> {
     /// Finds a free name, writes down what is about to be made, and begins to make it.
     pub(super) async fn begin(&self, plan: &Plan, run_dir: &RunDir) -> Result<Draft, RunError> {
         let remote = self.cx.remote;
-        let expected = if remote.probe().await?.atomic { self.last_size().await } else { None };
+        let atomic = remote.probe().await?.atomic;
+        let last = async { if atomic { self.last_size().await } else { None } };
         let naming = self.job.naming.extension.as_deref();
         let extension = naming.unwrap_or(plan.dump.format.extension);
-        let (object, claim) = self.free_name(extension).await?;
+        let (name, expected) = tokio::join!(self.free_name(extension), last);
+        let (object, claim) = name?;
         let base =
             object.strip_suffix(extension).map_or(&*object, |base| base.trim_end_matches('.'));
         let temporary = self.temporary(&object);

@@ -51,6 +51,10 @@ fn hosts_of_every_kind() {
         [host("a", Some(1)), host("b", Some(2))]
     );
     assert_eq!(hosts("postgres:///db?port=7"), [host("", Some(7))]);
+    assert_eq!(hosts("postgres://a,b/db?host=c"), [host("c", None)]);
+    assert_eq!(hosts("postgres://:7/db?host=/run/pg"), [host("/run/pg", Some(7))]);
+    assert_eq!(hosts("postgres://x:7/db?host=a,b"), [host("a", Some(7)), host("b", Some(7))]);
+    assert_eq!(hosts("postgres:///db?host=a%2Cb&port=,2"), [host("a", None), host("b", Some(2))]);
 }
 
 #[test]
@@ -60,6 +64,9 @@ fn the_query_wins_and_keeps_secrets_apart() {
     assert_eq!((server.user.as_deref(), database.as_deref()), (Some("u"), Some("d")));
     assert_eq!(server.password.as_ref().unwrap().expose_secret(), "p");
     assert!(server.params.is_empty() && server.secret_params[0].0 == "sslpassword");
+    let (jdbc, database) = self::server("postgres://u@h/db?user=&dbname=&ssl=true&options=a@b");
+    assert_eq!((jdbc.user, database), (None, None));
+    assert_eq!(jdbc.params[0], ("sslmode".to_owned(), "require".to_owned()));
     assert!(!format!("{server:?}").contains("canary"));
 }
 
@@ -71,6 +78,7 @@ fn sqlite_paths() {
         ("sqlite:data/app.db", "data/app.db"),
         ("file:///data/my%20app%3F.db?mode=ro", "/data/my app?.db"),
         ("file:/data/app.db", "/data/app.db"),
+        ("file://localhost/data/app.db", "/data/app.db"),
     ] {
         let connection = parse_uri(uri).unwrap();
         assert!(matches!(&connection.source, Source::File(p) if p.as_os_str() == path), "{uri}");
@@ -95,6 +103,14 @@ fn mistakes_are_named_and_tell_no_secret() {
         ("postgres://u:can@ary@h/db", "%40"),
         ("postgres://u:can/ary@h/db", "%2F"),
         ("postgres://u:can#ary@h/db", "%23"),
+        ("postgres://u:can?ary@h/db", "%3F"),
+        ("postgres://u:12?can=ary@h/db", "%3F"),
+        ("postgres://u:12?can%zz=ary@h/db", "%3F"),
+        ("postgres://u:can/ary", "%2F"),
+        ("can:ary@h/db", "does not start with a scheme"),
+        ("postgresql+asyncpg://u:canary@h/db", "did you mean postgresql://?"),
+        ("jdbc:postgresql://h/db?password=canary", "did you mean postgresql://?"),
+        ("sqlite3:///data/app.db", "did you mean sqlite://?"),
         ("postgres://u:canary%zz@h/db", "%25"),
         ("postgres://u:canary%00@h/db", "NUL"),
         ("postgres://u:canary%ff@h/db", "UTF-8"),
@@ -120,6 +136,8 @@ fn job_ids() {
     assert_eq!(id("postgres://a:1,b:2/x"), "pg-a-1");
     assert_eq!(id("postgres:///x"), "pg-localhost-5432");
     assert_eq!(id("postgres:///x?host=/run/pg"), "pg-run-pg-5432");
+    assert_eq!(id("postgres:///x?hostaddr=10.0.0.7"), "pg-10.0.0.7-5432");
+    assert_eq!(id("postgres:///x?service=main"), "pg-main-5432");
     assert_eq!(id("postgres://[::1]/x"), "pg-1-5432");
     assert_eq!(id("sqlite:///data/my app.db"), "sqlite-data-my-app.db");
 }

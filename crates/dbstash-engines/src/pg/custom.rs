@@ -36,6 +36,8 @@ pub(super) struct Custom {
     server_version: Option<String>,
     tool_version: Option<String>,
     broken: Option<String>,
+    /// The archive's version, when it is too new to be followed.
+    newer: Option<u8>,
 }
 
 /// Which field is next.
@@ -101,7 +103,7 @@ enum Kind {
 
 impl Check for Custom {
     fn feed(&mut self, mut bytes: &[u8]) {
-        while self.broken.is_none() {
+        while self.broken.is_none() && self.newer.is_none() {
             let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
             self.skip -= passed as u64;
             bytes = &bytes[passed..];
@@ -126,6 +128,12 @@ impl Check for Custom {
     fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
         if let Some(what) = self.broken {
             return Err(Incomplete(format!("it is no pg_dump archive: {what}")));
+        }
+        if let Some(minor) = self.newer {
+            // The good dump of a newer tool is better than none.
+            return Ok(Passed::degraded(&format!(
+                "archive version 1.{minor} of this pg_dump is newer than this dbstash can follow"
+            )));
         }
         if self.state != State::BlockType || self.skip > 0 || !self.field.is_empty() {
             return Err(Incomplete("the archive ends in the middle".into()));
@@ -233,8 +241,12 @@ impl Custom {
         else {
             return Err("it does not begin with PGDMP");
         };
-        if major != 1 || !VERSIONS.contains(&minor) {
+        if major != 1 || minor < *VERSIONS.start() {
             return Err("its archive version is not known");
+        }
+        if minor > *VERSIONS.end() {
+            self.newer = Some(minor);
+            return Ok(State::Header);
         }
         if format != CUSTOM || !(4..=8).contains(&int_size) || !(4..=8).contains(&offset_size) {
             return Err("its header makes no sense");
@@ -355,7 +367,13 @@ mod tests {
         assert!(
             verdict([&b"--\n-- PostgreSQL database dump\n"[..]]).unwrap_err().0.contains("PGDMP")
         );
-        assert!(verdict([&archive(17)[..]]).unwrap_err().0.contains("version"));
+        assert!(verdict([&archive(11)[..]]).unwrap_err().0.contains("version"));
+    }
+
+    #[test]
+    fn a_newer_archive_is_left_to_the_exit_status() {
+        let passed = verdict([&archive(17)[..]]).unwrap();
+        assert!(passed.check == "exit-status" && passed.degraded.unwrap().contains("1.17"));
     }
 
     proptest! {

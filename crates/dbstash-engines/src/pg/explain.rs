@@ -31,21 +31,58 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
                 .into(),
         );
     }
-    if has("does not exist") && has("database \"") {
-        let database = quoted("database ").unwrap_or_default();
-        return Some(format!("the server has no database \"{database}\": check DB_URI or DB_NAME"));
-    }
-    if has("role \"") && has("does not exist") {
-        let role = quoted("role ").unwrap_or_default();
+    // Only the server's own words: pg_dumpall names the database in any complaint.
+    let missing = |what: &str| {
+        stderr.lines().filter(|line| line.ends_with("does not exist")).find_map(|line| {
+            let rest = &line[line.find(what)? + what.len()..];
+            rest.strip_suffix("\" does not exist").map(str::to_owned)
+        })
+    };
+    if let Some(role) = missing("FATAL:  role \"") {
         return Some(format!(
             "the server has no role \"{role}\": check the user in DB_URI or DB_USER"
         ));
+    }
+    if let Some(database) = missing("FATAL:  database \"") {
+        return Some(format!("the server has no database \"{database}\": check DB_URI or DB_NAME"));
+    }
+    if has("Peer authentication failed") || has("Ident authentication failed") {
+        return Some(
+            "the server lets a local user in only under its own name: set a password in DB_URI or DB_PASSWORD and \
+             connect by host, or add a line to its pg_hba.conf"
+                .into(),
+        );
+    }
+    if has("invalid connection option") || has("invalid URI query parameter") {
+        let option = quoted("invalid ").unwrap_or_default();
+        return Some(format!(
+            "libpq does not know the parameter \"{option}\" of DB_URI: leave it out, or use a newer client"
+        ));
+    }
+    if has("too many clients already")
+        || has("remaining connection slots")
+        || has("too many connections")
+    {
+        return Some(
+            "the server has no connection left: raise max_connections, or back up when it is quieter".into(),
+        );
+    }
+    if has("unrecognized option") || has("invalid option --") || has("option requires an argument")
+    {
+        return Some(
+            "the dump tool does not know an option of DUMP_EXTRA_ARGS: see pg_dump --help".into(),
+        );
     }
     if has("could not translate host name") {
         let host = quoted("could not translate host name").unwrap_or_default();
         return Some(format!(
             "the name \"{host}\" cannot be resolved: check the host, and the network's name server"
         ));
+    }
+    if has("permission denied for table pg_authid") {
+        return Some(
+            "only a superuser may read the roles' passwords: set DUMP_EXTRA_ARGS=--no-role-passwords".into(),
+        );
     }
     if has("permission denied for") {
         let what = stderr[stderr.find("permission denied for")?..].lines().next()?.to_owned();
@@ -59,12 +96,22 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
                 .into(),
         );
     }
-    if has("certificate verify failed") || has("SSL error") || has("server does not support SSL") {
+    if [
+        "certificate verify failed",
+        "SSL error",
+        "server does not support SSL",
+        "root certificate file",
+    ]
+    .into_iter()
+    .any(has)
+    {
         return Some(
             "the TLS connection was refused: check sslmode and sslrootcert of DB_URI".into(),
         );
     }
-    if has("Connection refused") || has("timeout expired") || has("Connection timed out") {
+    let silent =
+        ["Connection refused", "timeout expired", "Connection timed out", "Is the server running"];
+    if silent.into_iter().any(has) {
         let server = stderr.find("connection to server").map(|at| {
             let end = stderr[at..].find(" failed").map_or(stderr.len(), |end| at + end);
             stderr[at + "connection to server ".len()..end].to_owned()
@@ -101,6 +148,30 @@ mod tests {
             ),
             ("... FATAL:  database \"nonesuch\" does not exist", "no database \"nonesuch\""),
             (
+                "pg_dump: error: connection to database \"shop\" failed: FATAL:  role \"bob\" does not exist",
+                "no role \"bob\"",
+            ),
+            (
+                "pg_dumpall: error: query failed: ERROR:  permission denied for table pg_authid\nd",
+                "--no-role-passwords",
+            ),
+            (
+                "pg_dump: error: connection to server on socket \"/nonexist/.s.PGSQL.5432\" failed: No such file or \
+                 directory\n\tIs the server running locally and accepting connections on that socket?",
+                "on socket \"/nonexist/.s.PGSQL.5432\" does not answer",
+            ),
+            ("pg_dump: error: invalid connection option \"schema\"", "parameter \"schema\""),
+            (
+                "connection to server on socket \"/run/x\" failed: FATAL:  Peer authentication failed for user \"a\"",
+                "under its own name",
+            ),
+            ("FATAL:  sorry, too many clients already", "max_connections"),
+            ("/usr/lib/postgresql/15/bin/pg_dump: unrecognized option '--Fc'", "DUMP_EXTRA_ARGS"),
+            (
+                "failed: root certificate file \"/root/.postgresql/root.crt\" does not exist\nEither",
+                "sslrootcert",
+            ),
+            (
                 "pg_dump: error: could not translate host name \"no.invalid\" to address: Name or service not known",
                 "\"no.invalid\" cannot be resolved",
             ),
@@ -117,5 +188,9 @@ mod tests {
             assert!(sentence.contains(told), "{sentence}");
         }
         assert_eq!(explain("something new"), None);
+        // Not about the database, although it is named.
+        let stderr = "pg_dump: error: query failed: ERROR:  relation \"x\" does not exist\n\
+                      pg_dumpall: error: pg_dump failed on database \"shop\", exiting";
+        assert_eq!(explain(stderr), None);
     }
 }

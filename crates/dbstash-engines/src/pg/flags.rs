@@ -26,6 +26,8 @@ pub(super) struct Flags {
     pub(super) names_format: bool,
     /// The compression they ask for.
     pub(super) compression: Option<Compression>,
+    /// Whether they name a database of their own.
+    pub(super) names_database: bool,
     /// What is odd about them.
     pub(super) warnings: Vec<String>,
 }
@@ -62,8 +64,8 @@ const LONG: [&str; 27] = [
     "section",
     "snapshot",
 ];
-const LONG_MORE: [&str; 6] =
-    ["superuser", "sync-method", "table", "table-and-children", "username", "statistics"];
+const LONG_MORE: [&str; 5] =
+    ["superuser", "sync-method", "table", "table-and-children", "username"];
 
 impl Flags {
     /// Reads the words in order; the last word on a matter counts.
@@ -103,6 +105,7 @@ impl Flags {
                         'F' => flags.option("format", value, word),
                         'Z' => flags.option("compress", value, word),
                         'f' => flags.option("file", value, word),
+                        'd' => flags.option("dbname", value, word),
                         _ => {}
                     }
                     break;
@@ -116,7 +119,7 @@ impl Flags {
         match name {
             "format" => {
                 self.names_format = true;
-                self.output = match value {
+                self.output = match value.to_ascii_lowercase().as_str() {
                     "p" | "plain" => Some(Output::Plain),
                     "c" | "custom" => Some(Output::Custom),
                     "t" | "tar" => Some(Output::Tar),
@@ -141,6 +144,7 @@ impl Flags {
             "file" => self.warnings.push(format!(
                 "DUMP_EXTRA_ARGS: {word} makes pg_dump write to a file, and nothing is left to stream"
             )),
+            "dbname" => self.names_database = true,
             _ => {}
         }
     }
@@ -150,12 +154,15 @@ fn takes_value(name: &str) -> bool {
     LONG.contains(&name) || LONG_MORE.contains(&name)
 }
 
-/// The option an abbreviation stands for, where it matters to us.
+/// The option an abbreviation stands for: getopt takes any that only one option begins with.
 fn full_name(name: &str) -> &str {
-    match name {
-        "form" | "forma" => "format",
-        "comp" | "compr" | "compre" | "compres" => "compress",
-        name => name,
+    if takes_value(name) {
+        return name;
+    }
+    let mut fitting = LONG.iter().chain(&LONG_MORE).filter(|long| long.starts_with(name));
+    match (fitting.next(), fitting.next()) {
+        (Some(only), None) => only,
+        _ => name,
     }
 }
 
@@ -176,6 +183,10 @@ mod tests {
             (&["--format", "c"], Output::Custom),
             (&["--form=c"], Output::Custom),
             (&["-vFc"], Output::Custom),
+            (&["-FC"], Output::Custom),
+            (&["--format=Custom"], Output::Custom),
+            (&["--statistics", "-Fc"], Output::Custom),
+            (&["--superu", "-Fp", "-Fc"], Output::Custom),
             (&["-Ft"], Output::Tar),
             (&["-Fc", "-Fp"], Output::Plain),
         ] {
@@ -225,6 +236,10 @@ mod tests {
         ] {
             assert_eq!(read(words).warnings, [""; 0], "{words:?}");
         }
+        for words in [&["-dx"][..], &["-d", "x"], &["--dbname=x"], &["--dbn", "x"], &["-vd", "x"]] {
+            assert!(read(words).names_database, "{words:?}");
+        }
+        assert!(!read(&["-t", "-d"]).names_database && !read(&["--data-only"]).names_database);
         assert!(read(&["--Fc"]).warnings[0].contains("did you mean -Fc?"));
         assert!(read(&["--Fd"]).warnings[0].contains("directory"));
     }

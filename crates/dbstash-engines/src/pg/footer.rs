@@ -24,7 +24,7 @@ impl Footer {
     fn told(&self, start: &str) -> Option<String> {
         let head = String::from_utf8_lossy(self.ends.head());
         let line = head.lines().find_map(|line| line.strip_prefix(start))?;
-        Some(line.trim().chars().take(100).collect())
+        Some(line.trim().to_owned())
     }
 }
 
@@ -48,9 +48,10 @@ impl Check for Footer {
                 return Err(Incomplete("its \\restrict is not undone at its end".into()));
             }
         }
+        let version = |start: &str| Some(self.told(start)?.chars().take(100).collect());
         Ok(Passed {
-            server_version: self.told("-- Dumped from database version "),
-            tool_version: self.told("-- Dumped by "),
+            server_version: version("-- Dumped from database version "),
+            tool_version: version("-- Dumped by "),
             ..Passed::by("footer")
         })
     }
@@ -93,6 +94,8 @@ mod tests {
         }
         let restricted = format!("\\restrict AbC123\n{GOOD}\\unrestrict AbC123\n\n");
         assert!(verdict(&restricted, "database").is_ok());
+        let long = restricted.replace("AbC123", &"k".repeat(300));
+        assert!(verdict(&long, "database").is_ok());
         assert!(verdict(&restricted[..restricted.len() - 2], "database").is_err());
         assert!(
             verdict(&restricted.replace("\\unrestrict AbC", "\\unrestrict abc"), "database")

@@ -2,6 +2,7 @@
 
 mod conninfo;
 mod custom;
+mod environment;
 mod explain;
 mod flags;
 mod footer;
@@ -28,6 +29,13 @@ impl Engine for Pg {
     fn plan(&self, job: &Job, database: &Database) -> Result<Plan, PlanError> {
         let server = server(job)?;
         let mut flags = Flags::read(&job.extra_args);
+        if flags.names_database {
+            // It would be filed under another one's name, and its password would show in argv.
+            return Err(PlanError(
+                "DUMP_EXTRA_ARGS names a database (-d, --dbname): set DB_URI or DB_NAME instead"
+                    .into(),
+            ));
+        }
         let (program, format, check) = match database {
             Database::One(_) => {
                 if job.native_compression && flags.output.is_none() && flags.compression.is_none() {
@@ -109,10 +117,16 @@ fn client(
     args: Vec<String>,
 ) -> Result<Invocation, PlanError> {
     let service = (!server.secret_params.is_empty()).then_some(SERVICE);
+    let named = server.params.iter().any(|(key, _)| key == "service");
+    if let (Some((secret, _)), true) = (server.secret_params.first(), named) {
+        return Err(PlanError(format!(
+            "DB_URI cannot have both service and {secret}: write {secret} into the service file"
+        )));
+    }
     let address = format!("--dbname={}", conninfo::conninfo(server, database, service));
     let ours = ["--no-password".to_owned(), address];
     let mut invocation = Invocation::new(program, ours.into_iter().chain(args));
-    invocation.inherits = &["PG*", "KRB5*", "SSL_CERT_*"];
+    invocation.inherits = environment::inherited(server);
     if let Some(password) = &server.password {
         invocation.env.push(("PGPASSWORD".into(), Var::Secret(password.clone())));
     }

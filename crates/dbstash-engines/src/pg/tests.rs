@@ -100,3 +100,16 @@ fn a_server_without_hosts_is_left_to_libpq() {
     assert_eq!(conninfo::conninfo(&server, Some("d"), None), "port='7' dbname='d'");
     assert_eq!(conninfo::conninfo(&Server::default(), None, None), "");
 }
+
+#[test]
+fn what_contradicts_the_connection_is_refused() {
+    let error = |uri: &str, extra: &[&str]| {
+        let job = job(uri, extra, false);
+        Pg.plan(&job, &job.subject()).map(|_| ()).unwrap_err().0
+    };
+    let told = error("postgres://h/d", &["--dbname=postgres://u:canary@h/x"]);
+    assert!(told.contains("--dbname") && !told.contains("canary"), "{told}");
+    let told = error("postgres:///d?service=s&sslpassword=canary", &[]);
+    assert!(told.contains("service file") && !told.contains("canary"), "{told}");
+    assert!(error("postgres://h/d?sslpassword=%20canary", &[]).contains("blank"));
+}

@@ -67,7 +67,7 @@ pub(super) fn failure(what: &str, exit: Exit, stderr: &str) -> RemoteError {
         Some(cause) => format!("rclone could not {what}: {cause}"),
         None => format!("rclone could not {what}: it {exit}"),
     };
-    RemoteError { what, stderr: stderr.to_owned() }
+    RemoteError { what, stderr: log::readable(stderr) }
 }
 
 pub(super) fn launch_error(error: &LaunchError) -> RemoteError {

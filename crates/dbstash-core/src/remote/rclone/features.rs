@@ -55,6 +55,23 @@ pub(super) struct Flags {
     pub(super) put_stream: bool,
 }
 
+/// The remote without a path: `s3:`, `:sftp,host=h:`, or a local path as it is.
+///
+/// rclone looks whether a path is a file, and takes a refusal of that question for a yes.
+pub(super) fn without_path(root: &str) -> &str {
+    let mut quote = None;
+    for (at, c) in root.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, ':') if at > 0 => return &root[..=at],
+            (None, '/') => return root,
+            _ => {}
+        }
+    }
+    root
+}
+
 /// The sections of rclone's configuration, as `rclone config dump` prints them.
 pub(super) type Config = HashMap<String, HashMap<String, serde_json::Value>>;
 
@@ -108,6 +125,23 @@ mod tests {
         assert!(
             Version(1, 60).check().unwrap().is_some() && Version(1, 66).check().unwrap().is_none()
         );
+    }
+
+    #[test]
+    fn a_remote_without_its_path() {
+        for (root, remote) in [
+            ("s3:bucket/a:b", "s3:"),
+            ("s3:", "s3:"),
+            (
+                ":s3,endpoint='http://h:9000',region=x:bucket",
+                ":s3,endpoint='http://h:9000',region=x:",
+            ),
+            ("/srv/a:b", "/srv/a:b"),
+            ("./a:b", "./a:b"),
+            ("backups", "backups"),
+        ] {
+            assert_eq!(without_path(root), remote);
+        }
     }
 
     #[test]

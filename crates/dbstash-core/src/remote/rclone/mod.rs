@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use self::command::{Answer, call, failure};
-use self::features::{Config, Report, Version, storage_type};
+use self::features::{Config, Report, Version, storage_type, without_path};
 use super::{Entry, Features, NewObject, ObjectSize, Remote, RemoteError, Upload};
 
 /// A question about one object.
@@ -74,7 +74,7 @@ impl Rclone {
     /// Three questions at once: they cost more in start-up than in work.
     async fn ask(&self) -> Result<Probed, RemoteError> {
         let s = &self.settings;
-        let features = ["backend", "features", s.root.as_str()];
+        let features = ["backend", "features", without_path(&s.root)];
         let (version, features, config) = tokio::join!(
             call(s, &["version"], b"", QUICK),
             call(s, &features, b"", QUICK),

@@ -12,7 +12,7 @@ use dbstash_core::prune::PrunePlan;
 use dbstash_core::remote::Remote as _;
 use dbstash_core::run::Context;
 use dbstash_core::schedule::Schedule;
-use dbstash_core::state::StateDir;
+use dbstash_core::state::{LockError, StateDir};
 
 use crate::commands::{list, prune};
 use crate::exit::Exit;
@@ -85,7 +85,7 @@ impl App {
         print(&if json {
             format!("{:#}\n", list::as_json(&catalog))
         } else {
-            list::as_text(&catalog, self.zone, now)
+            list::as_text(&catalog, &self.destination.remote.label(), self.zone, now)
         })?;
         Ok(Exit::Done)
     }
@@ -93,20 +93,8 @@ impl App {
     /// `dbstash prune`: shows the plan, asks, deletes.
     pub async fn prune(&self, job: &Job, dry_run: bool, yes: bool) -> Result<Exit> {
         let now = SystemClock.now();
-        let _lock = if dry_run || !job.exclusive {
-            None
-        } else {
-            match self.state.lock(&job.id, &job.naming.host, now) {
-                Ok(lock) => Some(lock),
-                Err(held @ dbstash_core::state::LockError::Held(_)) => {
-                    complain(&held.to_string());
-                    return Ok(Exit::Skipped);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        };
         let plan = PrunePlan::new(&self.catalog().await?, job, None, now);
-        print(&prune::as_text(&plan, now))?;
+        print(&prune::as_text(&plan, &job.retention, now))?;
         let count = plan.deletions().count();
         if dry_run || count == 0 {
             return Ok(Exit::Done);
@@ -114,6 +102,17 @@ impl App {
         if !yes && !confirmed(&format!("delete {count} backups?"))? {
             complain("nothing was deleted; --yes deletes without asking");
             return Ok(Exit::Failed);
+        }
+        let mut held = Vec::new();
+        for database in plan.databases().into_iter().filter(|_| job.exclusive) {
+            match self.state.lock(&job.id, database, &job.naming.host, now) {
+                Ok(lock) => held.push(lock),
+                Err(refused @ LockError::Held(_)) => {
+                    complain(&refused.to_string());
+                    return Ok(Exit::Skipped);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let deleted = plan.carry_out(&self.destination.remote).await?;
         complain(&format!("{deleted} backups deleted"));

@@ -36,12 +36,13 @@ struct Line<'a>(&'a Redactor);
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        io::stderr().write_all(self.0.redact(&text).as_bytes())?;
+        // A log that cannot be written must not end backups: its failure would be a panic one floor up.
+        let _ = io::stderr().write_all(self.0.redact(&text).as_bytes());
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

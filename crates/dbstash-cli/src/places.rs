@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use dbstash_core::remote::rclone::{self, Rclone};
 use dbstash_core::secret::ExposeSecret as _;
-use dbstash_core::state::{StateDir, StateError};
+use dbstash_core::state::{RunDir, StateDir, StateError};
 
 use crate::settings::{RcloneConfig, RemoteSettings, UploadCheck};
 
@@ -28,7 +28,14 @@ pub fn open_state(set: Option<&Path>, runtime_dir: Option<&str>) -> Result<State
 pub struct Destination {
     /// The remote.
     pub remote: Rclone,
-    copy: Option<(PathBuf, Vec<u8>)>,
+    copy: Option<Copy>,
+}
+
+/// A configuration of this process's own: two jobs may each have one.
+struct Copy {
+    path: PathBuf,
+    original: String,
+    _folder: RunDir,
 }
 
 impl Destination {
@@ -38,24 +45,28 @@ impl Destination {
         env: Vec<(String, String)>,
         state: &StateDir,
     ) -> Result<Self> {
-        let mut copy = None;
-        let config = match &settings.config {
-            RcloneConfig::Default => None,
-            RcloneConfig::Path(path) if is_writable(path) => Some(path.clone()),
-            RcloneConfig::Path(path) => {
-                let content = fs::read(path).with_context(|| {
-                    format!("the rclone configuration {} cannot be read", path.display())
-                })?;
-                let kept = state.keep("rclone-copy.conf", &content)?;
-                copy = Some((kept.clone(), content));
-                Some(kept)
+        state.forget_dead_processes();
+        let text = match &settings.config {
+            RcloneConfig::Path(path) if !is_writable(path) => {
+                let named =
+                    || format!("the rclone configuration {} cannot be read", path.display());
+                Some(fs::read_to_string(path).with_context(named)?)
             }
-            RcloneConfig::Inline(text) => {
-                let content = text.expose_secret().as_bytes();
-                let kept = state.keep("rclone.conf", content)?;
-                copy = Some((kept.clone(), content.to_vec()));
-                Some(kept)
+            RcloneConfig::Inline(text) => Some(text.expose_secret().to_owned()),
+            RcloneConfig::Default | RcloneConfig::Path(_) => None,
+        };
+        let copy = match text {
+            Some(original) => {
+                let folder = state.process_dir()?;
+                let path = folder.private_file(&original)?;
+                Some(Copy { path, original, _folder: folder })
             }
+            None => None,
+        };
+        let config = match (&copy, &settings.config) {
+            (Some(copy), _) => Some(copy.path.clone()),
+            (None, RcloneConfig::Path(path)) => Some(path.clone()),
+            (None, _) => None,
         };
         let remote = Rclone::new(rclone::Settings {
             root: settings.root.clone(),
@@ -70,8 +81,8 @@ impl Destination {
 
     /// What the user should know when the work is done: rclone renewed a token, and only a copy has it.
     pub fn aftermath(&self) -> Option<String> {
-        let (path, before) = self.copy.as_ref()?;
-        let changed = fs::read(path).is_ok_and(|now| now != *before);
+        let copy = self.copy.as_ref()?;
+        let changed = fs::read_to_string(&copy.path).is_ok_and(|now| now != copy.original);
         changed.then(|| {
             "rclone changed its configuration (a renewed token?), but the original cannot be written: \
              mount it writable, with its folder, as RCLONE_CONFIG_FILE, or the login will expire"

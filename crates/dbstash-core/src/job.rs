@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use glob::Pattern;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::name::Template;
 use crate::retention::Policy;
@@ -59,6 +60,14 @@ impl JobId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id with a digest of `exact`, for words that stand for more than one thing.
+    #[must_use]
+    pub fn told_apart_by(self, exact: &str) -> Self {
+        let digest = base16ct::lower::encode_string(&Sha256::digest(exact.as_bytes()));
+        let short: String = self.0.chars().take(90).collect();
+        Self(format!("{short}-{}", &digest[..8]))
     }
 
     /// An id made from words that may hold anything: runs of other characters become one dash.
@@ -190,8 +199,17 @@ pub enum Database {
 }
 
 impl Database {
-    /// The name under which manifests, retention and `{db}` know it.
+    /// The name under which manifests, locks and retention know it: `*` for a whole server, so that a database that is
+    /// called "all" is another one.
     pub fn label(&self) -> &str {
+        match self {
+            Self::One(name) => name,
+            Self::All => "*",
+        }
+    }
+
+    /// What `{db}` stands for.
+    pub fn file_name(&self) -> &str {
         match self {
             Self::One(name) => name,
             Self::All => "all",

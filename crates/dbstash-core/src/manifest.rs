@@ -115,6 +115,11 @@ impl Manifest {
         self.objects.iter().map(|o| o.bytes).fold(0, u64::saturating_add)
     }
 
+    /// Bytes of the dump itself.
+    pub fn raw_bytes(&self) -> u64 {
+        self.dump().map_or(0, |dump| dump.raw_bytes)
+    }
+
     /// The dump itself.
     pub fn dump(&self) -> Option<&Object> {
         self.objects.first()

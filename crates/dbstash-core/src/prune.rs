@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::{Backup, Catalog};
 use crate::job::{Database, Job};
 use crate::remote::{Remote, RemoteError};
-use crate::retention::{self, Verdict};
+use crate::retention::{self, Reason, Verdict};
 
 /// What is to become of each backup of a job.
 #[derive(Debug, Clone)]
@@ -32,6 +32,29 @@ impl PrunePlan {
             verdicts.extend(pairs.filter(|(backup, _)| ours(backup)));
         }
         Self { verdicts }
+    }
+
+    /// The databases it is about.
+    pub fn databases(&self) -> BTreeSet<&str> {
+        self.verdicts.iter().map(|(backup, _)| backup.manifest.database.as_str()).collect()
+    }
+
+    /// Why nothing of a database is deleted, where doubt keeps all of it.
+    pub fn holds(&self) -> Vec<String> {
+        let held = |v: &Verdict| matches!(v, Verdict::Keep(Reason::Held));
+        let databases: BTreeSet<&str> = self
+            .verdicts
+            .iter()
+            .filter(|(_, v)| held(v))
+            .map(|(b, _)| &*b.manifest.database)
+            .collect();
+        let say = |name: &str| {
+            format!(
+                "retention holds: the newest backup of {name} is much smaller than those before it \
+                 (RETENTION_HOLD_BELOW), so nothing of it is deleted; look whether the dump lacks something"
+            )
+        };
+        databases.into_iter().map(say).collect()
     }
 
     /// What goes.

@@ -100,9 +100,10 @@ impl Outcome {
             Self::Failed { error, explained: Some(sentence) } => {
                 Some(format!("{sentence} ({error})"))
             }
-            Self::Skipped { holder } => {
-                Some(format!("another run holds the lock of this job: {holder}"))
-            }
+            Self::Skipped { holder } => Some(format!(
+                "another run of this job and database is at work ({holder}); jobs that are to run side by side need a \
+                 DBSTASH_JOB each"
+            )),
         }
     }
 }

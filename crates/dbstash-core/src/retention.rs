@@ -16,11 +16,17 @@ pub struct Policy {
     pub max_age: Option<TimeDelta>,
     /// The newest ones that are never deleted, however old; at least 1.
     pub min_files: usize,
+    /// Delete nothing while the newest is smaller than this share, in percent, of the median of the 7 before it; 0 is
+    /// never.
+    pub hold_below: u8,
 }
+
+/// How many backups before the newest say what is usual.
+const USUAL: usize = 7;
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { max_files: None, max_age: None, min_files: 1 }
+        Self { max_files: None, max_age: None, min_files: 1, hold_below: 50 }
     }
 }
 
@@ -47,6 +53,8 @@ pub enum Reason {
     Foreign,
     /// One of the newest, which always stay.
     Newest,
+    /// Over the limits, but the newest is too small to be trusted.
+    Held,
     /// Within the limits.
     WithinLimits,
 }
@@ -65,6 +73,9 @@ impl fmt::Display for Verdict {
         match self {
             Self::Keep(Reason::Foreign) => f.write_str("keep: belongs to another job or database"),
             Self::Keep(Reason::Newest) => f.write_str("keep: among the newest RETENTION_MIN_FILES"),
+            Self::Keep(Reason::Held) => {
+                f.write_str("keep: the newest is suspiciously small (RETENTION_HOLD_BELOW)")
+            }
             Self::Keep(Reason::WithinLimits) => f.write_str("keep: within the limits"),
             Self::Delete(Limit::Count(max)) => {
                 write!(f, "delete: more than RETENTION_MAX_FILES ({max}) are newer or as new")
@@ -92,6 +103,8 @@ pub fn select(
         let backup = &backups[i];
         std::cmp::Reverse((backup.manifest.started, &backup.manifest.id, &backup.manifest_name))
     });
+    let sizes: Vec<u64> = by_age.iter().map(|&i| backups[i].manifest.raw_bytes()).collect();
+    let held = is_suspicious(&sizes, policy.hold_below);
     let mut verdicts = vec![Verdict::Keep(Reason::Foreign); backups.len()];
     for (newer, &i) in by_age.iter().enumerate() {
         let age = now - backups[i].manifest.started;
@@ -104,8 +117,21 @@ pub fn select(
         } else {
             Verdict::Keep(Reason::WithinLimits)
         };
+        if held && matches!(verdicts[i], Verdict::Delete(_)) {
+            verdicts[i] = Verdict::Keep(Reason::Held);
+        }
     }
     verdicts
+}
+
+/// Whether the first of these sizes is below its share of what is usual after it.
+fn is_suspicious(sizes: &[u64], percent: u8) -> bool {
+    let Some((newest, before)) = sizes.split_first() else { return false };
+    let mut usual = before[..before.len().min(USUAL)].to_vec();
+    usual.sort_unstable();
+    usual
+        .get(usual.len() / 2)
+        .is_some_and(|median| u128::from(*newest) * 100 < u128::from(*median) * u128::from(percent))
 }
 
 #[cfg(test)]
@@ -127,7 +153,7 @@ mod tests {
     }
 
     fn policy(max_files: Option<usize>, max_hours: Option<i64>, min_files: usize) -> Policy {
-        Policy { max_files, max_age: max_hours.map(TimeDelta::hours), min_files }
+        Policy { max_files, max_age: max_hours.map(TimeDelta::hours), min_files, hold_below: 50 }
     }
 
     fn job() -> JobId {
@@ -151,6 +177,30 @@ mod tests {
         assert_eq!(deleted(&policy(None, Some(1), 3)), [3]);
         assert_eq!(deleted(&policy(Some(2), Some(15), 1)), [0, 2, 3]);
         assert!(deleted(&Policy::default()).is_empty());
+    }
+
+    #[test]
+    fn a_suspiciously_small_newest_holds_everything() {
+        let sized = |sizes: &[u64]| -> Vec<Backup> {
+            let one = |(n, size): (usize, &u64)| {
+                let mut backup = backup("redis-1", "a", i64::try_from(n).unwrap(), n);
+                backup.manifest.objects[0].raw_bytes = *size;
+                backup
+            };
+            sizes.iter().enumerate().map(one).collect()
+        };
+        let deletes = |sizes: &[u64], hold_below| {
+            let policy = Policy { hold_below, ..policy(Some(1), None, 1) };
+            let verdicts = select(&sized(sizes), &job(), "a", &policy, now());
+            verdicts.iter().filter(|v| matches!(v, Verdict::Delete(_))).count()
+        };
+        assert_eq!(deletes(&[52, 1_000_000], 50), 0);
+        assert_eq!(deletes(&[52, 1_000_000], 0), 1);
+        assert_eq!(deletes(&[500_000, 1_000_000], 50), 1);
+        assert_eq!(deletes(&[499_999, 1_000_000, 1_000_000], 50), 0);
+        // One odd one among many is no measure.
+        assert_eq!(deletes(&[100, 100, 9_000_000, 110, 90], 50), 4);
+        assert_eq!(deletes(&[52, 52, 52, 52, 52, 52, 52, 52, 1_000_000], 50), 8);
     }
 
     fn any_backups() -> impl Strategy<Value = Vec<Backup>> {
@@ -208,6 +258,7 @@ mod tests {
                 max_files: least(a.max_files, b.max_files),
                 max_age: a.max_age.into_iter().chain(b.max_age).min(),
                 min_files: a.min_files.min(b.min_files),
+                hold_below: 50,
             };
             let gone = |p| deleted(&backups, &select(&backups, &job(), "a", p, now()));
             let most = gone(&tighter);

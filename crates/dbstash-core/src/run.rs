@@ -48,24 +48,14 @@ pub struct Context<'a> {
 /// Runs a job: one backup of each of its databases, one after the other. One that fails does not stop the next; a
 /// signal does.
 pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
-    let lock = if job.exclusive {
-        match cx.state.lock(&job.id, &job.naming.host, cx.clock.now()) {
-            Ok(lock) => Some(lock),
-            Err(refused) => return vec![Run::new(job, &job.subject(), cx).refused(refused)],
-        }
-    } else {
-        None
-    };
-    if lock.is_some() {
-        sweep::dead_runs(job, cx).await;
-    }
+    sweep::dead_runs(job, cx).await;
     let subjects = match subjects(job, cx).await {
         Ok(subjects) => subjects,
         Err(error) => return vec![Run::new(job, &job.subject(), cx).failed(error)],
     };
     let mut reports = Vec::new();
     for database in subjects {
-        reports.push(Run::new(job, &database, cx).backup().await);
+        reports.push(Run::new(job, &database, cx).exclusively().await);
         if cx.cancel.is_cancelled() {
             break;
         }
@@ -102,6 +92,18 @@ impl<'a> Run<'a> {
             started,
             begun: Instant::now(),
             warnings: std::sync::Mutex::default(),
+        }
+    }
+
+    /// The backup, unless another run is already at it.
+    async fn exclusively(self) -> Report {
+        if !self.job.exclusive {
+            return self.backup().await;
+        }
+        let host = &self.job.naming.host;
+        match self.cx.state.lock(&self.id.job, &self.id.database, host, self.started) {
+            Ok(_held) => self.backup().await,
+            Err(refused) => self.refused(refused),
         }
     }
 
@@ -195,6 +197,7 @@ impl<'a> Run<'a> {
             let catalog = Catalog::load(self.cx.remote, &cache, now).await?;
             self.cx.remote.delete(&catalog.stale).await?;
             let plan = PrunePlan::new(&catalog, self.job, Some(self.database), now);
+            plan.holds().into_iter().for_each(|text| self.warn(text));
             plan.carry_out(self.cx.remote).await
         };
         tokio::select! {

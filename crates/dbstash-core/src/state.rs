@@ -1,8 +1,10 @@
 //! The state directory: locks, private files, journals, a cache. It may be a tmpfs; dump bytes never go there.
 //!
 //! ```text
-//! locks/<job>.lock          flock, held for as long as a run of the job lives; names its holder
+//! locks/<job>.<database>    flock, held for as long as a backup of it lives; names its holder
+//! locks/names/<digest>      flock, held for as long as an object of this name is being made
 //! runs/<job>/<run>/         one run's private files and journal; its `alive` file is flocked by that run
+//! runs/processes/           the same for a process: its copy of a configuration
 //! cache/<remote>/           manifests of the remote, as they were listed
 //! ```
 
@@ -13,12 +15,18 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::job::JobId;
+
+/// The folder, among those of the jobs, for what belongs to a process and not to a run.
+const PROCESSES: &str = "processes";
+/// No run takes longer to lock its directory; what is older was left by one that died.
+const UNBORN: Duration = Duration::from_secs(3600);
 
 /// A state directory, ours alone (0700).
 #[derive(Debug, Clone)]
@@ -29,26 +37,26 @@ pub struct StateDir {
 /// The state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "state directory {path}: {what}: {source} (set DBSTASH_STATE_DIR to a private, writable directory)"
+    "state directory {path}: {what}: {reason} (set DBSTASH_STATE_DIR to a private, writable directory)"
 )]
 pub struct StateError {
     path: PathBuf,
     what: &'static str,
-    source: io::Error,
+    reason: io::Error,
 }
 
 /// A lock that could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run has it.
-    #[error("another run holds the lock of this job: {0}")]
+    #[error("another run of this job and database is at work: {0}")]
     Held(String),
     /// The state directory fails.
     #[error(transparent)]
     State(#[from] StateError),
 }
 
-/// A job's lock; released when dropped, and by the kernel when the process dies.
+/// The lock of a job's database; released when dropped, and by the kernel when the process dies.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
@@ -75,7 +83,7 @@ struct Holder {
 impl StateDir {
     /// Opens it, making it when it is missing. One that others could write to is refused.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let fail = |what, source| StateError { path: path.to_owned(), what, source };
+        let fail = |what, reason| StateError { path: path.to_owned(), what, reason };
         private_dir(path).map_err(|e| fail("cannot be made", e))?;
         let meta = fs::metadata(path).map_err(|e| fail("cannot be read", e))?;
         let ours = rustix::process::geteuid().as_raw();
@@ -91,10 +99,16 @@ impl StateDir {
         Ok(Self { root: path.to_owned() })
     }
 
-    /// Takes the job's lock, or says who holds it. Never waits.
-    pub fn lock(&self, job: &JobId, host: &str, now: DateTime<Utc>) -> Result<Lock, LockError> {
-        let path = self.root.join("locks").join(format!("{job}.lock"));
-        let fail = |what, source| StateError { path: path.clone(), what, source };
+    /// Takes the lock of a job's database, or says who holds it. Never waits.
+    pub fn lock(
+        &self,
+        job: &JobId,
+        database: &str,
+        host: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Lock, LockError> {
+        let path = self.root.join("locks").join(format!("{job}.{}", digest(database)));
+        let fail = |what, reason| StateError { path: path.clone(), what, reason };
         private_dir(&self.root.join("locks")).map_err(|e| fail("cannot be made", e))?;
         let mut file = private_file(&path).map_err(|e| fail("cannot be opened", e))?;
         match file.try_lock() {
@@ -126,13 +140,13 @@ impl StateDir {
     /// when a live run has it. Free again when the value is dropped.
     pub fn claim(&self, remote: &str, object: &str) -> Result<Option<Claim>, StateError> {
         let folder = self.root.join("locks").join("names");
-        private_dir(&folder).map_err(|source| StateError {
+        private_dir(&folder).map_err(|reason| StateError {
             path: folder.clone(),
             what: "cannot be made",
-            source,
+            reason,
         })?;
         let path = folder.join(digest(&format!("{remote}\0{object}")));
-        let fail = |what, source| StateError { path: path.clone(), what, source };
+        let fail = |what, reason| StateError { path: path.clone(), what, reason };
         loop {
             let file = private_file(&path).map_err(|e| fail("cannot be opened", e))?;
             match file.try_lock() {
@@ -150,11 +164,14 @@ impl StateDir {
 
     /// A directory for one run of a job, alive for as long as the value lives and removed with it.
     pub fn run_dir(&self, job: &JobId, run: &str) -> Result<RunDir, StateError> {
-        let path = self.root.join("runs").join(job.as_str()).join(run);
-        let fail = |what, source| StateError { path: path.clone(), what, source };
-        private_dir(&path).map_err(|e| fail("cannot be made", e))?;
-        let alive = private_file(&path.join("alive")).map_err(|e| fail("cannot be opened", e))?;
+        let folder = self.root.join("runs").join(job.as_str());
+        let (unborn, path) = (folder.join(format!(".{run}")), folder.join(run));
+        let fail = |what, reason| StateError { path: path.clone(), what, reason };
+        private_dir(&unborn).map_err(|e| fail("cannot be made", e))?;
+        let alive = private_file(&unborn.join("alive")).map_err(|e| fail("cannot be opened", e))?;
         alive.try_lock().map_err(|e| fail("cannot be locked", e.into()))?;
+        // Only now can a sweep see it.
+        fs::rename(&unborn, &path).map_err(|e| fail("cannot be made", e))?;
         Ok(RunDir { path, alive: Some(alive), files: AtomicU32::new(0), keep: false })
     }
 
@@ -165,6 +182,7 @@ impl StateDir {
         };
         entries
             .flatten()
+            .filter(|entry| !is_unborn(entry))
             .filter_map(|entry| {
                 let path = entry.path();
                 let alive = private_file(&path.join("alive")).ok()?;
@@ -179,19 +197,15 @@ impl StateDir {
         self.root.join("cache").join(digest(remote))
     }
 
-    /// Keeps a file for as long as the state directory lives, 0600, and returns its path. Replaced whole.
-    pub fn keep(&self, name: &str, content: &[u8]) -> Result<PathBuf, StateError> {
-        let path = self.root.join(name);
-        let fail = |what, source| StateError { path: path.clone(), what, source };
-        let next = self.root.join(format!("{name}.{}", std::process::id()));
-        let written = private_file(&next).and_then(|mut file| {
-            file.set_len(0)?;
-            file.write_all(content)
-        });
-        written
-            .and_then(|()| fs::rename(&next, &path))
-            .map_err(|e| fail("cannot be written", e))?;
-        Ok(path)
+    /// Removes the private files of processes that were killed.
+    pub fn forget_dead_processes(&self) {
+        drop(self.dead_runs(&JobId::from_words(PROCESSES)));
+    }
+
+    /// A directory for private files of this process, removed with the value.
+    pub fn process_dir(&self) -> Result<RunDir, StateError> {
+        let all = JobId::from_words(PROCESSES);
+        self.run_dir(&all, &format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()))
     }
 }
 
@@ -259,6 +273,13 @@ impl Drop for RunDir {
     }
 }
 
+/// Whether a run is just about to lock this directory of its.
+fn is_unborn(entry: &fs::DirEntry) -> bool {
+    let age = entry.metadata().and_then(|meta| meta.modified()).map(|made| made.elapsed());
+    let young = !matches!(age, Ok(Ok(age)) if age > UNBORN);
+    entry.file_name().as_encoded_bytes().starts_with(b".") && young
+}
+
 /// A file name for any text.
 fn digest(text: &str) -> String {
     let mut name = base16ct::lower::encode_string(&Sha256::digest(text.as_bytes()));
@@ -267,7 +288,7 @@ fn digest(text: &str) -> String {
 }
 
 fn write_private(path: &Path, content: &[u8]) -> Result<(), StateError> {
-    let fail = |source| StateError { path: path.to_owned(), what: "cannot be written", source };
+    let fail = |reason| StateError { path: path.to_owned(), what: "cannot be written", reason };
     let mut file = private_file(path).map_err(fail)?;
     file.set_len(0).and_then(|()| file.write_all(content)).map_err(fail)
 }
@@ -294,13 +315,14 @@ mod tests {
     #[test]
     fn a_lock_excludes_and_names_its_holder() {
         let (_dir, state, job) = state();
-        let held = state.lock(&job, "box", Utc::now()).unwrap();
-        let error = state.lock(&job, "box", Utc::now()).unwrap_err().to_string();
+        let held = state.lock(&job, "shop", "box", Utc::now()).unwrap();
+        let error = state.lock(&job, "shop", "box", Utc::now()).unwrap_err().to_string();
         assert!(error.contains(&format!("process {} on box", std::process::id())), "{error}");
+        state.lock(&job, "other", "box", Utc::now()).unwrap();
         let other: JobId = "pg-h-5433".parse().unwrap();
-        state.lock(&other, "box", Utc::now()).unwrap();
+        state.lock(&other, "shop", "box", Utc::now()).unwrap();
         drop(held);
-        state.lock(&job, "box", Utc::now()).unwrap();
+        state.lock(&job, "shop", "box", Utc::now()).unwrap();
     }
 
     #[test]

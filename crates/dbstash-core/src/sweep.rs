@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::job::Job;
-use crate::remote::{Remote, RemoteError};
+use crate::remote::RemoteError;
 use crate::report::{RunEvent, RunId};
 use crate::run::Context;
 use crate::state::Journal;
@@ -11,8 +11,8 @@ use crate::state::Journal;
 /// A transfer that outlived its dbstash may still publish; by then it has.
 const SETTLED: TimeDelta = TimeDelta::hours(24);
 
-/// Takes back what dead runs of this job had under way. The job's lock is held: none of them is alive. Failures are
-/// warnings; the next run tries again.
+/// Takes back what dead runs of this job had under way: each one's own lock proves it dead, and a live run that has
+/// taken over one of their names keeps it. Failures are warnings; the next run tries again.
 pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
     for dead in cx.state.dead_runs(&job.id) {
         let Some(journal) = dead.journal() else {
@@ -33,7 +33,7 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
         }
         let object = journal.objects.first().map_or("", String::as_str);
         let swept = tokio::select! {
-            swept = take_back(&journal, cx.remote) => swept,
+            swept = take_back(&journal, cx) => swept,
             () = cx.cancel.cancelled() => Ok(false),
         };
         match swept {
@@ -53,7 +53,16 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
 }
 
 /// Deletes what no manifest vouches for; whether there was anything, or nothing is left to wait for.
-async fn take_back(journal: &Journal, remote: &dyn Remote) -> Result<bool, RemoteError> {
+async fn take_back(journal: &Journal, cx: Context<'_>) -> Result<bool, RemoteError> {
+    let remote = cx.remote;
+    let claims: Vec<_> = journal
+        .objects
+        .iter()
+        .map(|object| cx.state.claim(&journal.remote, object).ok().flatten())
+        .collect();
+    if claims.iter().any(Option::is_none) {
+        return Ok(false);
+    }
     let whole = remote.stat(&journal.manifest).await?.is_some();
     let mut names = journal.temporaries.clone();
     if !whole {

@@ -249,7 +249,14 @@ fn decoded(text: &str, what: &str) -> Result<String, UriError> {
 /// The identity of a job that was given none: `<engine>-<host>-<port>`, or `sqlite-<path as words>`.
 pub fn default_job_id(engine: EngineKey, source: &Source) -> JobId {
     let words = match source {
-        Source::File(path) => format!("{engine}-{}", path.display()),
+        Source::File(path) => {
+            let path = path.to_string_lossy();
+            let id = JobId::from_words(&format!("{engine}-{path}"));
+            let plain = |c: char| c.is_ascii_alphanumeric() || "/._".contains(c);
+            // Other characters become dashes, as slashes do, and long paths are cut: another file could get the same.
+            let is_plain = path.chars().all(plain) && path.len() < 80;
+            return if is_plain { id } else { id.told_apart_by(&path) };
+        }
         Source::Server(server) => {
             let first = server.hosts.first();
             let param = |key: &str| server.params.iter().find(|(k, _)| k == key);
@@ -260,7 +267,8 @@ pub fn default_job_id(engine: EngineKey, source: &Source) -> JobId {
             format!("{engine}-{}-{port}", name.trim_start_matches('/'))
         }
     };
-    JobId::from_words(&words)
+    let id = JobId::from_words(&words);
+    if words.is_ascii() && words.len() < 90 { id } else { id.told_apart_by(&words) }
 }
 
 #[cfg(test)]

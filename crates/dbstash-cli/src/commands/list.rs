@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use crate::text::{age, shown, size, table};
 
 /// Backups as a table, the newest first; then what lies there beside them.
-pub fn as_text(catalog: &Catalog, zone: Tz, now: DateTime<Utc>) -> String {
+pub fn as_text(catalog: &Catalog, remote: &str, zone: Tz, now: DateTime<Utc>) -> String {
     let mut text = if catalog.backups.is_empty() {
-        "no backups\n".to_owned()
+        format!(
+            "no backups in {}: nothing has been stored there, or it is another place\n",
+            shown(remote)
+        )
     } else {
         let rows: Vec<_> = catalog.backups.iter().map(|backup| row(backup, zone, now)).collect();
         table(["OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED"], &rows)

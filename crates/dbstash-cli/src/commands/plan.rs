@@ -47,7 +47,7 @@ pub fn text(settings: &Settings, plans: &[(Database, Plan)], at_once: bool) -> S
     let mut text = format!("job       {}\nnext run  {next}\n", job.id);
     for (database, plan) in plans {
         let base = job.naming.template.expand(&Values {
-            db: database.label(),
+            db: database.file_name(),
             engine: job.engine.as_str(),
             job: job.id.as_str(),
             host: &job.naming.host,

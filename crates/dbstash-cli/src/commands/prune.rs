@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use dbstash_core::prune::PrunePlan;
+use dbstash_core::retention::Policy;
 
 use crate::text::{age, shown, size, table};
 
 /// Every line of the plan with its reason.
-pub fn as_text(plan: &PrunePlan, now: DateTime<Utc>) -> String {
+pub fn as_text(plan: &PrunePlan, policy: &Policy, now: DateTime<Utc>) -> String {
     if plan.verdicts.is_empty() {
         return "no backups of this job\n".to_owned();
     }
@@ -26,6 +27,12 @@ pub fn as_text(plan: &PrunePlan, now: DateTime<Utc>) -> String {
         })
         .collect();
     let mut text = table(["OBJECT", "DATABASE", "AGE", "SIZE", "VERDICT"], &rows);
+    if policy.keeps_everything() {
+        text.push_str("no retention is set: everything stays\n");
+    }
+    for hold in plan.holds() {
+        let _ = writeln!(text, "{hold}");
+    }
     let (count, bytes) =
         plan.deletions().fold((0, 0), |(n, sum), backup| (n + 1, sum + backup.manifest.bytes()));
     let _ = writeln!(text, "{count} of {} to delete, {}", plan.verdicts.len(), size(bytes));

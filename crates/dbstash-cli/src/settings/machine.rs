@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most bytes that a file named by a setting can have.
 pub const FILE_LIMIT: u64 = 1024 * 1024;
@@ -14,6 +14,9 @@ pub trait Machine {
 
     /// Whether a file or folder is there.
     fn exists(&self, path: &Path) -> bool;
+
+    /// The path from the root, for one that may start at the working directory.
+    fn absolute(&self, path: &Path) -> PathBuf;
 
     /// The machine's own name.
     fn host_name(&self) -> String;
@@ -35,6 +38,10 @@ impl Machine for Here {
 
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
     }
 
     fn host_name(&self) -> String {

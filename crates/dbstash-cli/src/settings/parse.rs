@@ -157,6 +157,13 @@ pub(super) fn one_of(text: &str, words: &'static [&'static str]) -> Result<&'sta
     })
 }
 
+/// A share: `50%`, `50 %` or `50`.
+pub(super) fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    let share = number.parse().ok().filter(|share| *share <= 100);
+    share.ok_or_else(|| "accepted are whole percents from 0 to 100, such as 50%".to_owned())
+}
+
 /// Patterns of names, by comma.
 pub(super) fn patterns(text: &str) -> Result<Vec<Pattern>, String> {
     let one = |pattern: &str| match Pattern::new(pattern.trim()) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming};
+use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
@@ -13,6 +13,7 @@ use dbstash_core::secret::SecretString;
 use dbstash_engines::conn::default_job_id;
 
 use super::complaints::{Complaints, Mistakes};
+use super::connection::Connected;
 use super::later::{NOT_YET, PREFIXES, TOLD_TO_HOOKS};
 use super::layers::{Environment, Layers};
 use super::machine::Machine;
@@ -22,8 +23,8 @@ use super::table::{
     BACKUP_COMPRESS, BACKUP_EXTENSION, BACKUP_INTERVAL, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_MODE,
     BACKUP_NAME_TEMPLATE, BACKUP_ON_START, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT,
     DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, DUMP_EXTRA_ARGS, Group, INITIAL_DELAY, Kind,
-    LOG_FORMAT, LOG_LEVEL, PG_GLOBALS, RETENTION_MAX_DAYS, RETENTION_MAX_FILES,
-    RETENTION_MIN_FILES, Setting, TZ,
+    LOG_FORMAT, LOG_LEVEL, PG_GLOBALS, RETENTION_HOLD_BELOW, RETENTION_MAX_DAYS,
+    RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
 use super::{
     LogFormat, LogSettings, Place, Settings, connection, parse, remote, secrets, shown, table,
@@ -37,7 +38,10 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let given = layers.merge(table::ALL, machine, &mut complaints);
     let reader = &mut Reader::new(&given, &mut complaints);
 
-    let connected = connection::connect(reader);
+    let mut connected = connection::connect(reader);
+    if let Some(Connected { source: Source::File(path), .. }) = &mut connected {
+        *path = machine.absolute(path);
+    }
     let remote = remote::remote(reader, machine);
     mode(reader);
     let schedule = schedule(reader);
@@ -249,6 +253,7 @@ fn retention(reader: &mut Reader<'_>) -> Policy {
         max_files: max_files.filter(|most| *most > 0),
         max_age: max_age.filter(|age| *age > TimeDelta::zero()),
         min_files: min_files.unwrap_or(1),
+        hold_below: reader.value(&RETENTION_HOLD_BELOW, parse::percent).unwrap_or(50),
     };
     if policy.max_files.is_some_and(|most| most < policy.min_files) {
         reader.complaints.warn(format!(

@@ -194,6 +194,9 @@ settings! {
     RETENTION_MAX_DAYS: Retention, Days, Is("0"), Open;
     /// The newest backups that are never deleted, at least 1.
     RETENTION_MIN_FILES: Retention, Count, Is("1"), Open;
+    /// Delete nothing while the newest backup is smaller than this share of the median of the 7
+    /// before it; 0 is never.
+    RETENTION_HOLD_BELOW: Retention, Text("PERCENT"), Is("50%"), Open;
 
     /// The least severe level to log.
     LOG_LEVEL: Logs, OneOf(&["trace", "debug", "info", "warn", "error"]), Is("info"), Open;

@@ -30,6 +30,10 @@ impl Machine for Files {
         self.0.contains_key(path)
     }
 
+    fn absolute(&self, path: &Path) -> PathBuf {
+        Path::new("/here").join(path)
+    }
+
     fn host_name(&self) -> String {
         "box".to_owned()
     }

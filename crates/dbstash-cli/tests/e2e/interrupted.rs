@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dbstash_testkit::{Dbstash, FakeTools, Signal, TestRemote};
+use dbstash_testkit::{Dbstash, FakeTools, RemoteKind, Signal, TestRemote};
 
 use crate::scene::{Older, PATIENCE, backups, dbstash, each_remote, shop_file, summary};
 
@@ -79,7 +79,7 @@ fn kill_in_the_middle_is_harmless_and_swept() {
 
 #[test]
 fn two_runs_of_a_job_exclude_each_other() {
-    let Some(remote) = TestRemote::start(dbstash_testkit::RemoteKind::Local) else {
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else {
         return;
     };
     let fakes = FakeTools::new();
@@ -93,9 +93,28 @@ fn two_runs_of_a_job_exclude_each_other() {
     assert_eq!(event["status"], "skipped");
     let pid = first.pid().as_raw_nonzero().to_string();
     assert!(event["message"].as_str().unwrap().contains(&pid), "{event}");
+    // Another database of the same job is another matter.
+    let other = FakeTools::new().tool("pg_dump", "pg-head\npg-footer");
+    let other =
+        run.clone().env("DB_URI", "postgresql://u:pw@127.0.0.1:1/other").env("PATH", other.path());
+    other.run(PATIENCE).expect_code(0);
     let unlocked = run.clone().args([""; 0]).env("BACKUP_LOCK", "false");
     std::fs::write(fakes.file("go"), "").unwrap();
     unlocked.run(PATIENCE).expect_code(0);
     first.wait(PATIENCE).expect_code(0);
-    assert_eq!(backups(&run).len(), 2);
+    assert_eq!(backups(&run).len(), 3);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_no_backup() {
+    let (Some(file), Some(remote)) = (shop_file(10), TestRemote::start(RemoteKind::Local)) else {
+        return;
+    };
+    let run = dbstash(&remote).env("DB_URI", file.uri());
+    let full = Dbstash::new("/bin/sh")
+        .args(["-c", "exec \"$0\" 2>/dev/full", env!("CARGO_BIN_EXE_dbstash")])
+        .envs([("DB_URI", file.uri()), ("RCLONE_REMOTE", remote.root().to_owned())])
+        .env("BACKUP_SCHEDULE", "once");
+    full.run(PATIENCE).expect_code(0);
+    assert_eq!(backups(&run).len(), 1);
 }

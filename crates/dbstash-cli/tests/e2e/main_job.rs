@@ -188,6 +188,66 @@ fn all_databases_of_a_server_in_one_object() {
     assert!(text.contains("CREATE ROLE stash") && text.contains("\\connect one"));
 }
 
+/// Each job has an rclone configuration of its own, and both share a state directory.
+#[test]
+fn a_job_never_uses_the_rclone_configuration_of_another() {
+    let (Some(file), Some(_)) = (shop_file(10), dbstash_testkit::tools::require("rclone")) else {
+        return;
+    };
+    let folder = |name: &str| file.scratch.dir(name);
+    let config = |folder: &std::path::Path| {
+        let text = format!("[st]\ntype = alias\nremote = {}\n", folder.display());
+        let encoded = std::process::Command::new("sh")
+            .args(["-c", "printf %s \"$0\" | base64 -w0", &text])
+            .output()
+            .unwrap();
+        String::from_utf8(encoded.stdout).unwrap()
+    };
+    let (a, b) = (folder("a"), folder("b"));
+    let fakes = dbstash_testkit::FakeTools::new();
+    let (there, go) = (fakes.file("there"), fakes.file("go"));
+    let waits = format!("pg-head\ntouch {}\nwait-for {}\npg-footer", there.display(), go.display());
+    fakes.script("pg_dump", &waits);
+    let job = dbstash_testkit::Dbstash::new(env!("CARGO_BIN_EXE_dbstash"))
+        .env("RCLONE_REMOTE", "st:x")
+        .env("BACKUP_SCHEDULE", "once")
+        .env("PATH", fakes.path());
+    let first = job.clone().env("RCLONE_CONFIG", config(&a)).env("DB_URI", "postgresql://h/first");
+    let mut running = first.spawn();
+    running.wait_until(PATIENCE, |_| there.exists());
+    let second = job.clone().env("RCLONE_CONFIG", config(&b)).env("DB_URI", file.uri());
+    second.run(PATIENCE).expect_code(0);
+    std::fs::write(&go, "").unwrap();
+    running.wait(PATIENCE).expect_code(0);
+    let stored = |folder: &std::path::Path| {
+        let entries = std::fs::read_dir(folder.join("x")).unwrap().flatten();
+        let names = entries.map(|e| e.file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".dbstash.json")).collect::<Vec<_>>()
+    };
+    let (in_a, in_b) = (stored(&a), stored(&b));
+    assert!(in_a.len() == 1 && in_a[0].starts_with("first-"), "{in_a:?}");
+    assert!(in_b.len() == 1 && in_b[0].starts_with("shop-"), "{in_b:?}");
+    let left = std::fs::read_dir(job.state_dir().join("runs/processes")).into_iter().flatten();
+    assert_eq!(left.count(), 0, "a private configuration is left");
+}
+
+#[test]
+fn a_database_called_all_is_not_all_databases() {
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    let fakes = dbstash_testkit::FakeTools::new()
+        .tool("pg_dump", "pg-head\npg-footer")
+        .tool("pg_dumpall", "out -- PostgreSQL database cluster dump complete");
+    let run = dbstash(&remote)
+        .env("DB_URI", "postgresql://h/all")
+        .env("PG_GLOBALS", "off")
+        .env("RETENTION_MAX_FILES", "1")
+        .env("RETENTION_HOLD_BELOW", "0")
+        .env("PATH", fakes.path());
+    run.run(PATIENCE).expect_code(0);
+    run.clone().env("BACKUP_ALL_DATABASES", "true").run(PATIENCE).expect_code(0);
+    assert_eq!(backups(&run).len(), 2);
+}
+
 #[test]
 fn roles_are_stored_beside_a_dump_as_far_as_the_login_may() {
     let Some(server) = PgServer::start("pw-globals-22") else { return };

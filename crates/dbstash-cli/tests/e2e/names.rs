@@ -42,7 +42,7 @@ fn a_name_taken_in_the_meantime_is_not_overwritten() {
         std::fs::write(fakes.file("go"), "").unwrap();
         let done = running.wait(PATIENCE);
         done.expect_code(1).expect_no_leftovers();
-        assert!(done.stderr.contains("somebody else has stored shop.sql"), "{done}");
+        assert!(done.stderr.contains("shop.sql has appeared on the remote"), "{done}");
         assert_eq!(remote.names(), ["shop.sql", "shop.sql.dbstash.json"]);
         assert_eq!(remote.read("shop.sql"), before);
         assert_eq!(backups(&slow), ["shop.sql"]);

@@ -86,7 +86,7 @@ impl Run<'_> {
     async fn free_name(&self, extension: &str) -> Result<(String, Claim), RunError> {
         let naming = &self.job.naming;
         let base = naming.template.expand(&Values {
-            db: self.database.label(),
+            db: self.database.file_name(),
             engine: self.job.engine.as_str(),
             job: self.job.id.as_str(),
             host: &naming.host,

@@ -139,7 +139,16 @@ fn job_ids() {
     assert_eq!(id("postgres:///x?hostaddr=10.0.0.7"), "pg-10.0.0.7-5432");
     assert_eq!(id("postgres:///x?service=main"), "pg-main-5432");
     assert_eq!(id("postgres://[::1]/x"), "pg-1-5432");
-    assert_eq!(id("sqlite:///data/my app.db"), "sqlite-data-my-app.db");
+    assert_eq!(id("sqlite:///data/app.db"), "sqlite-data-app.db");
+    assert!(id("sqlite:///data/my app.db").starts_with("sqlite-data-my-app.db-"));
+    let long = "x".repeat(200);
+    for (one, other) in [
+        ("/c/a-b/app.db".to_owned(), "/c/a/b/app.db".to_owned()),
+        ("/c/%C3%A4/app.db".to_owned(), "/c/%C3%B6/app.db".to_owned()),
+        (format!("/{long}/1.db"), format!("/{long}/2.db")),
+    ] {
+        assert_ne!(id(&format!("sqlite:{one}")), id(&format!("sqlite:{other}")));
+    }
 }
 
 proptest! {

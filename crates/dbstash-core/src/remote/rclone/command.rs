@@ -10,10 +10,9 @@ use crate::remote::RemoteError;
 const ANSWER: usize = 128 * 1024 * 1024;
 
 /// Flags of every call. Few retries: a remote that is down must be reported while somebody still looks.
-const COMMON: [&str; 9] = [
+const COMMON: [&str; 8] = [
     "--use-json-log",
     "--stats=0",
-    "--log-level=NOTICE",
     "--low-level-retries=3",
     "--retries=1",
     "--contimeout=10s",

@@ -80,7 +80,8 @@ impl Rclone {
             call(s, &features, b"", QUICK),
             call(s, &["config", "dump"], b"", QUICK),
         );
-        let version = version?;
+        let version =
+            succeeded(version?, "be used with RCLONE_EXTRA_ARGS and the RCLONE_ variables")?;
         let version =
             Version::parse(&String::from_utf8_lossy(&version.stdout)).ok_or_else(|| {
                 RemoteError::new(

@@ -59,8 +59,8 @@ impl RcloneUpload {
     async fn still_free(&mut self) -> Result<(), RemoteError> {
         if self.remote.stat(&self.name).await?.is_some() {
             return Err(RemoteError::new(format!(
-                "somebody else has stored {} meanwhile, and it is not overwritten: jobs that share a folder need \
-                 names of their own, by {{job}} or {{uuid}} in BACKUP_NAME_TEMPLATE",
+                "{} has appeared on the remote during the dump, and is not overwritten: jobs that share a folder \
+                 need names of their own, by {{job}} or {{uuid}} in BACKUP_NAME_TEMPLATE",
                 self.name
             )));
         }

@@ -218,6 +218,29 @@ impl Database {
 }
 
 impl Job {
+    /// A job with everything else as it is when nothing is set.
+    pub fn new(id: JobId, engine: EngineKey, source: Source, databases: Databases) -> Self {
+        Self {
+            id,
+            engine,
+            source,
+            databases,
+            exclude: Vec::new(),
+            native_compression: false,
+            globals: Globals::Auto,
+            extra_args: Vec::new(),
+            naming: Naming {
+                template: Template::default(),
+                extension: None,
+                zone: Tz::UTC,
+                host: "localhost".to_owned(),
+            },
+            limits: Limits { timeout: None, stall: Some(Duration::from_secs(3600)), min_size: 1 },
+            retention: Policy::default(),
+            exclusive: true,
+        }
+    }
+
     /// The subjects of this job, one backup each; `None` when the server has to be asked for them.
     pub fn subjects(&self) -> Option<Vec<Database>> {
         match &self.databases {

@@ -82,6 +82,18 @@ pub struct Values<'a> {
     pub uuid: &'a str,
 }
 
+/// `{db}-{date}-{time}`.
+impl Default for Template {
+    fn default() -> Self {
+        let dash = || Part::Text("-".to_owned());
+        let (db, date, time) = (Token::Db, Token::Date, Token::Time);
+        Self {
+            source: "{db}-{date}-{time}".to_owned(),
+            parts: vec![Part::Token(db), dash(), Part::Token(date), dash(), Part::Token(time)],
+        }
+    }
+}
+
 impl std::str::FromStr for Template {
     type Err = BadTemplate;
 
@@ -265,6 +277,12 @@ mod tests {
         assert_eq!(expand("{timestamp}@{host}{node}", "x", Tz::UTC), "20260207T020000Z@boxbox");
         assert_eq!(expand("{timestamp}", "x", Tz::Asia__Kolkata), "20260207T073000+0530");
         assert_eq!(expand("{date}-{time}", "x", Tz::Asia__Kolkata), "2026-02-07-073000");
+    }
+
+    #[test]
+    fn the_default_is_what_it_says() {
+        let default = Template::default();
+        assert_eq!(default.as_str().parse(), Ok(default));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the dumps are made without dbstash")]
 
 use dbstash_core::engine::{Incomplete, Passed};
-use dbstash_core::job::{Databases, Job, Limits, Naming};
+use dbstash_core::job::{Databases, Job};
 use dbstash_engines::conn::parse_uri;
 use dbstash_engines::engine;
 use dbstash_testkit::{PgServer, Scratch, sqlite};
@@ -25,26 +25,9 @@ fn verdict_of(
     stream: &[u8],
     chunk: usize,
 ) -> Result<Passed, Incomplete> {
-    let connection = parse_uri(uri).unwrap();
-    let job = Job {
-        id: "j".parse().unwrap(),
-        engine: connection.engine,
-        source: connection.source,
-        databases,
-        exclude: Vec::new(),
-        globals: dbstash_core::job::Globals::Auto,
-        native_compression: false,
-        extra_args: extra.iter().map(|word| (*word).to_owned()).collect(),
-        naming: Naming {
-            template: "{db}".parse().unwrap(),
-            extension: None,
-            zone: chrono_tz::Tz::UTC,
-            host: "box".into(),
-        },
-        limits: Limits { timeout: None, stall: None, min_size: 1 },
-        retention: dbstash_core::retention::Policy::default(),
-        exclusive: true,
-    };
+    let conn = parse_uri(uri).unwrap();
+    let mut job = Job::new("j".parse().unwrap(), conn.engine, conn.source, databases);
+    job.extra_args = extra.iter().map(|word| (*word).to_owned()).collect();
     let mut check = engine(job.engine).plan(&job, &job.subject()).unwrap().dump.check;
     stream.chunks(chunk).for_each(|chunk| check.feed(chunk));
     check.finish()

@@ -11,30 +11,14 @@ use std::time::{Duration, Instant};
 
 use dbstash_core::engine::{Incomplete, Passed, Plan, PlanError};
 use dbstash_core::invocation::Arg;
-use dbstash_core::job::{Database, Databases, EngineKey, Globals, Job, Limits, Naming, Source};
+use dbstash_core::job::{Database, Databases, EngineKey, Job, Source};
 use dbstash_engines::engine;
 use dbstash_testkit::{Scratch, sqlite};
 
 fn planned(file: &Path, extra: &[&str]) -> Result<Plan, PlanError> {
-    let job = Job {
-        id: "j".parse().unwrap(),
-        engine: EngineKey::Sqlite,
-        source: Source::File(file.to_owned()),
-        databases: Databases::Named(vec!["d".into()]),
-        exclude: Vec::new(),
-        globals: Globals::Off,
-        native_compression: false,
-        extra_args: extra.iter().map(|word| (*word).to_owned()).collect(),
-        naming: Naming {
-            template: "{db}".parse().unwrap(),
-            extension: None,
-            zone: chrono_tz::Tz::UTC,
-            host: "box".into(),
-        },
-        limits: Limits { timeout: None, stall: None, min_size: 1 },
-        retention: dbstash_core::retention::Policy::default(),
-        exclusive: true,
-    };
+    let (source, databases) = (Source::File(file.to_owned()), Databases::Named(vec!["d".into()]));
+    let mut job = Job::new("j".parse().unwrap(), EngineKey::Sqlite, source, databases);
+    job.extra_args = extra.iter().map(|word| (*word).to_owned()).collect();
     engine(EngineKey::Sqlite).plan(&job, &Database::One("d".into()))
 }
 

@@ -1,30 +1,16 @@
 use dbstash_core::engine::Engine as _;
-use dbstash_core::job::{Databases, Host, Limits, Naming};
+use dbstash_core::job::{Databases, Host};
 
 use super::*;
 use crate::conn::parse_uri;
 
 fn job(uri: &str, extra: &[&str], native_compression: bool) -> Job {
-    let connection = parse_uri(uri).unwrap();
-    Job {
-        id: "j".parse().unwrap(),
-        engine: EngineKey::Pg,
-        source: connection.source,
-        databases: Databases::Named(connection.database.into_iter().collect()),
-        exclude: Vec::new(),
-        globals: dbstash_core::job::Globals::Auto,
-        native_compression,
-        extra_args: extra.iter().map(|w| (*w).to_owned()).collect(),
-        naming: Naming {
-            template: "{db}".parse().unwrap(),
-            extension: None,
-            zone: chrono_tz::Tz::UTC,
-            host: "box".into(),
-        },
-        limits: Limits { timeout: None, stall: None, min_size: 1 },
-        retention: dbstash_core::retention::Policy::default(),
-        exclusive: true,
-    }
+    let conn = parse_uri(uri).unwrap();
+    let databases = Databases::Named(conn.database.into_iter().collect());
+    let mut job = Job::new("j".parse().unwrap(), EngineKey::Pg, conn.source, databases);
+    job.native_compression = native_compression;
+    job.extra_args = extra.iter().map(|w| (*w).to_owned()).collect();
+    job
 }
 
 fn planned(uri: &str, extra: &[&str], native: bool) -> Plan {

@@ -1,7 +1,7 @@
 //! Where the database is: a URI, a file, or the parts of a server's address.
 
 use std::net::Ipv6Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dbstash_core::job::{Databases, EngineKey, Host, Server, Source};
 use dbstash_core::secret::SecretString;
@@ -209,7 +209,7 @@ fn databases(reader: &mut Reader<'_>, connection: Option<&Connection>) -> Option
                 reader.complaints.warn(format!("{name} has no effect for sqlite"));
             }
         }
-        let name = database.clone().unwrap_or_else(|| stem(path));
+        let name = database.clone().unwrap_or_else(|| conn::file_stem(path));
         return Some(Databases::Named(vec![name]));
     }
     let in_uri = connection.and_then(|c| c.database.clone());
@@ -241,9 +241,4 @@ fn databases(reader: &mut Reader<'_>, connection: Option<&Connection>) -> Option
             None
         }
     }
-}
-
-fn stem(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or(path.as_os_str());
-    stem.to_string_lossy().into_owned()
 }

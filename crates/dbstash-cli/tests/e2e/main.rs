@@ -19,3 +19,4 @@ mod names;
 mod retention;
 mod scene;
 mod secrets;
+mod transfer;

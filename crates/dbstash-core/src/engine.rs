@@ -23,6 +23,18 @@ pub trait Engine: Send + Sync {
     fn explain(&self, stderr: &str) -> Option<String>;
 }
 
+/// How `engine` dumps `database` of `job`, as far as the two fit together.
+pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan, PlanError> {
+    let plan = engine.plan(job, database)?;
+    match job.compression {
+        Some(compression) if plan.dump.format.compressed => Err(PlanError(format!(
+            "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or a format \
+             in DUMP_EXTRA_ARGS); unset one of them"
+        ))),
+        _ => Ok(plan),
+    }
+}
+
 /// How one backup will be made.
 pub struct Plan {
     /// Its first object.
@@ -55,12 +67,14 @@ pub struct Companion {
 }
 
 /// What a stream is, and how its object is named.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
     /// The tool's word for it: `plain`, `custom`, ...
     pub name: &'static str,
     /// Without a leading dot.
     pub extension: &'static str,
+    /// Whether the tool itself compresses it.
+    pub compressed: bool,
 }
 
 /// Decides from the bytes alone whether a stream is a whole dump.

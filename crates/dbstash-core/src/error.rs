@@ -30,6 +30,9 @@ pub enum RunError {
     /// The upload failed.
     #[error(transparent)]
     Upload(#[from] RemoteError),
+    /// Our own compression failed.
+    #[error("the dump could not be compressed: {0}")]
+    Compression(std::io::Error),
     /// The dump is whole and stored, but the manifest is not.
     #[error("the manifest could not be stored: {0}")]
     Manifest(Box<RunError>),
@@ -63,6 +66,7 @@ impl RunError {
             Self::State(_) => "state",
             Self::Databases(_) => "databases",
             Self::Dump(_) => "dump",
+            Self::Compression(_) => "compression",
             Self::Upload(_) => "upload",
             Self::Manifest(_) => "manifest",
             Self::Stalled { .. } => "stall",

@@ -10,6 +10,8 @@ use glob::Pattern;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::compression::Compression;
+use crate::engine::Format;
 use crate::name::Template;
 use crate::retention::Policy;
 use crate::secret::SecretString;
@@ -31,6 +33,8 @@ pub struct Job {
     pub exclude: Vec<Pattern>,
     /// Whether the dump tool's own compression is asked for.
     pub native_compression: bool,
+    /// What is done to a dump on its way, by us.
+    pub compression: Option<Compression>,
     /// Whether roles and other things outside the databases are stored beside a dump (pg).
     pub globals: Globals,
     /// The user's own words for the dump tool, after ours.
@@ -227,6 +231,7 @@ impl Job {
             databases,
             exclude: Vec::new(),
             native_compression: false,
+            compression: None,
             globals: Globals::Auto,
             extra_args: Vec::new(),
             naming: Naming {
@@ -239,6 +244,19 @@ impl Job {
             retention: Policy::default(),
             exclusive: true,
         }
+    }
+
+    /// The extension of an object of this format, without a leading dot.
+    pub fn extension(&self, format: &Format) -> String {
+        match self.compression {
+            Some(compression) => format!("{}.{}", format.extension, compression.extension()),
+            None => format.extension.to_owned(),
+        }
+    }
+
+    /// The same for the dump itself, whose whole extension the user may have given.
+    pub fn dump_extension(&self, format: &Format) -> String {
+        self.naming.extension.clone().unwrap_or_else(|| self.extension(format))
     }
 
     /// The subjects of this job, one backup each; `None` when the server has to be asked for them.

@@ -16,6 +16,7 @@
 pub mod artifact;
 pub mod catalog;
 pub mod clock;
+pub mod compression;
 pub mod daemon;
 pub mod engine;
 pub mod error;

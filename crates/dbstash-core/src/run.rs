@@ -14,7 +14,7 @@ use self::draft::Draft;
 use crate::artifact::{Artifact, Producer};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::engine::{Engine, Plan};
+use crate::engine::{self, Engine, Plan};
 use crate::error::RunError;
 use crate::job::{Database, Job};
 use crate::launch::Launcher;
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
             stall: limits.stall,
             quiet: &|text| self.warn(text),
         };
-        let plan = self.cx.engine.plan(self.job, self.database)?;
+        let plan = engine::plan(self.cx.engine, self.job, self.database)?;
         let (command, remote) = (plan.dump.invocation.to_string(), self.cx.remote.label());
         self.tell(RunEvent::Started { command: &command, remote: &remote });
 
@@ -175,12 +175,13 @@ impl<'a> Run<'a> {
         run_dir: &RunDir,
     ) -> Result<Manifest, Failure> {
         let mut artifact = Artifact::new(dump, plan.dump.check, self.job.limits.min_size);
-        let stored = store(&mut artifact, draft.uploads[0].as_mut(), guard).await?;
+        let stored =
+            store(&mut artifact, self.job.compression, draft.uploads[0].as_mut(), guard).await?;
         for line in stored.proof.remarks().lines() {
             self.warn(line.to_owned());
         }
         let object = draft.object.clone();
-        draft.add(&object, &plan.dump.format, stored);
+        draft.add(&object, plan.dump.format, stored);
         for companion in plan.companions {
             self.accompany(companion, draft, guard, run_dir).await?;
         }

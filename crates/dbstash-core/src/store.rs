@@ -1,19 +1,23 @@
 //! A dump streamed to a remote: moved, proven, published, or taken back.
 
+mod encoder;
+mod lane;
+mod progress;
+mod pump;
+
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::progress::Phase;
+pub use self::progress::Progress;
+use self::pump::pump;
 use crate::artifact::{Artifact, Complete};
+use crate::compression::Compression;
 use crate::error::RunError;
 use crate::remote::Upload;
-
-/// Big reads: a stream costs its wake-ups, not its copies.
-const BUFFER: usize = 256 * 1024;
 
 /// What passed through, and the proof that it was all.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct Stored {
     pub bytes: u64,
     /// Of those bytes, in hex.
     pub sha256: String,
+    /// What was done to the dump on its way.
+    pub compression: Option<Compression>,
     /// The dump's own size and what vouches for it.
     pub proof: Complete,
 }
@@ -41,18 +47,19 @@ impl<E: Into<RunError>> From<E> for Failure {
     }
 }
 
-/// Streams an artifact into an upload and publishes it. On any failure both are ended and the upload is taken back.
+/// Streams an artifact into an upload, compressed if asked to, and publishes it. On any failure both are ended and the upload is taken back.
 pub async fn store(
     artifact: &mut Artifact,
+    compression: Option<Compression>,
     upload: &mut dyn Upload,
     guard: &Guard<'_>,
 ) -> Result<Stored, Failure> {
     let progress = Progress::default();
     let work = async {
-        let (bytes, sha256) = pump(artifact, upload, &progress).await?;
+        let (bytes, sha256) = pump(artifact, compression, upload, &progress).await?;
         let proof = artifact.finish().await?;
         upload.commit(&proof).await?;
-        Ok(Stored { bytes, sha256, proof })
+        Ok(Stored { bytes, sha256, compression, proof })
     };
     match guard.watch(&progress, work).await {
         Ok(stored) => Ok(stored),
@@ -62,34 +69,6 @@ pub async fn store(
             Err(Failure { cause, left: undone.err().map(RunError::Upload) })
         }
     }
-}
-
-/// Moves every byte, counting and hashing what is stored. The upload's own end wins over a read that waits.
-async fn pump(
-    artifact: &mut Artifact,
-    upload: &mut dyn Upload,
-    progress: &Progress,
-) -> Result<(u64, String), RunError> {
-    let mut buf = vec![0; BUFFER];
-    let mut hash = Sha256::new();
-    let mut bytes = 0;
-    loop {
-        let n = tokio::select! {
-            biased;
-            n = artifact.read(&mut buf) => n?,
-            error = upload.died() => return Err(error.into()),
-        };
-        if n == 0 {
-            break;
-        }
-        progress.enter(Phase::Writing);
-        upload.write(&buf[..n]).await?;
-        hash.update(&buf[..n]);
-        bytes += n as u64;
-        progress.enter(Phase::Reading);
-    }
-    progress.enter(Phase::Ending);
-    Ok((bytes, base16ct::lower::encode_string(&hash.finalize())))
 }
 
 /// What can end a run from outside its work: a signal, the clock, a side that stands still.
@@ -156,29 +135,5 @@ impl Guard<'_> {
     }
 }
 
-/// Where a stream is, and since when.
-pub struct Progress(Mutex<(Phase, Instant)>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Starting,
-    Reading,
-    Writing,
-    Ending,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self(Mutex::new((Phase::Starting, Instant::now())))
-    }
-}
-
-impl Progress {
-    fn enter(&self, phase: Phase) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
-    }
-
-    fn now(&self) -> (Phase, Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ impl Engine for Sqlite {
             job.extra_args.iter().any(|word| matches!(word.as_str(), "--data-only" | "-data-only"));
         let dump = Stream {
             invocation: Invocation::new("sqlite3", args),
-            format: Format { name: "plain", extension: "sql" },
+            format: Format { name: "plain", extension: "sql", compressed: false },
             check: Box::new(Script::new(bare)),
         };
         Ok(Plan { dump, companions: Vec::new(), warnings })

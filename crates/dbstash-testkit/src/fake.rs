@@ -18,6 +18,7 @@ use crate::{Scratch, bins, tools};
 /// |---|---|
 /// | `out TEXT`, `err TEXT` | prints a line |
 /// | `out-bytes 10MiB`, `flood-err 1GiB` | prints that much text, in lines |
+/// | `out-random 10MiB` | prints that much that cannot be compressed |
 /// | `pg-head`, `pg-footer` | prints what a plain `pg_dump` starts and ends with |
 /// | `sleep 5s`, `wait-for FILE`, `touch FILE` | |
 /// | `read 1MiB`, `read-all` | reads its standard input |

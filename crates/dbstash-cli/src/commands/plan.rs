@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::Utc;
-use dbstash_core::engine::{Plan, PlanError};
+use dbstash_core::engine::{self, Plan, PlanError};
 use dbstash_core::job::{Database, Job};
 use dbstash_core::name::{Values, object_name};
 use dbstash_core::schedule::Schedule;
@@ -16,11 +16,11 @@ const EACH: &str = "<each>";
 
 /// Plans every backup of a job, and warns once of what is odd about it.
 pub fn all(job: &Job) -> Result<Vec<(Database, Plan)>, PlanError> {
-    let engine = dbstash_engines::engine(job.engine);
+    let tool = dbstash_engines::engine(job.engine);
     let mut plans = Vec::new();
     let unknown = || vec![Database::One(EACH.to_owned())];
     for database in job.subjects().unwrap_or_else(unknown) {
-        let plan = engine.plan(job, &database)?;
+        let plan = engine::plan(tool, job, &database)?;
         plans.push((database, plan));
     }
     let warnings: BTreeSet<&String> = plans.iter().flat_map(|(_, plan)| &plan.warnings).collect();
@@ -55,14 +55,15 @@ pub fn text(settings: &Settings, plans: &[(Database, Plan)], at_once: bool) -> S
             zone,
             uuid: "xxxxxxxx",
         });
-        let extension = job.naming.extension.as_deref().unwrap_or(plan.dump.format.extension);
+        let extension = job.dump_extension(&plan.dump.format);
+        let compression = job.compression.map_or(String::new(), |c| format!(", {c}"));
         let _ = write!(
             text,
-            "\ndatabase  {}\ncommand   {}\nformat    {}\ntarget    {root}{slash}{}\n",
+            "\ndatabase  {}\ncommand   {}\nformat    {}{compression}\ntarget    {root}{slash}{}\n",
             database.label(),
             plan.dump.invocation,
             plan.dump.format.name,
-            object_name(&base, 1, extension),
+            object_name(&base, 1, &extension),
         );
     }
     settings.redactor().redact(&text).into_owned()

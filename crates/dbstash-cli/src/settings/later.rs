@@ -4,8 +4,6 @@
 pub const NOT_YET: &[&str] = &[
     "DB_AUTH_SOURCE",
     "BACKUP_TEMP_DIR",
-    "BACKUP_COMPRESSION",
-    "COMPRESSION_THREADS",
     "BACKUP_JOBS",
     "BACKUP_RETRIES",
     "BACKUP_JITTER",

@@ -20,6 +20,9 @@ pub trait Machine {
 
     /// The machine's own name.
     fn host_name(&self) -> String;
+
+    /// How many threads can run at once.
+    fn cores(&self) -> usize;
 }
 
 /// The machine this process runs on.
@@ -46,6 +49,10 @@ impl Machine for Here {
 
     fn host_name(&self) -> String {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
+    fn cores(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
+use dbstash_core::compression::{Compression, Method};
 use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
@@ -20,11 +21,12 @@ use super::machine::Machine;
 use super::nearest::nearest;
 use super::reader::Reader;
 use super::table::{
-    BACKUP_COMPRESS, BACKUP_EXTENSION, BACKUP_INTERVAL, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_MODE,
-    BACKUP_NAME_TEMPLATE, BACKUP_ON_START, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT,
-    DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, DUMP_EXTRA_ARGS, Group, INITIAL_DELAY, Kind,
-    LOG_FORMAT, LOG_LEVEL, PG_GLOBALS, RETENTION_HOLD_BELOW, RETENTION_MAX_DAYS,
-    RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
+    BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL, BACKUP_LOCK,
+    BACKUP_MIN_SIZE, BACKUP_MODE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START, BACKUP_SCHEDULE,
+    BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT, COMPRESSION_THREADS, DBSTASH_JOB, DBSTASH_STATE_DIR,
+    DRY_RUN, DUMP_EXTRA_ARGS, Group, INITIAL_DELAY, Kind, LOG_FORMAT, LOG_LEVEL, PG_GLOBALS,
+    RETENTION_HOLD_BELOW, RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting,
+    TZ,
 };
 use super::{
     LogFormat, LogSettings, Place, Settings, connection, parse, remote, secrets, shown, table,
@@ -53,6 +55,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let id = reader.value(&DBSTASH_JOB, |text| text.parse::<JobId>().map_err(|e| e.to_string()));
     let switch = |reader: &mut Reader<'_>, setting| reader.value(setting, parse::boolean);
     let native_compression = switch(reader, &BACKUP_COMPRESS).unwrap_or_default();
+    let compression = compression(reader, machine);
     let globals = globals(reader);
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
@@ -78,6 +81,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         databases: connected.databases,
         exclude: connected.exclude,
         native_compression,
+        compression,
         globals,
         extra_args,
         naming,
@@ -156,6 +160,27 @@ fn names(environment: &Environment, complaints: &mut Complaints) {
             complaints.warn(format!("{name} is unknown and has no effect{hint}"));
         }
     }
+}
+
+/// More threads than this help no dump tool we know.
+const MOST_THREADS: usize = 4;
+
+fn compression(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<Compression> {
+    let method = reader.value(&BACKUP_COMPRESSION, |text| match text.trim() {
+        none if none.eq_ignore_ascii_case("none") => Ok(None),
+        method => method.parse::<Method>().map(Some).map_err(|e| e.to_string()),
+    });
+    let threads = reader.value(&COMPRESSION_THREADS, |text| match parse::count(text) {
+        Ok(threads @ 1..=64) => Ok(threads),
+        _ => Err("accepted are whole numbers from 1 to 64".to_owned()),
+    });
+    let method = method.flatten();
+    if threads.is_some() && !matches!(method, Some(Method::Zstd(_))) {
+        let idle = "COMPRESSION_THREADS has no effect without BACKUP_COMPRESSION=zstd";
+        reader.complaints.warn(idle.to_owned());
+    }
+    let threads = threads.unwrap_or_else(|| machine.cores().min(MOST_THREADS));
+    method.map(|method| method.with_threads(u32::try_from(threads).unwrap_or(1)))
 }
 
 fn globals(reader: &mut Reader<'_>) -> Globals {

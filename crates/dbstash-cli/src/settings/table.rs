@@ -167,6 +167,10 @@ settings! {
     BACKUP_EXTENSION: Backup, Text("EXT"), Computed("by engine and format"), Open;
     /// Let the dump tool compress (pg: the custom format; none for sqlite).
     BACKUP_COMPRESS: Backup, Bool, Is("false"), Open;
+    /// Compress the object as it streams; `.zst` or `.gz` is appended to its name.
+    BACKUP_COMPRESSION: Backup, Text("none|zstd[:1-19]|gzip[:1-9]"), Is("none"), Open;
+    /// How many threads zstd takes.
+    COMPRESSION_THREADS: Backup, Count, Computed("all cores, at most 4"), Open;
     /// Arguments for the dump tool. Format and compression flags among them replace ours.
     DUMP_EXTRA_ARGS: Backup, Words, Unset, Open;
     /// Back up at the start, too, and then on schedule.

@@ -37,6 +37,10 @@ impl Machine for Files {
     fn host_name(&self) -> String {
         "box".to_owned()
     }
+
+    fn cores(&self) -> usize {
+        8
+    }
 }
 
 /// Settings under test: the environment, flags and files of one case.

@@ -11,6 +11,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is a library")]
 
 mod bad_input;
+mod compression;
 mod engines;
 mod failures;
 mod interrupted;

@@ -1,7 +1,7 @@
 //! What is stored beside a dump, as far as it can be had.
 
 use super::Run;
-use super::draft::{Draft, companion_name};
+use super::draft::Draft;
 use crate::artifact::Artifact;
 use crate::engine::{Companion, Stream};
 use crate::error::RunError;
@@ -18,7 +18,7 @@ impl Run<'_> {
         guard: &Guard<'_>,
         run_dir: &RunDir,
     ) -> Result<(), Failure> {
-        let Some(name) = companion_name(&draft.base, &companion) else { return Ok(()) };
+        let Some(name) = self.companion_name(&draft.base, &companion) else { return Ok(()) };
         let (what, required) = (companion.what, companion.required);
         let mut refused = None;
         for way in companion.ways {
@@ -58,9 +58,9 @@ impl Run<'_> {
         };
         let (dump, mut upload) = guard.watch(&Progress::default(), opening).await?;
         let mut artifact = Artifact::new(dump, way.check, 1);
-        let stored = store(&mut artifact, upload.as_mut(), guard).await?;
+        let stored = store(&mut artifact, self.job.compression, upload.as_mut(), guard).await?;
         draft.uploads.push(upload);
-        draft.add(name, &way.format, stored);
+        draft.add(name, way.format, stored);
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Notes an object that is whole on the remote.
-    pub(super) fn add(&mut self, object: &str, format: &Format, stored: Stored) {
+    pub(super) fn add(&mut self, object: &str, format: Format, stored: Stored) {
         let file = object.rsplit('/').next().unwrap_or(object);
         self.stored.push(manifest::Object {
             name: file.to_owned(),
@@ -35,7 +35,7 @@ impl Draft {
             bytes: stored.bytes,
             raw_bytes: stored.proof.raw_bytes(),
             sha256: stored.sha256,
-            encodings: Vec::new(),
+            encodings: stored.compression.iter().map(|c| c.name().to_owned()).collect(),
             passed: stored.proof.passed().clone(),
         });
     }
@@ -58,15 +58,14 @@ impl Run<'_> {
         let remote = self.cx.remote;
         let atomic = remote.probe().await?.atomic;
         let last = async { if atomic { self.last_size().await } else { None } };
-        let naming = self.job.naming.extension.as_deref();
-        let extension = naming.unwrap_or(plan.dump.format.extension);
-        let (name, expected) = tokio::join!(self.free_name(extension), last);
+        let extension = self.job.dump_extension(&plan.dump.format);
+        let (name, expected) = tokio::join!(self.free_name(&extension), last);
         let (object, claim) = name?;
         let base =
-            object.strip_suffix(extension).map_or(&*object, |base| base.trim_end_matches('.'));
+            object.strip_suffix(&extension).map_or(&*object, |base| base.trim_end_matches('.'));
         let temporary = self.temporary(&object);
         let manifest = manifest::name_for(&object);
-        let companions = plan.companions.iter().filter_map(|c| companion_name(base, c));
+        let companions = plan.companions.iter().filter_map(|c| self.companion_name(base, c));
         let objects: Vec<_> = std::iter::once(object.clone()).chain(companions).collect();
         let every = objects.iter().chain(std::iter::once(&manifest));
         run_dir.write_journal(&Journal {
@@ -117,14 +116,14 @@ impl Run<'_> {
         catalog.backups.iter().map(|b| &b.manifest).find(|m| ours(m)).map(Manifest::bytes)
     }
 
+    /// The name of a companion of the dump with this name.
+    pub(super) fn companion_name(&self, base: &str, companion: &Companion) -> Option<String> {
+        let way = companion.ways.first()?;
+        Some(format!("{base}.{}", self.job.extension(&way.format)))
+    }
+
     /// Where an object of this run is written until it is whole.
     pub(super) fn temporary(&self, object: &str) -> String {
         temporary(object, &self.id.id)
     }
-}
-
-/// The name of a companion of the dump with this name.
-pub(super) fn companion_name(base: &str, companion: &Companion) -> Option<String> {
-    let way = companion.ways.first()?;
-    Some(format!("{base}.{}", way.format.extension))
 }

@@ -42,7 +42,7 @@ impl Run<'_> {
         let work = async {
             let mut upload = guard.watch(&Progress::default(), opening).await?;
             let mut artifact = Artifact::of_bytes(bytes);
-            store(&mut artifact, upload.as_mut(), guard).await
+            store(&mut artifact, None, upload.as_mut(), guard).await
         };
         work.await.map(drop).map_err(|Failure { cause, left }| match cause {
             RunError::Interrupted => Failure { cause, left },

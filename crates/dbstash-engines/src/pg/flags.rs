@@ -15,6 +15,8 @@ pub(super) enum Compression {
     Gzip,
     Zstd,
     Lz4,
+    /// Not at all.
+    None,
 }
 
 /// The words that matter to us.
@@ -135,7 +137,7 @@ impl Flags {
             "compress" => {
                 let method = value.split(':').next().unwrap_or_default();
                 self.compression = match method {
-                    "none" | "0" => None,
+                    "none" | "0" => Some(Compression::None),
                     "zstd" => Some(Compression::Zstd),
                     "lz4" => Some(Compression::Lz4),
                     _ => Some(Compression::Gzip),
@@ -204,9 +206,9 @@ mod tests {
             (&["-Z", "5"], Some(Compression::Gzip)),
             (&["--compress=zstd:9"], Some(Compression::Zstd)),
             (&["--compress", "lz4"], Some(Compression::Lz4)),
-            (&["-Z0"], None),
-            (&["--compress=none"], None),
-            (&["-Z9", "-Z0"], None),
+            (&["-Z0"], Some(Compression::None)),
+            (&["--compress=none"], Some(Compression::None)),
+            (&["-Z9", "-Z0"], Some(Compression::None)),
         ] {
             assert_eq!(read(words).compression, compression, "{words:?}");
         }

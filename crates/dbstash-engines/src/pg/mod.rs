@@ -145,36 +145,42 @@ fn globals(server: &Server, database: &str) -> Result<Vec<Stream>, PlanError> {
         args.extend(more.iter().map(|&word| word.to_owned()));
         Ok(Stream {
             invocation: client("pg_dumpall", server, None, args)?,
-            format: Format { name: "plain", extension: "globals.sql" },
+            format: Format { extension: "globals.sql", ..PLAIN },
             check: Box::new(footer::Footer::new("database cluster")) as Box<dyn Check>,
         })
     });
     ways.into_iter().collect()
 }
 
-const PLAIN: Format = Format { name: "plain", extension: "sql" };
+const PLAIN: Format = Format { name: "plain", extension: "sql", compressed: false };
 
 /// What will come out, and what can tell that it is whole.
 fn format(flags: &Flags) -> (Format, Box<dyn Check>) {
     match (flags.output.unwrap_or(Output::Plain), flags.compression) {
-        (Output::Custom, _) => {
-            (Format { name: "custom", extension: "dump" }, Box::new(custom::Custom::default()))
+        (Output::Custom, compression) => {
+            let compressed = compression != Some(Compression::None);
+            let format = Format { name: "custom", extension: "dump", compressed };
+            (format, Box::new(custom::Custom::default()))
         }
-        (Output::Tar, _) => (Format { name: "tar", extension: "tar" }, Box::new(Tar::default())),
+        (Output::Tar, _) => {
+            let format = Format { name: "tar", extension: "tar", compressed: false };
+            (format, Box::new(Tar::default()))
+        }
         (Output::Directory, _) => {
             // It writes no stream at all; the run will fail on its empty output.
             (PLAIN, Box::new(footer::Footer::new("database")))
         }
-        (Output::Plain, Some(compression)) => {
-            let extension = match compression {
-                Compression::Gzip => "sql.gz",
-                Compression::Zstd => "sql.zst",
-                Compression::Lz4 => "sql.lz4",
-            };
-            (Format { name: "plain", extension }, Box::new(footer::Compressed))
-        }
-        (Output::Plain, None) => (PLAIN, Box::new(footer::Footer::new("database"))),
+        (Output::Plain, compression) => match compression.unwrap_or(Compression::None) {
+            Compression::None => (PLAIN, Box::new(footer::Footer::new("database"))),
+            Compression::Gzip => compressed("sql.gz"),
+            Compression::Zstd => compressed("sql.zst"),
+            Compression::Lz4 => compressed("sql.lz4"),
+        },
     }
+}
+
+fn compressed(extension: &'static str) -> (Format, Box<dyn Check>) {
+    (Format { extension, compressed: true, ..PLAIN }, Box::new(footer::Compressed))
 }
 
 /// Secret parameters that no variable can carry, in the file that libpq reads them from.

@@ -43,6 +43,8 @@ fn every_mistake_at_once() {
         ("BACKUP_LOCK", "maybe".to_owned()),
         ("BACKUP_NAME_TEMPLATE", "{dbname}".to_owned()),
         ("BACKUP_MODE", "tar".to_owned()),
+        ("BACKUP_COMPRESSION", "zstd:20".to_owned()),
+        ("COMPRESSION_THREADS", "0".to_owned()),
         ("DUMP_EXTRA_ARGS", "'open".to_owned()),
         ("TZ", "Europe/Berln".to_owned()),
         ("RETENTION_MAX_FILES", "-1".to_owned()),

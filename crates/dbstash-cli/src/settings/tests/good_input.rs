@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use chrono::TimeDelta;
+use dbstash_core::compression::Compression;
 use dbstash_core::job::{Databases, EngineKey, Source};
 use dbstash_core::schedule::Schedule;
 use dbstash_core::secret::ExposeSecret as _;
@@ -215,4 +216,21 @@ fn looking_at_a_remote_needs_no_database() {
         panic!("a bad zone was accepted")
     };
     assert!(bad.to_string().starts_with("TZ=Mars: "), "{bad}");
+}
+
+#[test]
+fn compression_in_the_stream() {
+    let compression = |env: &[(&str, &str)]| good().envs(env).settings().job.compression;
+    assert_eq!(compression(&[]), None);
+    assert_eq!(compression(&[("BACKUP_COMPRESSION", "None")]), None);
+    let zstd = |level, threads| Some(Compression::Zstd { level, threads });
+    assert_eq!(compression(&[("BACKUP_COMPRESSION", "zstd")]), zstd(3, 4));
+    let two = [("BACKUP_COMPRESSION", "zstd:19"), ("COMPRESSION_THREADS", "2")];
+    assert_eq!(compression(&two), zstd(19, 2));
+    let gzip = Some(Compression::Gzip { level: 1 });
+    assert_eq!(compression(&[("BACKUP_COMPRESSION", "gzip:1")]), gzip);
+    for method in ["none", "gzip"] {
+        let case = good().env("BACKUP_COMPRESSION", method).env("COMPRESSION_THREADS", "2");
+        assert!(case.settings().warnings[0].contains("COMPRESSION_THREADS has no effect"));
+    }
 }

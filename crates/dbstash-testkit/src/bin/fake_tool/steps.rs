@@ -22,6 +22,7 @@ pub(crate) fn take(step: &str, args: &[String]) {
         "out" => put(&mut io::stdout(), format!("{rest}\n").as_bytes()),
         "err" => put(&mut io::stderr(), format!("{rest}\n").as_bytes()),
         "out-bytes" => lines(&mut io::stdout(), size(rest)),
+        "out-random" => noise(&mut io::stdout(), size(rest)),
         "flood-err" => lines(&mut io::stderr(), size(rest)),
         "pg-head" => put(&mut io::stdout(), PG_HEAD),
         "pg-footer" => put(&mut io::stdout(), PG_FOOTER),
@@ -88,6 +89,15 @@ fn lines(to: &mut impl Write, mut left: u64) {
         let count = usize::try_from(left).map_or(block.len(), |left| left.min(block.len()));
         put(to, &block[..count]);
         left -= count as u64;
+    }
+}
+
+/// Bytes that no compression makes fewer.
+fn noise(to: &mut impl Write, left: u64) {
+    let random = fs::File::open("/dev/urandom").unwrap();
+    match io::copy(&mut random.take(left), to) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(141),
+        done => drop(done.unwrap()),
     }
 }
 

@@ -20,10 +20,17 @@ pub struct Invocation {
 }
 
 /// An argument.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Arg {
     /// Shown to everyone on the machine.
     Plain(String),
+    /// The path of a private file (0600, gone after the run) that holds `content`, after the words `before`.
+    File {
+        /// An option that takes a path: `--defaults-file=`.
+        before: String,
+        /// Secret.
+        content: SecretString,
+    },
 }
 
 /// A variable of the child.
@@ -72,8 +79,11 @@ impl fmt::Display for Invocation {
             }
         }
         f.write_str(&quoted(&self.program))?;
-        for Arg::Plain(arg) in &self.args {
-            write!(f, " {}", quoted(arg))?;
+        for arg in &self.args {
+            match arg {
+                Arg::Plain(arg) => write!(f, " {}", quoted(arg))?,
+                Arg::File { before, .. } => write!(f, " {before}<private file>")?,
+            }
         }
         Ok(())
     }
@@ -100,7 +110,10 @@ mod tests {
             inv.to_string(),
             r"PGPASSWORD=*** pg_dump '--dbname=host='\''a b'\''' 'it'\''s'"
         );
-        assert!(!format!("{inv:?}").contains("hunter22"));
+        let file = Arg::File { before: "--defaults-file=".into(), content: "hunter23".into() };
+        inv.args.push(file);
+        assert!(inv.to_string().ends_with(" --defaults-file=<private file>"));
+        assert!(!format!("{inv:?}{inv}").contains("hunter2"));
     }
 
     #[test]

@@ -115,18 +115,24 @@ impl fmt::Display for JobId {
 pub enum EngineKey {
     /// `PostgreSQL`.
     Pg,
+    /// MySQL.
+    Mysql,
+    /// MariaDB.
+    Mariadb,
     /// `SQLite`.
     Sqlite,
 }
 
 impl EngineKey {
     /// Every engine, in the order of the documentation.
-    pub const ALL: [Self; 2] = [Self::Pg, Self::Sqlite];
+    pub const ALL: [Self; 4] = [Self::Pg, Self::Mysql, Self::Mariadb, Self::Sqlite];
 
     /// The short name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pg => "pg",
+            Self::Mysql => "mysql",
+            Self::Mariadb => "mariadb",
             Self::Sqlite => "sqlite",
         }
     }

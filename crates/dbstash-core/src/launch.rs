@@ -9,7 +9,7 @@ use tokio::process::ChildStdout;
 use crate::artifact::{ProduceError, Producer};
 use crate::invocation::{Arg, Invocation, Var};
 use crate::process::{self, LaunchError, Running, Spawn};
-use crate::secret::ExposeSecret as _;
+use crate::secret::{ExposeSecret as _, SecretString};
 use crate::state::RunDir;
 
 /// How long output may stay silent and open once the tool that made it is gone.
@@ -43,24 +43,29 @@ impl Launcher for Local {
         invocation: &Invocation,
         run: &RunDir,
     ) -> Result<Box<dyn Producer>, LaunchError> {
+        let private = |content: &SecretString| {
+            let path = run.private_file(content.expose_secret()).map_err(|e| {
+                let program = invocation.program.clone();
+                LaunchError::Other { program, source: std::io::Error::other(e) }
+            })?;
+            Ok::<_, LaunchError>(path.to_string_lossy().into_owned())
+        };
         let inherited = self.environment.iter().filter(|(name, _)| invocation.inherits(name));
         let mut env: Vec<_> = inherited.cloned().collect();
         for (name, var) in &invocation.env {
             let value = match var {
                 Var::Plain(value) => value.clone(),
                 Var::Secret(secret) => secret.expose_secret().to_owned(),
-                Var::File(content) => {
-                    let program = invocation.program.clone();
-                    let path = run.private_file(content.expose_secret()).map_err(|e| {
-                        LaunchError::Other { program, source: std::io::Error::other(e) }
-                    })?;
-                    path.to_string_lossy().into_owned()
-                }
+                Var::File(content) => private(content)?,
             };
             env.retain(|(known, _)| known != name);
             env.push((name.clone(), value));
         }
-        let args = invocation.args.iter().map(|Arg::Plain(arg)| arg.clone()).collect();
+        let args = invocation.args.iter().map(|arg| match arg {
+            Arg::Plain(arg) => Ok(arg.clone()),
+            Arg::File { before, content } => Ok(format!("{before}{}", private(content)?)),
+        });
+        let args = args.collect::<Result<_, LaunchError>>()?;
         let mut running =
             process::spawn(&Spawn { program: invocation.program.clone(), args, env, feed: false })?;
         let stdout = running.stdout.take();

@@ -22,9 +22,11 @@ pub struct Connection {
 pub struct UriError(pub String);
 
 /// The schemes, and what they stand for.
-pub const SCHEMES: [(&str, EngineKey); 4] = [
+pub const SCHEMES: [(&str, EngineKey); 6] = [
     ("postgresql", EngineKey::Pg),
     ("postgres", EngineKey::Pg),
+    ("mysql", EngineKey::Mysql),
+    ("mariadb", EngineKey::Mariadb),
     ("sqlite", EngineKey::Sqlite),
     ("file", EngineKey::Sqlite),
 ];
@@ -37,6 +39,7 @@ const SECRET_PARAMS: [&str; 4] =
 pub fn default_port(engine: EngineKey) -> u16 {
     match engine {
         EngineKey::Pg => 5432,
+        EngineKey::Mysql | EngineKey::Mariadb => 3306,
         EngineKey::Sqlite => 0,
     }
 }
@@ -52,8 +55,8 @@ pub fn parse_uri(uri: &str) -> Result<Connection, UriError> {
     }
     let engine = SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
     match engine {
-        Some((_, EngineKey::Pg)) => pg(rest),
         Some((_, EngineKey::Sqlite)) => sqlite(scheme, rest),
+        Some((_, engine)) => server(*engine, rest),
         // What is not followed by slashes may be no scheme but a user's name.
         None if !rest.starts_with("//") && scheme != "jdbc" => {
             Err(fail(format!("it does not start with a scheme; known are {}", known())))
@@ -73,6 +76,8 @@ fn meant(scheme: &str, rest: &str) -> String {
     let scheme = match word.get(..2) {
         Some("po" | "pg" | "ps") => "postgresql://",
         Some("sq") => "sqlite://",
+        Some("my") => "mysql://",
+        Some("ma") => "mariadb://",
         _ => return String::new(),
     };
     format!("; did you mean {scheme}?")
@@ -87,7 +92,7 @@ fn known() -> String {
 }
 
 /// `//user:password@host:port,host:port/database?key=value&...`, as libpq reads it.
-fn pg(rest: &str) -> Result<Connection, UriError> {
+fn server(engine: EngineKey, rest: &str) -> Result<Connection, UriError> {
     let rest = rest.strip_prefix("//").ok_or_else(|| fail("'//' has to follow the scheme"))?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
@@ -129,7 +134,9 @@ fn pg(rest: &str) -> Result<Connection, UriError> {
             "host" => names = Some(value.split(',').map(str::to_owned).collect()),
             "port" => ports = Some(value),
             // As libpq has it, for the sake of JDBC's URIs.
-            "ssl" if value == "true" => server.params.push(("sslmode".into(), "require".into())),
+            "ssl" if value == "true" && engine == EngineKey::Pg => {
+                server.params.push(("sslmode".into(), "require".into()))
+            }
             key if SECRET_PARAMS.contains(&key) => {
                 server.secret_params.push((key.to_owned(), value.into()));
             }
@@ -145,7 +152,7 @@ fn pg(rest: &str) -> Result<Connection, UriError> {
     };
     let names = names.unwrap_or_else(|| server.hosts.into_iter().map(|host| host.name).collect());
     server.hosts = paired(names, ports)?;
-    Ok(Connection { engine: EngineKey::Pg, source: Source::Server(server), database })
+    Ok(Connection { engine, source: Source::Server(server), database })
 }
 
 /// As libpq has it: one port for all hosts, or one for each.

@@ -2,6 +2,7 @@
 
 pub mod conn;
 mod ends;
+mod mysql;
 mod pg;
 mod sqlite;
 mod tar;
@@ -13,6 +14,8 @@ use dbstash_core::job::EngineKey;
 pub fn engine(key: EngineKey) -> &'static dyn Engine {
     match key {
         EngineKey::Pg => &pg::Pg,
+        EngineKey::Mysql => &mysql::Dialect::Mysql,
+        EngineKey::Mariadb => &mysql::Dialect::Mariadb,
         EngineKey::Sqlite => &sqlite::Sqlite,
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod bins;
 pub mod fake;
+pub mod mysql;
 pub mod pg;
 pub mod procs;
 pub mod product;
@@ -23,6 +24,7 @@ pub mod sqlite;
 pub mod tools;
 
 pub use fake::FakeTools;
+pub use mysql::MysqlServer;
 pub use pg::PgServer;
 pub use product::{Dbstash, Finished, Running};
 pub use remote::{RemoteKind, TestRemote};

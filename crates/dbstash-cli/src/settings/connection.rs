@@ -40,7 +40,7 @@ pub(super) fn connect(reader: &mut Reader<'_>) -> Option<Connected> {
     } else {
         let way_out = match chosen {
             Some(EngineKey::Sqlite) => "set DB_PATH or DB_URI",
-            Some(EngineKey::Pg) => "set DB_URI, or DB_HOST and DB_NAME",
+            Some(_) => "set DB_URI, or DB_HOST and DB_NAME",
             None => "set DB_URI, or DBSTASH_ENGINE with DB_HOST and DB_NAME, or DB_PATH for sqlite",
         };
         reader.complaints.mistake(format!("no connection: {way_out}"));
@@ -71,7 +71,7 @@ fn engine(text: &str) -> Result<EngineKey, String> {
     let Kind::OneOf(words) = DBSTASH_ENGINE.kind else {
         return Err(String::new());
     };
-    if ["mongo", "mysql", "mariadb", "redis"].contains(&text) {
+    if ["mongo", "redis"].contains(&text) {
         return Err(format!(
             "this engine is not available in this version yet; accepted are {}",
             words.join(", ")
@@ -106,6 +106,10 @@ fn from_uri(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connec
         reader.complaints.note(format!("DB_URI is set, so ignored: {}", names.join(", ")));
     }
     match chosen {
+        // The two families share a scheme.
+        Some(key @ EngineKey::Mariadb) if connection.engine == EngineKey::Mysql => {
+            Some(Connection { engine: key, ..connection })
+        }
         Some(key) if key != connection.engine => {
             let scheme = connection.engine;
             let disagree =
@@ -144,14 +148,14 @@ fn from_parts(
     wrong_engine: bool,
 ) -> Option<Connection> {
     match chosen {
-        Some(EngineKey::Pg) => {}
         Some(EngineKey::Sqlite) => {
             reader.mistake(&DBSTASH_ENGINE, "sqlite has no host; set DB_PATH in place of DB_HOST");
         }
+        Some(_) => {}
         None if wrong_engine => {}
         None => reader.complaints.mistake(
             "DBSTASH_ENGINE is not set: DB_HOST does not say which database system it is; \
-             accepted are pg, sqlite"
+             accepted are pg, mysql, mariadb"
                 .to_owned(),
         ),
     }
@@ -174,11 +178,8 @@ fn from_parts(
         password: reader.given(&DB_PASSWORD).map(SecretString::from),
         ..Server::default()
     };
-    (chosen == Some(EngineKey::Pg)).then_some(Connection {
-        engine: EngineKey::Pg,
-        database: None,
-        source: Source::Server(server),
-    })
+    let engine = chosen.filter(|key| *key != EngineKey::Sqlite)?;
+    Some(Connection { engine, database: None, source: Source::Server(server) })
 }
 
 fn host(text: &str) -> Result<String, &'static str> {

@@ -1,0 +1,92 @@
+//! What the clients' complaints mean, and the way out.
+
+use super::Dialect;
+
+/// One sentence for a known complaint.
+pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
+    let has = |text: &str| stderr.contains(text);
+    let quoted = |after: &str| {
+        let rest = &stderr[stderr.find(after)? + after.len()..];
+        rest.split('\'').nth(1).map(str::to_owned)
+    };
+    let (name, tool) = (dialect.name(), dialect.dump_tool());
+    if has("caching_sha2_password") || has("unknown variable 'set-gtid-purged") {
+        return Some(format!(
+            "{tool} on PATH is not {name}'s, or too old for this server: install the client of the server's family"
+        ));
+    }
+    if has("Access denied for user") && has("1045") {
+        return Some(
+            "the server refuses the user or its password: check DB_URI, or DB_USER and DB_PASSWORD"
+                .into(),
+        );
+    }
+    if has("PROCESS privilege") {
+        return Some("the user lacks a privilege: GRANT PROCESS ON *.* TO it".into());
+    }
+    if has("Unknown database") {
+        let database = quoted("Unknown database").unwrap_or_default();
+        return Some(format!("the server has no database '{database}': check DB_URI or DB_NAME"));
+    }
+    if has("(1044)")
+        || has("(1142)")
+        || has("(1143)")
+        || has("(1227)")
+        || has("(1370)")
+        || has("insufficient privileges")
+        || has("insufficent privileges")
+    {
+        return Some(
+            "the user may not read everything: GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES on the database to \
+             it, and SHOW_ROUTINE, or SELECT on mysql.proc for MariaDB"
+                .into(),
+        );
+    }
+    if has("(1356)") {
+        return Some(
+            "a view refers to what is not there any more, or its definer may not see it: drop it, or leave it out with \
+             --ignore-table=db.view in DUMP_EXTRA_ARGS"
+                .into(),
+        );
+    }
+    if has("Unknown MySQL server host") || has("Unknown server host") || has("(2005)") {
+        return Some("the server's host name cannot be resolved: check DB_URI or DB_HOST".into());
+    }
+    if has("(2002)") || has("(2003)") || has("Can't connect to") {
+        return Some(
+            "nothing answers at the server's address: check host and port, and that it runs".into(),
+        );
+    }
+    if has("(2026)") || has("SSL is required") || has("TLS/SSL error") {
+        return Some("the TLS connection to the server failed: check ssl-mode, ssl-ca and the server's certificate".into());
+    }
+    if has("Lost connection to") || has("server has gone away") || has("(2013)") || has("(2006)") {
+        return Some("the server went away in the middle of the dump".into());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_complaints() {
+        for (stderr, told) in [
+            (
+                "mariadb-dump: Got error: 1045: \"Access denied for user 'u'@'localhost'\" when trying to connect",
+                "password",
+            ),
+            (
+                "mariadb-dump: Got error: 1049: \"Unknown database 'nonesuch'\" when selecting the database",
+                "'nonesuch'",
+            ),
+            ("mysqldump: unknown variable 'set-gtid-purged=OFF'", "not MySQL's"),
+            ("mysqldump: Got error: 2003: \"Can't connect to server on 'x'\"", "nothing answers"),
+        ] {
+            let sentence = explain(Dialect::Mysql, stderr).unwrap_or_else(|| panic!("{stderr}"));
+            assert!(sentence.contains(told), "{sentence}");
+        }
+        assert_eq!(explain(Dialect::Mysql, "something new"), None);
+    }
+}

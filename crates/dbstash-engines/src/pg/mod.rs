@@ -171,7 +171,7 @@ fn format(flags: &Flags) -> (Format, Box<dyn Check>) {
                 Compression::Zstd => "sql.zst",
                 Compression::Lz4 => "sql.lz4",
             };
-            (Format { name: "plain", extension }, Box::new(footer::Compressed))
+            (Format { name: "plain", extension }, Box::new(footer::Compressed::new(compression)))
         }
         (Output::Plain, None) => (PLAIN, Box::new(footer::Footer::new("database"))),
     }

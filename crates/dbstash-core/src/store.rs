@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifact::{Artifact, Complete};
-use crate::error::RunError;
+use crate::error::{RunError, Side};
 use crate::remote::Upload;
 
 /// Big reads: a stream costs its wake-ups, not its copies.
@@ -51,6 +51,7 @@ pub async fn store(
     let work = async {
         let (bytes, sha256) = pump(artifact, upload, &progress).await?;
         let proof = artifact.finish().await?;
+        progress.enter(Phase::Ending);
         upload.commit(&proof).await?;
         Ok(Stored { bytes, sha256, proof })
     };
@@ -58,8 +59,9 @@ pub async fn store(
         Ok(stored) => Ok(stored),
         Err(cause) => {
             let grace = cause.grace();
-            let ((), undone) = tokio::join!(artifact.stop(grace), upload.abort(grace));
-            Err(Failure { cause, left: undone.err().map(RunError::Upload) })
+            let (said, undone) = tokio::join!(artifact.stop(grace), upload.abort(grace));
+            let left = undone.err().map(RunError::Upload);
+            Err(Failure { cause: cause.with_last_words(said), left })
         }
     }
 }
@@ -88,7 +90,7 @@ async fn pump(
         bytes += n as u64;
         progress.enter(Phase::Reading);
     }
-    progress.enter(Phase::Ending);
+    progress.enter(Phase::Closed);
     Ok((bytes, base16ct::lower::encode_string(&hash.finalize())))
 }
 
@@ -114,8 +116,10 @@ impl Guard<'_> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(RunError::Interrupted),
-            limit = self.expired() => Err(RunError::TimedOut(limit)),
-            (side, limit) = self.stalled(progress) => Err(RunError::Stalled { side, limit }),
+            limit = self.expired() => Err(RunError::TimedOut { limit, stderr: String::new() }),
+            (side, limit) = self.stalled(progress) => {
+                Err(RunError::Stalled { side, limit, stderr: String::new() })
+            }
             done = work => done,
         }
     }
@@ -130,7 +134,7 @@ impl Guard<'_> {
         }
     }
 
-    async fn stalled(&self, progress: &Progress) -> (&'static str, Duration) {
+    async fn stalled(&self, progress: &Progress) -> (Side, Duration) {
         let Some(limit) = self.stall else {
             return std::future::pending().await;
         };
@@ -142,9 +146,10 @@ impl Guard<'_> {
                 continue;
             }
             let what = match phase {
-                Phase::Reading => return ("the dump tool", limit),
-                Phase::Writing => return ("the upload", limit),
+                Phase::Reading => return (Side::Dump, limit),
+                Phase::Writing => return (Side::Upload, limit),
                 Phase::Starting => "the dump has not produced its first byte",
+                Phase::Closed => "the dump tool has closed its output and has not ended",
                 Phase::Ending => "the dump is whole, and the remote has not confirmed it",
             };
             if told != Some(phase) {
@@ -164,6 +169,7 @@ enum Phase {
     Starting,
     Reading,
     Writing,
+    Closed,
     Ending,
 }
 

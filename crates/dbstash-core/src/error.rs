@@ -101,8 +101,9 @@ impl RunError {
     pub fn stderr(&self) -> &str {
         match self {
             Self::Dump(error) | Self::Databases(error) => error.stderr(),
-            Self::Upload(RemoteError { stderr, .. }) => stderr,
-            Self::Stalled { stderr, .. } | Self::TimedOut { stderr, .. } => stderr,
+            Self::Upload(RemoteError { stderr, .. })
+            | Self::Stalled { stderr, .. }
+            | Self::TimedOut { stderr, .. } => stderr,
             Self::Manifest(cause) => cause.stderr(),
             Self::Plan(_) | Self::State(_) | Self::Interrupted => "",
         }

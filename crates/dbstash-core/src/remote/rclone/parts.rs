@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::Rclone;
 use super::command::call;
-use super::{QUICK, Rclone};
+use super::upload::CLEANUP;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -22,7 +23,7 @@ impl Rclone {
     pub(super) async fn give_up_parts(&self, name: &str) {
         let Some(path) = self.at_bottom(name).await else { return };
         let list = ["backend", "list-multipart-uploads", path.as_str()];
-        let Ok(answer) = call(&self.settings, &list, b"", QUICK).await else { return };
+        let Ok(answer) = call(&self.settings, &list, b"", CLEANUP).await else { return };
         let buckets =
             serde_json::from_slice::<HashMap<String, Option<Vec<Pending>>>>(&answer.stdout);
         let keys: Vec<_> =
@@ -30,7 +31,7 @@ impl Rclone {
         // What is told, and given up, is whatever begins with the name: none of somebody else's may be among it.
         if !keys.is_empty() && keys.iter().all(|pending| path.ends_with(&pending.key)) {
             let clean = ["backend", "cleanup", path.as_str(), "--option", "max-age=0"];
-            let _ = call(&self.settings, &clean, b"", QUICK).await;
+            let _ = call(&self.settings, &clean, b"", CLEANUP).await;
         }
     }
 
@@ -39,12 +40,14 @@ impl Rclone {
         let storage = self.probed.get()?.storage.as_ref().filter(|storage| storage.kind == "s3")?;
         let mut path = self.path(name);
         for wrapper in &storage.wrappers {
-            let mut inner = path.strip_prefix(&wrapper.name)?.to_owned();
-            if wrapper.kind == "crypt" {
-                let encode = ["backend", "encode", &wrapper.name, &inner];
-                let answer = call(&self.settings, &encode, b"", QUICK).await.ok()?;
-                inner = String::from_utf8(answer.stdout).ok()?.trim_end().to_owned();
-            }
+            let inside = path.strip_prefix(&wrapper.name)?;
+            let inner = if wrapper.kind == "crypt" {
+                let encode = ["backend", "encode", &wrapper.name, inside];
+                let answer = call(&self.settings, &encode, b"", CLEANUP).await.ok()?;
+                String::from_utf8(answer.stdout).ok()?.trim_end().to_owned()
+            } else {
+                inside.to_owned()
+            };
             path = if wrapper.of.ends_with([':', '/']) {
                 format!("{}{inner}", wrapper.of)
             } else {

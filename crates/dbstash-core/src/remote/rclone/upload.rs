@@ -16,7 +16,7 @@ const MIB: u64 = 1024 * 1024;
 /// The S3 part limit of the common providers.
 const PARTS: u64 = 10_000;
 /// How long one clean-up call may take.
-const CLEANUP: Duration = Duration::from_secs(15);
+pub(super) const CLEANUP: Duration = Duration::from_secs(15);
 
 pub(super) struct RcloneUpload {
     remote: Rclone,

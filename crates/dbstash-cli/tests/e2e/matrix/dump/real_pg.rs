@@ -3,7 +3,7 @@
 //! A dump is held in its middle by a row that waits: a policy of the table asks for an advisory lock. That is what
 //! `--enable-row-security` is for. `statement_timeout` cannot end a dump: pg_dump switches it off.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use dbstash_testkit::{Dbstash, PgServer, Running, Scratch, Signal};
@@ -84,7 +84,7 @@ fn database(server: &PgServer, name: &str, at_the_last_row: &str) {
 
 fn client(server: &PgServer, database: &str) -> Command {
     let mut psql = server.client("psql");
-    psql.args(["-X", "-q", "-A", "-t", "-d", database]);
+    psql.args(["-X", "-q", "-A", "-t", "-d", database]).stderr(Stdio::null());
     psql
 }
 

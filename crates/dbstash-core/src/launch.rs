@@ -78,6 +78,26 @@ impl Dump {
     fn read_error(&self, source: std::io::Error) -> ProduceError {
         ProduceError::Read { program: self.running.program().to_owned(), source }
     }
+
+    /// What is wrong when the tool is gone and its output goes on: first of all a bad end of its own.
+    async fn held_open(&mut self) -> ProduceError {
+        match self.ended().await {
+            Ok((program, stderr)) => ProduceError::HeldOpen { program, stderr },
+            Err(error) => error,
+        }
+    }
+
+    /// The name and the last words of a tool that ends well.
+    async fn ended(&mut self) -> Result<(String, String), ProduceError> {
+        let exit = self.running.wait().await.map_err(|e| self.read_error(e))?;
+        let program = self.running.program().to_owned();
+        let stderr = self.running.last_words().await;
+        if exit.success() {
+            Ok((program, stderr))
+        } else {
+            Err(ProduceError::Exit { program, exit: exit.to_string(), stderr })
+        }
+    }
 }
 
 #[async_trait]
@@ -92,7 +112,7 @@ impl Producer for Dump {
             // Gone, yet its output is open: what is left in the pipe comes at once, or not at all.
             _ = self.running.wait() => match tokio::time::timeout(HELD_OPEN, stdout.read(buf)).await {
                 Ok(n) => n,
-                Err(_) => return Err(ProduceError::HeldOpen(self.running.program().to_owned())),
+                Err(_) => return Err(self.held_open().await),
             },
         };
         let mut filled = match first {
@@ -117,22 +137,20 @@ impl Producer for Dump {
     }
 
     async fn finish(&mut self) -> Result<String, ProduceError> {
-        let program = self.running.program().to_owned();
-        let exit = match tokio::time::timeout(LINGER, self.running.wait()).await {
-            Ok(exit) => exit.map_err(|e| self.read_error(e))?,
-            Err(_) => return Err(ProduceError::Lingers(program, LINGER)),
-        };
-        let stderr = self.running.last_words().await;
-        if exit.success() {
-            Ok(stderr)
-        } else {
-            Err(ProduceError::Exit { program, exit: exit.to_string(), stderr })
+        if tokio::time::timeout(LINGER, self.running.wait()).await.is_err() {
+            let (program, stderr) = (self.running.program().to_owned(), self.running.stderr());
+            return Err(ProduceError::Lingers { program, limit: LINGER, stderr });
         }
+        let (_, stderr) = self.ended().await?;
+        // A wrapper may have left something in the background.
+        self.running.stop(Duration::ZERO).await;
+        Ok(stderr)
     }
 
-    async fn stop(&mut self, grace: Duration) {
+    async fn stop(&mut self, grace: Duration) -> String {
         self.running.stop(grace).await;
         self.stdout = None;
+        self.running.last_words().await
     }
 }
 

@@ -89,6 +89,13 @@ async fn conformance(fixture: &TestRemote) {
         assert_eq!(fixture.names(), [odd], "after {pause} ms");
     }
 
+    // Killed, so that rclone itself gives nothing up.
+    let mut upload = remote.begin(&object("killed.sql")).await.unwrap();
+    upload.write(&content).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    upload.abort(Duration::ZERO).await.unwrap();
+    assert_eq!((fixture.names(), fixture.pending_uploads()), (vec![odd.to_owned()], 0));
+
     // Taken back after the commit.
     let mut upload = stored(&remote, "short-lived.sql", b"hello").await;
     assert_eq!(remote.stat("short-lived.sql").await.unwrap(), size(5));

@@ -236,7 +236,10 @@ fn a_database_called_all_is_not_all_databases() {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     let fakes = dbstash_testkit::FakeTools::new()
         .tool("pg_dump", "pg-head\npg-footer")
-        .tool("pg_dumpall", "out -- PostgreSQL database cluster dump complete");
+        .tool(
+            "pg_dumpall",
+            "out --\nout -- PostgreSQL database cluster dump\nout --\nout -- PostgreSQL database cluster dump complete",
+        );
     let run = dbstash(&remote)
         .env("DB_URI", "postgresql://h/all")
         .env("PG_GLOBALS", "off")

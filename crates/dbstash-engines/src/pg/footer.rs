@@ -1,7 +1,8 @@
-//! Plain SQL: the line at its end that pg_dump writes when it is done.
+//! Plain SQL: the line it begins with, and the one at its end that pg_dump writes when it is done.
 
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
+use super::flags::Compression;
 use crate::ends::Ends;
 
 /// How far from the end the footer may be: newer tools write `\unrestrict` after it.
@@ -9,15 +10,20 @@ const TAIL: usize = 4 * 1024;
 /// Where the versions are, also after the roles of a pg_dumpall.
 const HEAD: usize = 64 * 1024;
 
-/// Looks for the footer of a `database` or a `cluster` dump.
+/// Looks for the head and the footer of a `database` or a `database cluster` dump.
 pub(super) struct Footer {
+    first: String,
     line: String,
     ends: Ends,
 }
 
 impl Footer {
     pub(super) fn new(what: &str) -> Self {
-        Self { line: format!("-- PostgreSQL {what} dump complete"), ends: Ends::new(HEAD, TAIL) }
+        Self {
+            first: format!("--\n-- PostgreSQL {what} dump\n--\n"),
+            line: format!("-- PostgreSQL {what} dump complete"),
+            ends: Ends::new(HEAD, TAIL),
+        }
     }
 
     /// The rest of the first line that starts so, if it is among the first.
@@ -34,6 +40,10 @@ impl Check for Footer {
     }
 
     fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        // What somebody else prints before it would be the first error of a restore.
+        if !self.ends.head().starts_with(self.first.as_bytes()) {
+            return Err(Incomplete("it does not begin as pg_dump begins a dump".into()));
+        }
         let trailer =
             |line: &&[u8]| line.is_empty() || *line == b"--" || line.starts_with(b"\\unrestrict ");
         let last = self.ends.last_lines().find(|line| !trailer(line));
@@ -57,13 +67,32 @@ impl Check for Footer {
     }
 }
 
-/// Text that pg_dump itself compressed: its footer is out of sight.
-pub(super) struct Compressed;
+/// Text that pg_dump itself compressed: its footer is out of sight, only how it begins is not.
+pub(super) struct Compressed {
+    by: Compression,
+    ends: Ends,
+}
+
+impl Compressed {
+    pub(super) fn new(by: Compression) -> Self {
+        Self { by, ends: Ends::new(4, 1) }
+    }
+}
 
 impl Check for Compressed {
-    fn feed(&mut self, _bytes: &[u8]) {}
+    fn feed(&mut self, bytes: &[u8]) {
+        self.ends.feed(bytes);
+    }
 
     fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        let (name, magic): (_, &[u8]) = match self.by {
+            Compression::Gzip => ("gzip", b"\x1f\x8b"),
+            Compression::Zstd => ("zstd", b"\x28\xb5\x2f\xfd"),
+            Compression::Lz4 => ("lz4", b"\x04\x22\x4d\x18"),
+        };
+        if !self.ends.head().starts_with(magic) {
+            return Err(Incomplete(format!("it does not begin as {name} does")));
+        }
         Ok(Passed::degraded("compressed by pg_dump itself"))
     }
 }
@@ -92,7 +121,9 @@ mod tests {
         for end in 0..line_end {
             assert!(verdict(&GOOD[..end], "database").is_err(), "{end}");
         }
-        let restricted = format!("\\restrict AbC123\n{GOOD}\\unrestrict AbC123\n\n");
+        let restrict = "\n--\n\n\\restrict AbC123\n-- Dumped from";
+        let restricted = GOOD.replacen("\n--\n\n-- Dumped from", restrict, 1);
+        let restricted = format!("{restricted}\\unrestrict AbC123\n\n");
         assert!(verdict(&restricted, "database").is_ok());
         let long = restricted.replace("AbC123", &"k".repeat(300));
         assert!(verdict(&long, "database").is_ok());
@@ -103,13 +134,10 @@ mod tests {
         );
         assert!(verdict(&format!("{GOOD}1\tmore\n"), "database").is_err());
         assert!(verdict(GOOD, "cluster").is_err());
-        assert!(
-            verdict(
-                &GOOD.replace("database dump complete", "database cluster dump complete"),
-                "database cluster"
-            )
-            .is_ok()
-        );
+        let cluster = GOOD.replace("database dump", "database cluster dump");
+        assert!(verdict(&cluster, "database cluster").is_ok());
+        assert!(verdict(&cluster, "database").is_err());
+        assert!(verdict(&format!("Password:\n{GOOD}"), "database").is_err());
         let in_a_row = GOOD.replace(
             "-- PostgreSQL database dump complete",
             "7\t-- PostgreSQL database dump complete",

@@ -4,6 +4,7 @@ mod servers;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -120,6 +121,31 @@ impl TestRemote {
         assert!(self.objects().contains_key(name), "no object {name}");
         let target = self.at(name);
         checked(&self.rclone(&["cat", &target]).output().unwrap())
+    }
+
+    /// Every file behind the remote with its bytes, as its server keeps them: names and contents may
+    /// be encrypted. Equal before and after exactly when nothing was written, changed or deleted.
+    pub fn stored(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut dir = self.scratch.path().join("store");
+        if self.kind == RemoteKind::Moto {
+            dir = self.scratch.dir("copy");
+            let copy = dir.to_str().unwrap();
+            checked(&self.rclone(&["sync", "dst:bucket", copy]).output().unwrap());
+        }
+        let mut files = BTreeMap::new();
+        let mut folders = vec![dir.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(&dir).unwrap().to_str().unwrap().to_owned();
+                    files.insert(name, fs::read(&path).unwrap());
+                }
+            }
+        }
+        files
     }
 
     /// Writes an object.

@@ -3,6 +3,7 @@
 mod command;
 mod features;
 mod log;
+mod parts;
 mod upload;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use self::command::{Answer, call, failure};
-use self::features::{Config, Report, Version, storage_type, without_path};
+use self::features::{Config, Report, Storage, Version, storage, without_path};
 use super::{Entry, Features, NewObject, ObjectSize, Remote, RemoteError, Upload};
 
 /// A question about one object.
@@ -52,7 +53,7 @@ pub struct Rclone {
 #[derive(Debug, Clone)]
 struct Probed {
     features: Features,
-    storage: Option<String>,
+    storage: Option<Storage>,
     warnings: Vec<String>,
 }
 
@@ -103,9 +104,9 @@ impl Rclone {
                  set BACKUP_ALLOW_SPOOL=true to allow that, or use another remote",
             ));
         }
-        let storage = storage_type(&s.root, &config, &s.env);
+        let storage = storage(&s.root, &config, &s.env);
         // Known, by test, to leave nothing when rclone is killed before the end of a stream.
-        let atomic = storage.as_deref() == Some("s3")
+        let atomic = storage.as_ref().is_some_and(|storage| storage.kind == "s3")
             && report.features.bucket_based
             && report.features.put_stream;
         Ok(Probed { features: Features { atomic }, storage, warnings })

@@ -16,7 +16,7 @@ const MIB: u64 = 1024 * 1024;
 /// The S3 part limit of the common providers.
 const PARTS: u64 = 10_000;
 /// How long one clean-up call may take.
-const CLEANUP: Duration = Duration::from_secs(15);
+pub(super) const CLEANUP: Duration = Duration::from_secs(15);
 
 pub(super) struct RcloneUpload {
     remote: Rclone,
@@ -40,11 +40,12 @@ impl RcloneUpload {
         let path = remote.path(target);
         let chunk = format!("--s3-chunk-size={}Mi", chunk_mib(object.expected));
         let mut args = vec!["rcat", path.as_str()];
-        if probed.storage.as_deref() == Some("s3") {
+        let storage = probed.storage.as_ref().map_or("", |storage| &*storage.kind);
+        if storage == "s3" {
             args.extend([chunk.as_str(), "--s3-upload-concurrency=4"]);
         }
         // sftp hashes on the far side, a real re-reading; elsewhere our size check and sha256 say more.
-        if !remote.settings.upload_check && probed.storage.as_deref() != Some("sftp") {
+        if !remote.settings.upload_check && storage != "sftp" {
             args.push("--ignore-checksum");
         }
         let spec = command::spawn(&remote.settings, &args, true);
@@ -145,6 +146,9 @@ impl Upload for RcloneUpload {
         self.running.stdin = None;
         if self.may_be_at.is_empty() && self.slipped_through().await? {
             self.may_be_at.push(self.target.clone());
+        }
+        if self.written > 0 {
+            self.remote.give_up_parts(&self.target).await;
         }
         for name in &self.may_be_at {
             let path = self.remote.path(name);

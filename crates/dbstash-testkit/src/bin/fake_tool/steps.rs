@@ -45,7 +45,8 @@ pub(crate) fn take(step: &str, args: &[String]) {
         "stop" => send_self(Signal::STOP),
         "ignore" => ignore(signal(rest)),
         "close-out" => close_stdout(),
-        "grandchild-holds-stdout" => hold_stdout(duration(rest)),
+        "grandchild-holds-stdout" => leave_behind(duration(rest), Stdio::inherit()),
+        "grandchild" => leave_behind(duration(rest), Stdio::null()),
         "exec" => panic!("{rest}: {}", Command::new(rest).args(args).exec()),
         "forward-truncated" => {
             let (path, limit) = rest_and_number();
@@ -122,10 +123,11 @@ fn close_stdout() {
 }
 
 #[expect(clippy::zombie_processes, reason = "the point of it is to be left behind")]
-fn hold_stdout(how_long: Duration) {
+fn leave_behind(how_long: Duration, stdout: Stdio) {
     Command::new("sleep")
         .arg(how_long.as_secs_f64().to_string())
         .stdin(Stdio::null())
+        .stdout(stdout)
         .stderr(Stdio::null())
         .spawn()
         .unwrap();

@@ -58,9 +58,17 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> Strin
 
 /// A name from a remote, safe to show on a terminal.
 pub fn shown(name: &str) -> String {
+    let escaped = |c: char| c.is_control() || is_invisible(c);
     name.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .flat_map(|c| if escaped(c) { c.escape_default().collect() } else { vec![c] })
         .collect()
+}
+
+/// Characters that make a text look like another one: no width, another direction, another line.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -89,5 +97,6 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(shown("a\x1b[2J\nb é"), "a\\u{1b}[2J\\nb é");
+        assert_eq!(shown("a\u{9b}2J\u{202e}lqs.\u{200b}"), "a\\u{9b}2J\\u{202e}lqs.\\u{200b}");
     }
 }

@@ -1,5 +1,7 @@
 //! The manifest: the small object, written last, that makes a backup one.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -97,8 +99,17 @@ impl Manifest {
                 ));
             }
         }
-        if let Some(odd) = manifest.objects.iter().find(|o| !is_file_name(&o.name)) {
-            return Err(BadManifest::Malformed(format!("{:?} is no file name", odd.name)));
+        let mut names = BTreeSet::new();
+        for Object { name, .. } in &manifest.objects {
+            if !is_file_name(name) {
+                return Err(BadManifest::Malformed(format!("{name:?} is no file name")));
+            }
+            if name.ends_with(SUFFIX) {
+                return Err(BadManifest::Malformed(format!("{name:?} is a manifest itself")));
+            }
+            if !names.insert(name) {
+                return Err(BadManifest::Malformed(format!("{name:?} is in it twice")));
+            }
         }
         Ok(manifest)
     }
@@ -178,7 +189,16 @@ pub(crate) mod tests {
     fn a_hostile_manifest_is_not_believed() {
         let one = manifest("pg-h-1", "shop", 0, "shop.sql");
         assert!(Manifest::read("other.sql.dbstash.json", &one.write()).is_err());
-        for name in ["../shop.sql", "/etc/passwd", "..", "a/b", "a\nb", ""] {
+        for name in [
+            "../shop.sql",
+            "/etc/passwd",
+            "..",
+            "a/b",
+            "a\nb",
+            "",
+            "shop.sql",
+            "good.sql.dbstash.json",
+        ] {
             let mut bad = one.clone();
             bad.objects.push(Object { name: name.into(), ..one.objects[0].clone() });
             assert!(Manifest::read("shop.sql.dbstash.json", &bad.write()).is_err(), "{name:?}");
@@ -187,7 +207,9 @@ pub(crate) mod tests {
         newer.format = 2;
         let error = Manifest::read("shop.sql.dbstash.json", &newer.write()).unwrap_err();
         assert_eq!(error, BadManifest::Newer(2));
-        let text = String::from_utf8(one.write()).unwrap().replace("pg-h-1", "../x");
-        assert!(text.parse::<JobId>().is_err());
+        for job in ["../x", "-rf", "\\u001b[2J", "a/b", ""] {
+            let text = String::from_utf8(one.write()).unwrap().replace("pg-h-1", job);
+            assert!(Manifest::read("shop.sql.dbstash.json", text.as_bytes()).is_err(), "{job}");
+        }
     }
 }

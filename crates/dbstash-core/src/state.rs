@@ -13,6 +13,7 @@
 //! exclusive one, what is not locked belongs to nobody.
 
 mod names;
+mod run_dir;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -20,13 +21,13 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use self::names::Claim;
+pub use self::run_dir::{Journal, RunDir};
 use crate::job::JobId;
 
 /// The folder, among those of the jobs, for what belongs to a process and not to a run. No job has such a name.
@@ -138,12 +139,17 @@ impl StateDir {
         let fail = |what, reason| StateError { path: path.clone(), what, reason };
         private_dir(&folder).map_err(|e| fail("cannot be made", e))?;
         let _gate = enter(&folder).map_err(|e| fail("cannot be locked", e))?;
-        private_dir(&unborn).map_err(|e| fail("cannot be made", e))?;
-        let alive = lasting_file(&unborn.join("alive")).map_err(|e| fail("cannot be opened", e))?;
-        alive.try_lock().map_err(|e| fail("cannot be locked", e.into()))?;
-        // Only now can a sweep see it.
-        fs::rename(&unborn, &path).map_err(|e| fail("cannot be made", e))?;
-        Ok(RunDir { path, alive: Some(alive), files: AtomicU32::new(0), keep: false })
+        let born = private_dir(&unborn).and_then(|()| {
+            let alive = lasting_file(&unborn.join("alive"))?;
+            alive.try_lock()?;
+            // Only now can a sweep see it.
+            fs::rename(&unborn, &path).map(|()| alive)
+        });
+        let alive = born.map_err(|e| {
+            let _ = fs::remove_dir_all(&unborn);
+            fail("cannot be made", e)
+        })?;
+        Ok(RunDir::new(path, alive))
     }
 
     /// The directories of runs of a job whose process is dead, each locked by us now.
@@ -165,7 +171,7 @@ impl StateDir {
                 let path = entry.path();
                 let alive = private_file(&path.join("alive")).ok()?;
                 alive.try_lock().ok()?;
-                Some(RunDir { path, alive: Some(alive), files: AtomicU32::new(0), keep: false })
+                Some(RunDir::new(path, alive))
             })
             .collect()
     }
@@ -187,70 +193,6 @@ impl StateDir {
             PROCESSES,
             &format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()),
         )
-    }
-}
-
-/// One run's own directory.
-#[derive(Debug)]
-pub struct RunDir {
-    path: PathBuf,
-    alive: Option<File>,
-    files: AtomicU32,
-    keep: bool,
-}
-
-/// What a run has under way on the remote; what is here and has no manifest is swept by the next run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Journal {
-    /// The remote, as [`Remote::label`](crate::remote::Remote::label) tells it.
-    pub remote: String,
-    /// When the run began.
-    pub started: DateTime<Utc>,
-    /// Half-written objects: ours to delete.
-    pub temporaries: Vec<String>,
-    /// The objects, ours to delete as long as no manifest vouches for them.
-    pub objects: Vec<String>,
-    /// Their manifest.
-    pub manifest: String,
-}
-
-impl RunDir {
-    /// Puts a secret into a private file and returns its path.
-    pub fn private_file(&self, content: &str) -> Result<PathBuf, StateError> {
-        let n = self.files.fetch_add(1, Ordering::Relaxed);
-        let path = self.path.join(format!("file-{n}"));
-        write_private(&path, content.as_bytes())?;
-        Ok(path)
-    }
-
-    /// Records what is under way, before it is.
-    pub fn write_journal(&self, journal: &Journal) -> Result<(), StateError> {
-        let bytes = serde_json::to_vec(journal).unwrap_or_default();
-        write_private(&self.path.join("journal.json"), &bytes)
-    }
-
-    /// What the run had under way, if it got that far.
-    pub fn journal(&self) -> Option<Journal> {
-        let text = fs::read(self.path.join("journal.json")).ok()?;
-        serde_json::from_slice(&text).ok()
-    }
-
-    /// Leaves the journal to a later run: something of it could not be cleaned up.
-    pub fn keep(mut self) {
-        self.keep = true;
-    }
-}
-
-impl Drop for RunDir {
-    fn drop(&mut self) {
-        if self.keep {
-            for n in 0..*self.files.get_mut() {
-                let _ = fs::remove_file(self.path.join(format!("file-{n}")));
-            }
-        } else {
-            let _ = fs::remove_dir_all(&self.path);
-        }
-        self.alive = None;
     }
 }
 

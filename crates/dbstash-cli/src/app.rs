@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::logging::LogObserver;
 use crate::places::Destination;
 use crate::signals::Signals;
+use crate::text::json as json_text;
 
 /// Everything the commands share.
 pub struct App {
@@ -83,7 +84,7 @@ impl App {
         let now = SystemClock.now();
         let catalog = self.catalog().await?;
         print(&if json {
-            format!("{:#}\n", list::as_json(&catalog))
+            json_text(&list::as_json(&catalog))
         } else {
             list::as_text(&catalog, &self.destination.remote.label(), self.zone, now)
         })?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
+use serde_json::Value;
 
 /// `1.4 GiB`.
 pub fn size(bytes: u64) -> String {
@@ -64,6 +65,21 @@ pub fn shown(name: &str) -> String {
         .collect()
 }
 
+/// JSON for programs that does not drive a terminal either: what JSON itself leaves as it is can only be in a string.
+pub fn json(value: &Value) -> String {
+    let mut text = String::new();
+    for c in format!("{value:#}\n").chars() {
+        if c != '\n' && (c.is_control() || is_invisible(c)) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
 /// Characters that make a text look like another one: no width, another direction, another line.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
@@ -98,5 +114,14 @@ mod tests {
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(shown("a\x1b[2J\nb é"), "a\\u{1b}[2J\\nb é");
         assert_eq!(shown("a\u{9b}2J\u{202e}lqs.\u{200b}"), "a\\u{9b}2J\\u{202e}lqs.\\u{200b}");
+    }
+
+    #[test]
+    fn json_is_the_same_and_drives_no_terminal() {
+        let value = serde_json::json!({ "a\u{9b}": "\u{7f}\n\u{202e}\u{e0041}é😀" });
+        let text = json(&value);
+        assert!(text.is_ascii() || text.chars().all(|c| c == '\n' || !c.is_control()), "{text}");
+        assert!(!text.contains(['\u{202e}', '\u{e0041}']) && text.contains("é😀"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }

@@ -279,7 +279,11 @@ mod tests {
         let name = temporary("a/b.sql", "20251230T235959Z-a1b2c3d4");
         assert_eq!(name, ".dbstash-tmp/b.sql.20251230T235959Z-a1b2c3d4.part");
         let fresh = temporary("b.sql", "20251231T000001Z-a1b2c3d4");
-        let entries = [entry(&name, 5), entry(&fresh, 5), entry(".dbstash-tmp/foreign", 5)];
+        let mut entries = vec![entry(&name, 5), entry(&fresh, 5), entry(".dbstash-tmp/foreign", 5)];
+        // One that cannot be named safely must not keep the others from being swept.
+        for odd in ["x\n", "../x", "a/../../x"] {
+            entries.push(entry(&format!(".dbstash-tmp/{odd}.20200101T000000Z-a1b2c3d4.part"), 5));
+        }
         let catalog = Catalog::sort(&entries, &HashMap::new(), now());
         assert_eq!(catalog.stale, [name]);
         assert!(catalog.others.is_empty() && catalog.backups.is_empty());

@@ -174,6 +174,11 @@ impl Running {
         kill_process(self.pid, signal).unwrap();
     }
 
+    /// The same, unless it has ended.
+    pub fn signal_if_alive(&self, signal: Signal) {
+        let _ = kill_process(self.pid, signal);
+    }
+
     /// What it has said so far, stdout and then stderr.
     pub fn output(&self) -> String {
         format!("{}{}", self.stdout.so_far(), self.stderr.so_far())

@@ -1,0 +1,3 @@
+//! The failure matrix: who fails, how, and on which remote.
+
+mod own;

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::logging::LogObserver;
 use crate::places::Destination;
 use crate::signals::Signals;
-use crate::text::json as json_text;
+use crate::text::{json as json_text, shown};
 
 /// Everything the commands share.
 pub struct App {
@@ -135,10 +135,11 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes a message for people to stderr.
+/// Writes a message for people to stderr. It may repeat a name from a remote, which must not drive the terminal.
 pub fn complain(text: &str) {
     // Nobody is left to be told that stderr is gone.
-    let _ = writeln!(io::stderr(), "{text}");
+    let lines: Vec<_> = text.lines().map(shown).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 fn confirmed(question: &str) -> io::Result<bool> {

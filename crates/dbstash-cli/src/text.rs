@@ -57,12 +57,19 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> Strin
     text
 }
 
-/// A name from a remote, safe to show on a terminal.
+/// A name from a remote, safe to show on a terminal; no longer than a name can be.
 pub fn shown(name: &str) -> String {
+    const LONGEST: usize = 1024;
     let escaped = |c: char| c.is_control() || is_invisible(c);
-    name.chars()
+    let mut text: String = name
+        .chars()
+        .take(LONGEST)
         .flat_map(|c| if escaped(c) { c.escape_default().collect() } else { vec![c] })
-        .collect()
+        .collect();
+    if name.chars().nth(LONGEST).is_some() {
+        text.push_str("...");
+    }
+    text
 }
 
 /// JSON for programs that does not drive a terminal either: what JSON itself leaves as it is can only be in a string.

@@ -210,6 +210,7 @@ fn forget_unlisted(cache: &Path, folder: &Path, listed: &BTreeSet<&str>) {
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone as _;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::manifest::tests::manifest;
@@ -287,6 +288,22 @@ mod tests {
         let catalog = Catalog::sort(&entries, &HashMap::new(), now());
         assert_eq!(catalog.stale, [name]);
         assert!(catalog.others.is_empty() && catalog.backups.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn a_temporary_is_recognised_by_its_name(
+            object in "(\\PC{1,8}/)?\\PC{0,90}", random in "[0-9a-f]{8}", started in 0_i64..4_000_000_000, later in 0_i64..200_000,
+        ) {
+            let started = DateTime::from_timestamp(started, 0).unwrap();
+            let name = temporary(&object, &format!("{}-{random}", started.format("%Y%m%dT%H%M%SZ")));
+            prop_assert!(name.starts_with(TEMPORARIES) && name.matches('/').count() == 1, "{name}");
+            // A file name may have 255 bytes.
+            prop_assert!(name.len() <= TEMPORARIES.len() + 255, "{}", name.len());
+            let now = started + TimeDelta::seconds(later);
+            prop_assert_eq!(is_stale(&name, now), later > 86_400);
+            prop_assert!(!is_stale(&object, now));
+        }
     }
 
     #[test]

@@ -73,6 +73,17 @@ pub enum BadManifest {
     Newer(u32),
 }
 
+impl BadManifest {
+    /// With as much of `why` as people read: it may repeat what somebody wrote there.
+    fn malformed(why: &str) -> Self {
+        let mut brief: String = why.chars().take(200).collect();
+        if brief.len() < why.len() {
+            brief.push_str("...");
+        }
+        Self::Malformed(brief)
+    }
+}
+
 impl Manifest {
     /// Reads a manifest that was found under `name` (relative to the remote). What it says is only believed as far
     /// as it can do no harm: its objects lie beside it and carry its name.
@@ -81,7 +92,7 @@ impl Manifest {
         struct Probe {
             format: u32,
         }
-        let malformed = |e: serde_json::Error| BadManifest::Malformed(e.to_string());
+        let malformed = |e: serde_json::Error| BadManifest::malformed(&e.to_string());
         if bytes.len() as u64 > MAX_BYTES {
             return Err(BadManifest::Malformed("too big".to_owned()));
         }
@@ -102,13 +113,13 @@ impl Manifest {
         let mut names = BTreeSet::new();
         for Object { name, .. } in &manifest.objects {
             if !is_file_name(name) {
-                return Err(BadManifest::Malformed(format!("{name:?} is no file name")));
+                return Err(BadManifest::malformed(&format!("{name:?} is no file name")));
             }
             if name.ends_with(SUFFIX) {
-                return Err(BadManifest::Malformed(format!("{name:?} is a manifest itself")));
+                return Err(BadManifest::malformed(&format!("{name:?} is a manifest itself")));
             }
             if !names.insert(name) {
-                return Err(BadManifest::Malformed(format!("{name:?} is in it twice")));
+                return Err(BadManifest::malformed(&format!("{name:?} is in it twice")));
             }
         }
         Ok(manifest)
@@ -145,6 +156,9 @@ pub fn name_for(object: &str) -> String {
 fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains('/') && !name.chars().any(char::is_control)
 }
+
+#[cfg(test)]
+mod hostile;
 
 #[cfg(test)]
 pub(crate) mod tests {

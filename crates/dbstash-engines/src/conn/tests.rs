@@ -158,6 +158,31 @@ proptest! {
     }
 
     #[test]
+    fn no_error_repeats_a_password(
+        scheme in "(postgres|postgresql|jdbc:postgresql|mysql|[a-z]{0,5})", slashes in "(://|:/|:|)", user in "[a-z@:/?#%]{0,4}",
+        before in "[a-z@:/?#%&=]{0,4}", after in "[a-z@:/?#%&= ]{0,4}", rest in "[a-z0-9@:/?#%&=,\\[\\]-]{0,16}",
+        key in "(password|sslpassword|oauth_client_secret|dbname|x)",
+    ) {
+        let canary = "c4n4ry";
+        for uri in [
+            format!("{scheme}{slashes}{user}:{before}{canary}{after}@h{rest}"),
+            format!("postgresql://{user}h/d?{key}={before}{canary}{after}&{rest}"),
+        ] {
+            if let Err(error) = parse_uri(&uri) {
+                prop_assert!(!error.to_string().contains(canary), "{uri}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn structure_never_panics(text in "(postgres|sqlite|file|x)?:?/{0,4}[a-z0-9@:/?#%&=,\\[\\]. \\\\-]{0,40}") {
+        if let Ok(connection) = parse_uri(&text) {
+            let id = default_job_id(connection.engine, &connection.source);
+            prop_assert!(id.as_str().parse::<dbstash_core::job::JobId>().is_ok(), "{id}");
+        }
+    }
+
+    #[test]
     fn encoded_parts_come_back(user in "[^\\x00]{1,20}", password in "[^\\x00]{0,20}", database in "[^\\x00]{1,20}") {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let uri = format!("postgres://{}:{}@h/{}", encoded(&user), encoded(&password), encoded(&database));

@@ -3,6 +3,8 @@
 mod command;
 mod features;
 mod log;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::path::{Path, PathBuf};

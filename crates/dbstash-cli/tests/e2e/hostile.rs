@@ -112,6 +112,8 @@ fn harmless(done: &Finished) {
     let raw = |c: &char| if json { c.is_control() && *c != '\n' } else { odd(*c) };
     assert_eq!(done.stdout.chars().find(raw), None, "{done}");
     assert_eq!(done.stderr.chars().find(raw), None, "{done}");
+    let longest = done.stdout.lines().map(str::len).max().unwrap_or(0);
+    assert!(json || longest < 10_000, "a line of {longest} bytes");
 }
 
 #[test]
@@ -173,6 +175,10 @@ fn manifests_that_are_listed_but_odd() {
     place.forge("check.sql", |m| {
         of_other(m);
         m["objects"][0]["check"] = escape.into();
+    });
+    place.forge("long.sql", |m| {
+        of_other(m);
+        m["database"] = "x".repeat(900_000).into();
     });
     place.forge("raw.sql", |m| {
         of_other(m);

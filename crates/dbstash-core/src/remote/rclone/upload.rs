@@ -145,8 +145,12 @@ impl Upload for RcloneUpload {
             let answer =
                 call(&self.remote.settings, &["moveto", &from, &to], b"", super::LONG).await?;
             super::succeeded(answer, &format!("move {} to its name", self.name))?;
-            // On some remotes moving what is not there succeeds.
-            self.remote.verify(&self.name, self.written).await?;
+            // On some remotes moving what is not there succeeds. What was whole before the move and is not now is
+            // another's: it moved its own over ours.
+            if let Err(error) = self.remote.verify(&self.name, self.written).await {
+                self.may_be_at.retain(|name| *name != self.name);
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Others at work in the same place: names that are taken, and runs at the same time.
 
-use dbstash_testkit::{Dbstash, FakeTools, RemoteKind, TestRemote};
+use dbstash_testkit::{Dbstash, FakeTools, Finished, RemoteKind, TestRemote};
 
 use crate::scene::{PATIENCE, backups, dbstash, summary};
 
@@ -116,5 +116,29 @@ fn at_once_in_one_state_directory() {
         assert_eq!(names, ["shop-2.sql", "shop-3.sql", "shop.sql"]);
         assert_eq!(marks(&rival.run, &remote), ["mark-1"; 3]);
         assert_eq!(remote.names().len(), 6);
+    }
+}
+
+/// Two machines with the same names, and dumps that end together.
+#[test]
+#[ignore = "not kept yet: without a claim on the remote, two machines can publish under one name"]
+fn at_once_on_two_machines() {
+    for kind in KINDS {
+        let Some(remote) = TestRemote::start(kind) else { return };
+        eprintln!("--- on {kind}");
+        let rivals = ["mark-1", "mark-2-longer"].map(|mark| Rival::new(&remote, mark, "{db}"));
+        let mut running = rivals.each_ref().map(|rival| rival.run.spawn());
+        for (rival, run) in rivals.iter().zip(&mut running) {
+            run.wait_until(PATIENCE, |_| rival.is_under_way());
+        }
+        rivals.iter().for_each(Rival::may_go_on);
+        let done: Vec<Finished> = running.into_iter().map(|run| run.wait(PATIENCE)).collect();
+        let stored: Vec<_> = done.iter().filter(|done| done.code == Some(0)).collect();
+        let told: Vec<_> = done.iter().map(Finished::to_string).collect();
+        let told = told.join("\n");
+        let listed = crate::scene::listed(&rivals[0].run);
+        assert_eq!(listed["broken"].as_array().unwrap().len(), 0, "{listed:#}\n{told}");
+        assert_eq!(marks(&rivals[0].run, &remote).len(), stored.len(), "{told}");
+        eprintln!("    {} stored", stored.len());
     }
 }

@@ -151,6 +151,12 @@ fn job_ids() {
     }
 }
 
+#[test]
+fn a_password_cut_at_an_ampersand_is_no_name_to_repeat() {
+    let error = parse_uri("postgresql://h/d?password=ab&c4n4ry=%").unwrap_err().to_string();
+    assert!(error.contains("a parameter's value") && !error.contains("c4n4ry"), "{error}");
+}
+
 proptest! {
     #[test]
     fn parsing_never_panics(text in "\\PC{0,60}", scheme in "(postgres://|sqlite:|file://|)") {

@@ -1,7 +1,8 @@
 //! What a remote holds, sorted by how far it can be trusted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
@@ -72,7 +73,9 @@ impl Catalog {
             entries.iter().map(|e| (e.name.as_str(), e.size)).collect();
         let mut catalog = Self::default();
         let mut claimed = BTreeSet::new();
-        for entry in entries.iter().filter(|e| is_manifest(&e.name)) {
+        // Some storage has several objects of one name: that is one backup all the same.
+        let mut seen = HashSet::new();
+        for entry in entries.iter().filter(|e| is_manifest(&e.name) && seen.insert(&e.name)) {
             let broken = |why: String| Broken { manifest_name: entry.name.clone(), why };
             let read = match bodies.get(&entry.name) {
                 Some(body) => Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string())),
@@ -81,7 +84,8 @@ impl Catalog {
             match read.and_then(|manifest| {
                 let backup = Backup { manifest_name: entry.name.clone(), manifest };
                 claimed.extend(backup.objects());
-                missing(&backup, &sizes).map_or(Ok(backup), |why| Err(broken(why)))
+                let flaw = missing(&backup, &sizes).or_else(|| foreign(&backup, &sizes));
+                flaw.map_or(Ok(backup), |why| Err(broken(why)))
             }) {
                 Ok(backup) => catalog.backups.push(backup),
                 Err(broken) => catalog.broken.push(broken),
@@ -89,7 +93,7 @@ impl Catalog {
         }
         for Entry { name, .. } in entries {
             if name.starts_with(TEMPORARIES) {
-                if is_stale(name, now) {
+                if is_stale(name, now) && is_safe_path(name) {
                     catalog.stale.push(name.clone());
                 }
             } else if !is_manifest(name) && !claimed.contains(name) {
@@ -115,6 +119,13 @@ fn missing(backup: &Backup, sizes: &HashMap<&str, ObjectSize>) -> Option<String>
             Some(_) => None,
         }
     })
+}
+
+/// An object of it that is another backup's: one with a manifest of its own, whether we can read that or not.
+fn foreign(backup: &Backup, sizes: &HashMap<&str, ObjectSize>) -> Option<String> {
+    let beside = backup.objects().skip(1);
+    let mut owned = beside.filter(|name| sizes.contains_key(manifest::name_for(name).as_str()));
+    owned.next().map(|name| format!("its object {name} has a manifest of its own"))
 }
 
 fn is_manifest(name: &str) -> bool {
@@ -163,8 +174,16 @@ async fn bodies(
         })?;
         remote.fetch(&cold, cache).await?;
     }
-    let read = |entry: &&Entry| Some((entry.name.clone(), fs::read(cache.join(&entry.name)).ok()?));
+    let read = |entry: &&Entry| Some((entry.name.clone(), cached_body(cache, &entry.name)?));
     Ok(listed.iter().filter_map(read).collect())
+}
+
+/// A manifest from the cache; a little more than the most it may have is enough to refuse it.
+fn cached_body(cache: &Path, name: &str) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    let file = fs::File::open(cache.join(name)).ok()?;
+    file.take(manifest::MAX_BYTES + 1).read_to_end(&mut body).ok()?;
+    Some(body)
 }
 
 /// A name from a listing that stays inside the cache when it is used as a path.
@@ -191,6 +210,7 @@ fn forget_unlisted(cache: &Path, folder: &Path, listed: &BTreeSet<&str>) {
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone as _;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::manifest::tests::manifest;
@@ -237,14 +257,53 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_cannot_claim_what_has_its_own() {
+        let mut evil = manifest("j", "db", 0, "evil.sql");
+        let victim = crate::manifest::Object { name: "good.sql".into(), ..evil.objects[0].clone() };
+        evil.objects.push(victim);
+        let good = manifest("other", "db", 5, "good.sql");
+        let bodies = HashMap::from([
+            ("evil.sql.dbstash.json".to_owned(), evil.write()),
+            ("good.sql.dbstash.json".to_owned(), good.write()),
+        ]);
+        let mut entries: Vec<Entry> = bodies.keys().map(|name| entry(name, 1)).collect();
+        entries.extend([entry("evil.sql", 10), entry("good.sql", 10), entry("good.sql", 10)]);
+        entries.push(entry("good.sql.dbstash.json", 1));
+        let catalog = Catalog::sort(&entries, &bodies, now());
+        let listed: Vec<_> = catalog.backups.iter().map(|b| b.manifest.job.as_str()).collect();
+        assert_eq!(listed, ["other"]);
+        assert!(catalog.broken[0].why.contains("a manifest of its own"), "{:?}", catalog.broken);
+    }
+
+    #[test]
     fn a_temporary_grows_stale_by_its_name() {
         let name = temporary("a/b.sql", "20251230T235959Z-a1b2c3d4");
         assert_eq!(name, ".dbstash-tmp/b.sql.20251230T235959Z-a1b2c3d4.part");
         let fresh = temporary("b.sql", "20251231T000001Z-a1b2c3d4");
-        let entries = [entry(&name, 5), entry(&fresh, 5), entry(".dbstash-tmp/foreign", 5)];
+        let mut entries = vec![entry(&name, 5), entry(&fresh, 5), entry(".dbstash-tmp/foreign", 5)];
+        // One that cannot be named safely must not keep the others from being swept.
+        for odd in ["x\n", "../x", "a/../../x"] {
+            entries.push(entry(&format!(".dbstash-tmp/{odd}.20200101T000000Z-a1b2c3d4.part"), 5));
+        }
         let catalog = Catalog::sort(&entries, &HashMap::new(), now());
         assert_eq!(catalog.stale, [name]);
         assert!(catalog.others.is_empty() && catalog.backups.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn a_temporary_is_recognised_by_its_name(
+            object in "(\\PC{1,8}/)?\\PC{0,90}", random in "[0-9a-f]{8}", started in 0_i64..4_000_000_000, later in 0_i64..200_000,
+        ) {
+            let started = DateTime::from_timestamp(started, 0).unwrap();
+            let name = temporary(&object, &format!("{}-{random}", started.format("%Y%m%dT%H%M%SZ")));
+            prop_assert!(name.starts_with(TEMPORARIES) && name.matches('/').count() == 1, "{name}");
+            // A file name may have 255 bytes.
+            prop_assert!(name.len() <= TEMPORARIES.len() + 255, "{}", name.len());
+            let now = started + TimeDelta::seconds(later);
+            prop_assert_eq!(is_stale(&name, now), later > 86_400);
+            prop_assert!(!is_stale(&object, now));
+        }
     }
 
     #[test]

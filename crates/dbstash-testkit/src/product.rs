@@ -175,6 +175,11 @@ impl Running {
         kill_process(self.pid, signal).unwrap();
     }
 
+    /// The same, unless it has ended.
+    pub fn signal_if_alive(&self, signal: Signal) {
+        let _ = kill_process(self.pid, signal);
+    }
+
     /// The living process of a tool that it has started, by its name.
     pub fn child(&self, tool: &str) -> Option<Process> {
         let children = crate::procs::descendants(self.pid.as_raw_nonzero().get());

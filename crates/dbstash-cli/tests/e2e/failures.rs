@@ -57,8 +57,7 @@ fn an_upload_that_stored_less_is_taken_back() {
         let done = run.run(PATIENCE);
         done.expect_code(1).expect_no_leftovers();
         let error = summary(&done)["error"].as_str().unwrap();
-        // Where an object shows only when it is whole, it shows too early.
-        assert!(error.contains("20480 bytes") || error.contains("has appeared"), "{done}");
+        assert!(error.contains("20480 bytes"), "{done}");
         older.alone(&run, &remote);
     });
 }

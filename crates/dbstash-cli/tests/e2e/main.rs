@@ -14,6 +14,7 @@ mod bad_input;
 mod compression;
 mod engines;
 mod failures;
+mod hostile;
 mod interrupted;
 mod main_job;
 mod matrix;

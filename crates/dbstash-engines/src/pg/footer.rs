@@ -99,6 +99,8 @@ impl Check for Compressed {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GOOD: &str = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18 (Debian)\n\
@@ -143,5 +145,29 @@ mod tests {
             "7\t-- PostgreSQL database dump complete",
         );
         assert!(verdict(&in_a_row, "database").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_anything_gives_the_same_verdict(
+            head in "(\\\\restrict [a-z]{1,3}\n)?", noise in "[\\x00-\\x7f]{0,30}", body in 0_usize..9000,
+            tail in "(\n?\\\\unrestrict [a-z]{1,3}\n\n?)?[\\x00-\\x7f]{0,3}",
+            cuts in prop::collection::vec(0_usize..20_000, 0..12), good in any::<bool>(),
+        ) {
+            let rows = "1\tone\n".repeat(body / 6);
+            let footer = if good { GOOD } else { "" };
+            let text = format!("{head}{noise}{rows}{footer}{tail}").into_bytes();
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut % (text.len() + 1)).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let judged = |chunks: &mut dyn Iterator<Item = &[u8]>| {
+                let mut check = Box::new(Footer::new("database"));
+                chunks.for_each(|chunk| check.feed(chunk));
+                format!("{:?}", check.finish())
+            };
+            let whole = judged(&mut std::iter::once(&text[..]));
+            prop_assert_eq!(&whole, &judged(&mut cuts.windows(2).map(|w| &text[w[0]..w[1]])));
+            prop_assert_eq!(&whole, &judged(&mut text.chunks(1)));
+        }
     }
 }

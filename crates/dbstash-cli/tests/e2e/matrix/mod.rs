@@ -1,3 +1,4 @@
-//! The failure matrix: what can go wrong, on every kind of remote.
+//! The failure matrix: who fails, how, and on which kind of remote.
 
 mod dump;
+mod own;

@@ -4,6 +4,8 @@ mod command;
 mod features;
 mod log;
 mod parts;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::path::{Path, PathBuf};
@@ -225,6 +227,7 @@ impl Remote for Rclone {
             return Ok(());
         }
         let into = into.to_string_lossy();
+        let what = format!("copy manifests to {into}");
         let args = [
             "copy",
             "--files-from-raw=-",
@@ -235,7 +238,7 @@ impl Remote for Rclone {
             &into,
         ];
         let answer = call(&self.settings, &args, lines(names)?.as_bytes(), LONG).await?;
-        succeeded(answer, "read manifests").map(drop)
+        succeeded(answer, &what).map(drop)
     }
 
     async fn delete(&self, names: &[String]) -> Result<(), RemoteError> {

@@ -27,6 +27,8 @@ pub(super) struct RcloneUpload {
     written: u64,
     /// Under which names the object may be by now; all of them were free before.
     may_be_at: Vec<String>,
+    /// Somebody else has the name by now.
+    taken: bool,
     clean: bool,
 }
 
@@ -53,12 +55,25 @@ impl RcloneUpload {
         let (name, target) = (object.name.to_owned(), target.to_owned());
         // What is atomic is nowhere before it is committed.
         let may_be_at = if probed.features.atomic { Vec::new() } else { vec![target.clone()] };
-        Ok(Self { remote, name, target, running, written: 0, may_be_at, clean: false })
+        Ok(Self {
+            remote,
+            name,
+            target,
+            running,
+            written: 0,
+            may_be_at,
+            taken: false,
+            clean: false,
+        })
     }
 
     /// Once more, right before the name is taken: somebody else may have had a long dump, too.
     async fn still_free(&mut self) -> Result<(), RemoteError> {
-        if self.remote.stat(&self.name).await?.is_some() {
+        let manifest = name_for(&self.name);
+        let (object, manifest) =
+            tokio::join!(self.remote.stat(&self.name), self.remote.stat(&manifest));
+        if object?.is_some() || manifest?.is_some() {
+            self.taken = true;
             return Err(RemoteError::new(format!(
                 "{} has appeared on the remote during the dump, and is not overwritten: jobs that share a folder \
                  need names of their own, by {{job}} or {{uuid}} in BACKUP_NAME_TEMPLATE",
@@ -131,8 +146,12 @@ impl Upload for RcloneUpload {
             let answer =
                 call(&self.remote.settings, &["moveto", &from, &to], b"", super::LONG).await?;
             super::succeeded(answer, &format!("move {} to its name", self.name))?;
-            // On some remotes moving what is not there succeeds.
-            self.remote.verify(&self.name, self.written).await?;
+            // On some remotes moving what is not there succeeds. What was whole before the move and is not now is
+            // another's: it moved its own over ours.
+            if let Err(error) = self.remote.verify(&self.name, self.written).await {
+                self.may_be_at.retain(|name| *name != self.name);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -144,13 +163,17 @@ impl Upload for RcloneUpload {
         self.running.stop(grace).await;
         // Only now may the pipe close: rclone took its end for success.
         self.running.stdin = None;
-        if self.may_be_at.is_empty() && self.slipped_through().await? {
+        if self.may_be_at.is_empty() && !self.taken && self.slipped_through().await? {
             self.may_be_at.push(self.target.clone());
         }
         if self.written > 0 {
             self.remote.give_up_parts(&self.target).await;
         }
         for name in &self.may_be_at {
+            // Ours has no manifest yet: another run, whose name it is by now, vouches for what is there.
+            if *name == self.name && self.remote.stat(&name_for(name)).await?.is_some() {
+                continue;
+            }
             let path = self.remote.path(name);
             let answer = call(&self.remote.settings, &["deletefile", &path], b"", CLEANUP).await?;
             if !answer.exit.success() && !super::MISSING.contains(&answer.exit.code()) {

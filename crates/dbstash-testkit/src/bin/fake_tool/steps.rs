@@ -51,7 +51,6 @@ pub(crate) fn take(step: &str, args: &[String]) {
         "forward-truncated" => {
             let (path, limit) = rest_and_number();
             forward(path, args, size(limit));
-            discard(&mut io::stdin().lock());
             exit(0);
         }
         "forward-then-exit" => {
@@ -133,12 +132,14 @@ fn leave_behind(how_long: Duration, stdout: Stdio) {
         .unwrap();
 }
 
-/// Runs the real program with our arguments on the first bytes of our input, and waits for it.
+/// Runs the real program with our arguments on the first bytes of our input, which ends for it when it ends for us, and
+/// waits for it.
 fn forward(path: &str, args: &[String], limit: u64) {
     let mut real = Command::new(path).args(args).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = real.stdin.take().unwrap();
     // It may end before it has read all; its word on that is not what we are here for.
     let _ = io::copy(&mut io::stdin().lock().take(limit), &mut input);
+    discard(&mut io::stdin().lock());
     drop(input);
     real.wait().unwrap();
 }

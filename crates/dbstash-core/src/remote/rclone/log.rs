@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::cause;
+
 #[derive(Deserialize)]
 struct Line {
     #[serde(default)]
@@ -15,6 +17,19 @@ struct Line {
 ///
 /// Knows JSON lines and the plain ones rclone prints before it reads its flags.
 pub(super) fn cause(stderr: &str) -> Option<String> {
+    let complaint = complaint(stderr)?;
+    Some(match cause::sentence(&complaint, stderr) {
+        Some(sentence) => format!("{sentence} ({complaint})"),
+        None => complaint,
+    })
+}
+
+/// Whether rclone has found nobody who answers.
+pub(super) fn is_silence(stderr: &str) -> bool {
+    cause::is_silence(&complaint(stderr).unwrap_or_default(), stderr)
+}
+
+fn complaint(stderr: &str) -> Option<String> {
     let mut last = None;
     for line in stderr.lines() {
         match serde_json::from_str::<Line>(line) {
@@ -29,12 +44,7 @@ pub(super) fn cause(stderr: &str) -> Option<String> {
             }
         }
     }
-    let cause =
-        last.map(|text| bare(&one_line(&text)).to_owned()).filter(|text| !text.is_empty())?;
-    Some(match way_out(stderr) {
-        Some(way_out) => format!("{way_out} ({cause})"),
-        None => cause,
-    })
+    last.map(|text| bare(&one_line(&text)).to_owned()).filter(|text| !text.is_empty())
 }
 
 /// What rclone said, without its JSON and without what it always says.
@@ -45,52 +55,6 @@ pub(super) fn readable(stderr: &str) -> String {
         Err(_) => Some(line.to_owned()),
     };
     stderr.lines().filter_map(said).collect::<Vec<_>>().join("\n")
-}
-
-/// Sentences for the causes people meet, in the words of the systems below; the first that fits.
-fn way_out(stderr: &str) -> Option<&'static str> {
-    const KNOWN: [(&[&str], &str); 9] = [
-        (
-            &["no space left on device", "disk quota exceeded", "QuotaExceeded"],
-            "the remote is full",
-        ),
-        (&["NoSuchBucket"], "the bucket does not exist: create it, or correct RCLONE_REMOTE"),
-        (
-            &[
-                "SignatureDoesNotMatch",
-                "InvalidAccessKeyId",
-                "InvalidClientTokenId",
-                "401 Unauthorized",
-                "unable to authenticate",
-            ],
-            "the remote refuses the credentials: check its keys or password",
-        ),
-        (
-            &["AccessDenied", "Forbidden", "permission denied", "Permission denied"],
-            "the remote does not let these credentials do that: check them and their permissions",
-        ),
-        (&["no such host", "server misbehaving"], "the remote's host name cannot be resolved"),
-        (
-            &["connection refused"],
-            "nothing answers at the remote's address: check host and port, and that it runs",
-        ),
-        (
-            &["x509:", "tls:"],
-            "the TLS connection to the remote failed: check its certificate and the CA",
-        ),
-        (
-            &["i/o timeout", "context deadline exceeded", "Client.Timeout", "no route to host"],
-            "the remote does not answer in time: check the network and any firewall",
-        ),
-        (
-            &["didn't find section in config file"],
-            "no such remote is configured: check RCLONE_REMOTE and the rclone configuration",
-        ),
-    ];
-    KNOWN
-        .iter()
-        .find(|(marks, _)| marks.iter().any(|mark| stderr.contains(mark)))
-        .map(|(_, way)| *way)
 }
 
 /// Without rclone's preamble: "Failed to rcat with 2 errors: last error was: ".

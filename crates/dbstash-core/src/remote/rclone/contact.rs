@@ -42,12 +42,11 @@ const IN_THE_MIDDLE: u32 = 3;
 
 /// What is known of the other side.
 #[derive(Default)]
-pub(super) enum Contact {
-    #[default]
-    Unknown,
-    Answered,
-    /// When nobody answered, and how that showed.
-    Silent(Instant, RemoteError),
+pub(super) struct Contact {
+    /// Somebody has answered, and rclone has not said since that nobody does.
+    answered: bool,
+    /// When the last question got no answer, and how that showed.
+    silent: Option<(Instant, RemoteError)>,
 }
 
 impl Rclone {
@@ -65,8 +64,7 @@ impl Rclone {
 
     /// Takes note of what the end of an rclone says about the other side.
     pub(super) fn heard(&self, exit: Exit, stderr: &str) {
-        let silent = !exit.success() && log::is_silence(stderr);
-        self.note(if silent { Contact::Unknown } else { Contact::Answered });
+        self.contact().answered = exit.success() || !log::is_silence(stderr);
     }
 
     /// Does work in which something should move, for as long as somebody answers.
@@ -75,7 +73,8 @@ impl Rclone {
         work: impl Future<Output = Result<T, RemoteError>>,
     ) -> Result<T, RemoteError> {
         let mut work = pin!(work);
-        if !self.answered() {
+        let answered = self.contact().answered;
+        if !answered {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
@@ -109,7 +108,7 @@ impl Rclone {
     /// wrong, the work itself will say better.
     async fn ask_once(&self) -> Result<(), RemoteError> {
         let s = &self.settings;
-        if let Contact::Silent(at, error) = &*self.contact()
+        if let Some((at, error)) = &self.contact().silent
             && at.elapsed() < s.patience.pause
         {
             return Err(error.clone());
@@ -120,9 +119,9 @@ impl Rclone {
             Some("s3") => s.patience.s3,
             _ => s.patience.others,
         };
-        // The slash at the end saves rclone the question whether this is a file.
+        // The slash and the flag save rclone the question whether this is a file.
         let path = self.path(".dbstash-tmp/");
-        let args = ["lsjson", "--no-modtime", "--no-mimetype", &path];
+        let args = ["lsjson", "--no-modtime", "--no-mimetype", "--s3-no-head-object", &path];
         let question = call(s, &args, b"", LONG);
         let error = match timeout(limit, question).await {
             Err(_) => {
@@ -136,20 +135,12 @@ impl Rclone {
                 failure("reach the remote", answer.exit, &answer.stderr)
             }
             Ok(_) => {
-                self.note(Contact::Answered);
+                *self.contact() = Contact { answered: true, silent: None };
                 return Ok(());
             }
         };
-        self.note(Contact::Silent(Instant::now(), error.clone()));
+        self.contact().silent = Some((Instant::now(), error.clone()));
         Err(error)
-    }
-
-    fn answered(&self) -> bool {
-        matches!(&*self.contact(), Contact::Answered)
-    }
-
-    fn note(&self, contact: Contact) {
-        *self.contact() = contact;
     }
 
     fn contact(&self) -> std::sync::MutexGuard<'_, Contact> {

@@ -15,6 +15,7 @@ mod engines;
 mod failures;
 mod interrupted;
 mod main_job;
+mod matrix;
 mod names;
 mod retention;
 mod scene;

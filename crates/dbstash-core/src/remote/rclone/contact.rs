@@ -78,7 +78,7 @@ impl Rclone {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                present = self.present(1) => present?,
+                present = Box::pin(self.present(1)) => present?,
             }
         }
         loop {
@@ -88,7 +88,7 @@ impl Rclone {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                present = self.present(IN_THE_MIDDLE) => present?,
+                present = Box::pin(self.present(IN_THE_MIDDLE)) => present?,
             }
         }
     }

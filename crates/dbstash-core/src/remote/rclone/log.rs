@@ -110,4 +110,129 @@ mod tests {
         assert_eq!(cause(""), None);
         assert_eq!(cause("{not json\n\u{0}"), None);
     }
+
+    /// What rclone 1.75 says to real servers, and to none; each with its sentence, and whether nobody was there.
+    #[test]
+    fn real_lines_become_sentences() {
+        let list = "Failed to lsjson with 2 errors: last error was: error in ListJSON: ";
+        let s3 = "operation error S3: ListObjects, https response error StatusCode: 0, RequestID: , HostID: , request \
+                  send failed, Get \\\"http://127.0.0.1:9000/b?prefix=x%2F\\\": ";
+        let ssh = "Failed to create file system for \\\"F:x/\\\": NewFs: couldn't connect SSH: ";
+        for (level, text, told, silent) in [
+            (
+                "notice",
+                format!("{list}operation error S3: ListObjects, https response error StatusCode: 403, RequestID: , \
+                         HostID: , api error SignatureDoesNotMatch: The request signature we calculated does not match"),
+                "refuses the credentials",
+                false,
+            ),
+            (
+                "notice",
+                "Failed to rcat with 2 errors: last error was: operation error S3: PutObject, https response error \
+                 StatusCode: 404, RequestID: E12F, HostID: RTEy==, api error NoSuchBucket: The specified bucket does \
+                 not exist"
+                    .to_owned(),
+                "the bucket does not exist: create it",
+                false,
+            ),
+            (
+                "notice",
+                format!("{list}{s3}dial tcp: lookup no-such-host.invalid on 192.0.2.53:53: no such host"),
+                "host name cannot be resolved",
+                true,
+            ),
+            (
+                "notice",
+                format!("{list}{s3}dial tcp 127.0.0.1:9000: connect: connection refused"),
+                "nothing answers at the remote's address",
+                true,
+            ),
+            ("notice", format!("{list}{s3}dial tcp 127.0.0.1:9000: i/o timeout"), "in time", true),
+            (
+                "notice",
+                format!("{list}{s3}net/http: timeout awaiting response headers"),
+                "does not answer in time",
+                true,
+            ),
+            (
+                "notice",
+                format!("{list}{s3}http: server gave HTTP response to HTTPS client"),
+                "disagree on http or https",
+                true,
+            ),
+            (
+                "notice",
+                format!("{list}couldn't list files: Propfind \\\"https://127.0.0.1:9000/x/\\\": tls: failed to verify \
+                         certificate: x509: certificate signed by unknown authority"),
+                "TLS connection to the remote failed",
+                true,
+            ),
+            (
+                "notice",
+                format!("{list}couldn't list files: 401 Unauthorized: 401 Unauthorized"),
+                "refuses the credentials",
+                false,
+            ),
+            (
+                "critical",
+                format!("{ssh}ssh: handshake failed: ssh: unable to authenticate, attempted methods [none password], \
+                         no supported methods remain"),
+                "refuses the credentials",
+                false,
+            ),
+            (
+                "critical",
+                format!("{ssh}ssh: handshake failed: knownhosts: key is unknown"),
+                "the host key of the remote is not the known one",
+                false,
+            ),
+            (
+                "critical",
+                "Failed to create file system for \\\"F:x/\\\": couldn't connect to ssh-agent: SSH agent requested but \
+                 SSH_AUTH_SOCK not-specified"
+                    .to_owned(),
+                "neither password nor key",
+                false,
+            ),
+            (
+                "error",
+                "Post request rcat error: write a.sql: no space left on device".to_owned(),
+                "the remote is full: make room there",
+                false,
+            ),
+            (
+                "error",
+                "Update ReadFrom failed: sftp: \\\"Failure\\\" (SSH_FX_FAILURE)".to_owned(),
+                "often its disk or a quota is full",
+                false,
+            ),
+        ] {
+            let line = format!(
+                r#"{{"time":"2026-11-21T07:42:53Z","level":"{level}","msg":"{text}","source":"cmd/cmd.go:336"}}"#
+            );
+            let cause = cause(&line).unwrap();
+            assert!(cause.contains(told), "{told}: {cause}");
+            assert!(!cause.contains("last error was"), "{cause}");
+            assert_eq!(is_silence(&line), silent, "{cause}");
+        }
+    }
+
+    /// What is said last may be vague; what came before it says why.
+    #[test]
+    fn an_earlier_line_explains_a_vague_end() {
+        let log = concat!(
+            r#"{"level":"error","msg":"x: dial tcp 127.0.0.1:9000: connect: connection refused"}"#,
+            "\n",
+            r#"{"level":"notice","msg":"Failed to rcat: something went wrong"}"#,
+        );
+        assert!(cause(log).unwrap().starts_with("nothing answers"));
+        assert!(is_silence(log));
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_as_it_is_and_is_an_answer() {
+        let log = r#"{"level":"error","msg":"teapot"}"#;
+        assert_eq!(cause(log).unwrap(), "teapot");
+        assert!(!is_silence(log) && !is_silence(""));
+    }
 }

@@ -82,7 +82,7 @@ impl Rclone {
 
     async fn probed(&self) -> Result<&Probed, RemoteError> {
         let ask = async { Ok(tokio::try_join!(self.ask(), self.present(1))?.0) };
-        self.probed.get_or_try_init(|| ask).await
+        self.probed.get_or_try_init(|| Box::pin(ask)).await
     }
 
     /// The storage system at the bottom of the remote.
@@ -90,9 +90,10 @@ impl Rclone {
         let s = &self.settings;
         let ask = async {
             let answer = call(s, &["config", "dump"], b"", QUICK).await?;
-            let config: Config = match answer.exit.success() {
-                true => parse(&answer.stdout, "config dump").unwrap_or_default(),
-                false => Config::default(),
+            let config: Config = if answer.exit.success() {
+                parse(&answer.stdout, "config dump").unwrap_or_default()
+            } else {
+                Config::default()
             };
             Ok(storage_type(&s.root, &config, &s.env))
         };

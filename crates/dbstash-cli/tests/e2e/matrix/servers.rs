@@ -45,6 +45,13 @@ fn a_server_killed_in_the_middle_is_told_and_swept_up_after() {
         failed(&done, "upload", "nothing answers|broke the connection off");
         assert!(warned(&done, "the next run will clean up"), "{done}");
         assert_eq!(journals(&run).len(), 1);
+        // Neither the leftover nor the next run takes longer to find nobody there.
+        let before = Instant::now();
+        let again = run.run(PATIENCE);
+        failed(&again, "upload", "nothing answers at the remote's address");
+        assert!(warned(&again, "could not be swept"), "{again}");
+        assert!(before.elapsed() < Duration::from_secs(60), "{:?}: {again}", before.elapsed());
+        assert_eq!(journals(&run).len(), 1);
         if kind == RemoteKind::Moto {
             // Its memory is gone.
             return;

@@ -153,3 +153,18 @@ fn has_own_timeouts(extra_args: &[String]) -> bool {
     let names = ["--timeout", "--contimeout"];
     extra_args.iter().any(|arg| names.contains(&arg.split('=').next().unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_names_a_timeout_is_left_alone() {
+        let own = |args: &[&str]| {
+            let args: Vec<_> = args.iter().map(|&arg| arg.to_owned()).collect();
+            has_own_timeouts(&args)
+        };
+        assert!(own(&["--contimeout=2m"]) && own(&["--bwlimit", "1M", "--timeout", "30m"]));
+        assert!(!own(&[]) && !own(&["--timeouts", "--bwlimit=1M"]));
+    }
+}

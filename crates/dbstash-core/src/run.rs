@@ -137,7 +137,11 @@ impl<'a> Run<'a> {
         match self.make(plan, dump, &mut draft, &guard, &run_dir).await {
             Ok(manifest) => Ok((manifest, draft.object)),
             Err(Failure { cause, left }) => {
-                let also = draft.undo(cause.grace()).await;
+                // A manifest that may still be there keeps what it vouches for.
+                let also = match &left {
+                    Some(_) if draft.announced => None,
+                    _ => draft.undo(cause.grace()).await,
+                };
                 Err(self.unfinished(cause, left.or(also), run_dir))
             }
         }
@@ -186,6 +190,7 @@ impl<'a> Run<'a> {
             self.accompany(companion, draft, guard, run_dir).await?;
         }
         let manifest = self.manifest(draft);
+        draft.announced = true;
         self.publish(&object, &manifest, guard).await?;
         Ok(manifest)
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use dbstash_core::artifact::{Artifact, Complete};
-use dbstash_core::remote::rclone::{Rclone, Settings};
+use dbstash_core::remote::rclone::{Patience, Rclone, Settings};
 use dbstash_core::remote::{NewObject, ObjectSize, Remote, Upload};
 use dbstash_testkit::{RemoteKind, TestRemote, tools};
 
@@ -22,6 +22,7 @@ fn remote(fixture: &TestRemote) -> Rclone {
         env,
         upload_check: false,
         allow_spool: false,
+        patience: Patience::default(),
     })
 }
 

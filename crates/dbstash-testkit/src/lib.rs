@@ -20,6 +20,7 @@ pub mod scratch;
 pub mod secrets;
 pub mod server;
 pub mod sqlite;
+pub mod tmpfs;
 pub mod tools;
 
 pub use fake::FakeTools;
@@ -28,3 +29,4 @@ pub use product::{Dbstash, Finished, Running};
 pub use remote::{RemoteKind, TestRemote};
 pub use rustix::process::Signal;
 pub use scratch::Scratch;
+pub use tmpfs::Tmpfs;

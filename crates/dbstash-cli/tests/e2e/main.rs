@@ -13,7 +13,6 @@
 mod bad_input;
 mod compression;
 mod engines;
-mod failures;
 mod hostile;
 mod interrupted;
 mod main_job;

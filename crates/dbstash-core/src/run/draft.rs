@@ -22,6 +22,8 @@ pub(super) struct Draft {
     pub(super) uploads: Vec<Box<dyn Upload>>,
     /// What is whole.
     pub(super) stored: Vec<manifest::Object>,
+    /// All of it is whole, and the manifest on its way.
+    pub(super) announced: bool,
     _claim: Claim,
 }
 
@@ -78,7 +80,7 @@ impl Run<'_> {
         let upload =
             remote.begin(&NewObject { name: &object, temporary: &temporary, expected }).await?;
         let (base, uploads) = (base.to_owned(), vec![upload]);
-        Ok(Draft { object, base, uploads, stored: Vec::new(), _claim: claim })
+        Ok(Draft { object, base, uploads, stored: Vec::new(), announced: false, _claim: claim })
     }
 
     /// A name nobody has, and nobody else here will take.

@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
+use crate::Scratch;
 use crate::server::Server;
-use crate::{Scratch, tools};
 
 /// The kinds of remote that differ in what a killed upload leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,13 +66,25 @@ pub struct TestRemote {
     env: Vec<(String, String)>,
     secrets: Vec<String>,
     server: Option<Server>,
+    port: u16,
+    tls: Option<[PathBuf; 2]>,
     scratch: Scratch,
 }
 
 impl TestRemote {
     /// Starts it. `None`, said loudly, when a program is missing.
     pub fn start(kind: RemoteKind) -> Option<Self> {
-        servers::start(kind, tools::require("rclone")?)
+        servers::start(kind, None, false)
+    }
+
+    /// The same with its objects below this directory; not for moto, which keeps them in memory.
+    pub fn start_in(kind: RemoteKind, store: &Path) -> Option<Self> {
+        servers::start(kind, Some(store), false)
+    }
+
+    /// The same behind TLS, with a certificate that nobody vouches for.
+    pub fn start_tls(kind: RemoteKind) -> Option<Self> {
+        servers::start(kind, None, true)
     }
 
     /// Which kind it is.
@@ -181,7 +193,12 @@ impl TestRemote {
             _ => return 0,
         };
         let mut rclone = self.rclone(&["backend", "list-multipart-uploads", bucket]);
-        let pending: Value = serde_json::from_slice(&checked(&rclone.output().unwrap())).unwrap();
+        let output = rclone.output().unwrap();
+        // What rclone's own server says once it has been started again.
+        if String::from_utf8_lossy(&output.stderr).contains("NoSuchUpload") {
+            return 0;
+        }
+        let pending: Value = serde_json::from_slice(&checked(&output)).unwrap();
         pending["bucket"].as_array().map_or(0, Vec::len)
     }
 
@@ -195,6 +212,17 @@ impl TestRemote {
         self.server.as_mut().expect("has no server").signal(signal);
     }
 
+    /// Starts the server again where it was, whether it still runs or not.
+    pub fn restart_server(&mut self) {
+        let port = self.port;
+        self.server.as_mut().expect("has no server").restart(port);
+    }
+
+    /// The file of the self-signed certificate.
+    pub fn certificate(&self) -> &Path {
+        &self.tls.as_ref().expect("is not behind TLS")[0]
+    }
+
     /// rclone with these arguments, knowing the remote.
     pub fn rclone(&self, args: &[&str]) -> Command {
         let mut rclone = Command::new(&self.rclone);
@@ -204,6 +232,9 @@ impl TestRemote {
             .env_clear()
             .env("HOME", self.scratch.path())
             .envs(self.env.iter().map(|(name, value)| (name, value)));
+        if self.tls.is_some() {
+            rclone.arg("--ca-cert").arg(self.certificate());
+        }
         rclone
     }
 

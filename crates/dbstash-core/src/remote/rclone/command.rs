@@ -9,14 +9,15 @@ use crate::remote::RemoteError;
 /// An answer is at most this big: a listing of some 500,000 objects.
 const ANSWER: usize = 128 * 1024 * 1024;
 
-/// Flags of every call. Few retries: a remote that is down must be reported while somebody still looks.
-const COMMON: [&str; 8] = [
+/// Flags of every call. Few retries: a remote that is down must be reported while somebody still looks; S3 tries twice
+/// as often. rclone's own `--timeout`, 5 minutes without a byte, stays: servers that hash or assemble what they were
+/// given are silent for long. Whether somebody is there at all is found out by `contact.rs`.
+const COMMON: [&str; 7] = [
     "--use-json-log",
     "--stats=0",
     "--low-level-retries=3",
     "--retries=1",
     "--contimeout=10s",
-    "--timeout=60s",
     "--ask-password=false",
     "--s3-no-check-bucket",
 ];
@@ -28,14 +29,17 @@ pub(super) struct Answer {
     pub(super) stderr: String,
 }
 
-/// `rclone ARGS`, with the flags every call has.
+/// `rclone ARGS`, with the flags every call has; those in `args` stand after them and win.
 pub(super) fn spawn(settings: &Settings, args: &[&str], feed: bool) -> Spawn {
-    let mut all: Vec<String> = args.iter().map(|&a| a.to_owned()).collect();
+    let (command, rest) = args.split_at(args.len().min(1));
+    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let mut all = owned(command);
     if let Some(path) = &settings.config {
         all.push("--config".to_owned());
         all.push(path.to_string_lossy().into_owned());
     }
-    all.extend(COMMON.map(str::to_owned));
+    all.extend(owned(&COMMON));
+    all.extend(owned(rest));
     // Last, so that the user's word stands.
     all.extend(settings.extra_args.iter().cloned());
     Spawn { program: "rclone".to_owned(), args: all, env: settings.env.clone(), feed }

@@ -1,6 +1,8 @@
 //! Any of rclone's storage backends. Nothing outside this folder knows how rclone is called.
 
+mod cause;
 mod command;
+mod contact;
 mod features;
 mod log;
 mod parts;
@@ -9,7 +11,7 @@ mod tests;
 mod upload;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +19,8 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use self::command::{Answer, call, failure};
+use self::contact::Contact;
+pub use self::contact::Patience;
 use self::features::{Config, Report, Storage, Version, storage, without_path};
 use super::{Entry, Features, NewObject, ObjectSize, Remote, RemoteError, Upload};
 
@@ -42,6 +46,8 @@ pub struct Settings {
     pub upload_check: bool,
     /// Whether a remote that cannot take a stream may spool it to local disk.
     pub allow_spool: bool,
+    /// How long silence may last.
+    pub patience: Patience,
 }
 
 /// A remote behind rclone.
@@ -49,6 +55,8 @@ pub struct Settings {
 pub struct Rclone {
     settings: Arc<Settings>,
     probed: Arc<OnceCell<Probed>>,
+    storage: Arc<OnceCell<Option<Storage>>>,
+    contact: Arc<Mutex<Contact>>,
 }
 
 /// What a probe found.
@@ -62,7 +70,12 @@ struct Probed {
 impl Rclone {
     /// A remote; nothing is started yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), probed: Arc::default() }
+        Self {
+            settings: Arc::new(settings),
+            probed: Arc::default(),
+            storage: Arc::default(),
+            contact: Arc::default(),
+        }
     }
 
     fn path(&self, name: &str) -> String {
@@ -71,17 +84,33 @@ impl Rclone {
     }
 
     async fn probed(&self) -> Result<&Probed, RemoteError> {
-        self.probed.get_or_try_init(|| self.ask()).await
+        let ask = async { Ok(tokio::try_join!(self.ask(), self.present(1))?.0) };
+        self.probed.get_or_try_init(|| Box::pin(ask)).await
+    }
+
+    /// The storage system at the bottom of the remote.
+    async fn storage(&self) -> Result<&Option<Storage>, RemoteError> {
+        let s = &self.settings;
+        let ask = async {
+            let answer = call(s, &["config", "dump"], b"", QUICK).await?;
+            let config: Config = if answer.exit.success() {
+                parse(&answer.stdout, "config dump").unwrap_or_default()
+            } else {
+                Config::default()
+            };
+            Ok(storage(&s.root, &config, &s.env))
+        };
+        self.storage.get_or_try_init(|| ask).await
     }
 
     /// Three questions at once: they cost more in start-up than in work.
     async fn ask(&self) -> Result<Probed, RemoteError> {
         let s = &self.settings;
         let features = ["backend", "features", without_path(&s.root)];
-        let (version, features, config) = tokio::join!(
+        let (version, features, storage) = tokio::join!(
             call(s, &["version"], b"", QUICK),
             call(s, &features, b"", QUICK),
-            call(s, &["config", "dump"], b"", QUICK),
+            self.storage(),
         );
         let version =
             succeeded(version?, "be used with RCLONE_EXTRA_ARGS and the RCLONE_ variables")?;
@@ -94,19 +123,13 @@ impl Rclone {
         let warnings = version.check()?.into_iter().collect();
         let answer = succeeded(features?, "use the remote")?;
         let report: Report = parse(&answer.stdout, "backend features")?;
-        let config: Config = match config? {
-            answer if answer.exit.success() => {
-                parse(&answer.stdout, "config dump").unwrap_or_default()
-            }
-            _ => Config::default(),
-        };
         if !report.features.put_stream && !s.allow_spool {
             return Err(RemoteError::new(
                 "this remote cannot take a stream: rclone would first write the whole dump to local disk; \
                  set BACKUP_ALLOW_SPOOL=true to allow that, or use another remote",
             ));
         }
-        let storage = storage(&s.root, &config, &s.env);
+        let storage = storage?.clone();
         // Known, by test, to leave nothing when rclone is killed before the end of a stream.
         let atomic = storage.as_ref().is_some_and(|storage| storage.kind == "s3")
             && report.features.bucket_based
@@ -189,7 +212,7 @@ impl Remote for Rclone {
     async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError> {
         let path = self.path(name);
         let args = ["lsjson", "--stat", "--no-modtime", "--no-mimetype", &path];
-        let answer = call(&self.settings, &args, b"", QUICK).await?;
+        let answer = self.call(&args, b"", QUICK).await?;
         if MISSING.contains(&answer.exit.code()) {
             return Ok(None);
         }
@@ -213,7 +236,7 @@ impl Remote for Rclone {
             "--fast-list",
             &self.settings.root,
         ];
-        let answer = call(&self.settings, &args, b"", LONG).await?;
+        let answer = self.call(&args, b"", LONG).await?;
         if answer.exit.code() == Some(3) {
             return Ok(Vec::new());
         }
@@ -237,7 +260,7 @@ impl Remote for Rclone {
             &self.settings.root,
             &into,
         ];
-        let answer = call(&self.settings, &args, lines(names)?.as_bytes(), LONG).await?;
+        let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
         succeeded(answer, &what).map(drop)
     }
 
@@ -245,8 +268,7 @@ impl Remote for Rclone {
         match names {
             [] => return Ok(()),
             [name] => {
-                let answer =
-                    call(&self.settings, &["deletefile", &self.path(name)], b"", QUICK).await?;
+                let answer = self.call(&["deletefile", &self.path(name)], b"", QUICK).await?;
                 if MISSING.contains(&answer.exit.code()) {
                     return Ok(());
                 }
@@ -255,7 +277,7 @@ impl Remote for Rclone {
             _ => {}
         }
         let args = ["delete", "--files-from-raw=-", "--no-traverse", &self.settings.root];
-        let answer = call(&self.settings, &args, lines(names)?.as_bytes(), LONG).await?;
+        let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
         if MISSING.contains(&answer.exit.code()) {
             return Ok(());
         }

@@ -1,11 +1,12 @@
 //! `rclone rcat`, whose commit signal is the end of its input.
 
+use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::AsyncWriteExt as _;
 
-use super::command::{self, call, failure};
+use super::command::{self, failure};
 use super::{Probed, Rclone};
 use crate::artifact::Complete;
 use crate::manifest::name_for;
@@ -45,6 +46,9 @@ impl RcloneUpload {
         let storage = probed.storage.as_ref().map_or("", |storage| &*storage.kind);
         if storage == "s3" {
             args.extend([chunk.as_str(), "--s3-upload-concurrency=4"]);
+        } else {
+            // rclone's own number: its S3 multiplies it, and nothing else does.
+            args.push("--low-level-retries=10");
         }
         // sftp hashes on the far side, a real re-reading; elsewhere our size check and sha256 say more.
         if !remote.settings.upload_check && storage != "sftp" {
@@ -94,6 +98,30 @@ impl RcloneUpload {
         })
     }
 
+    /// Deletes whatever may be there; every name is tried, and the first refusal told.
+    async fn take_back(&mut self) -> Result<(), RemoteError> {
+        if self.may_be_at.is_empty() && !self.taken && bounded(self.slipped_through()).await? {
+            self.may_be_at.push(self.target.clone());
+        }
+        if self.written > 0 {
+            self.remote.give_up_parts(&self.target).await;
+        }
+        let mut refused = None;
+        for name in &self.may_be_at {
+            // Ours has no manifest yet: another run, whose name it is by now, vouches for what is there.
+            if *name == self.name && bounded(self.remote.stat(&name_for(name))).await?.is_some() {
+                continue;
+            }
+            let path = self.remote.path(name);
+            let answer = bounded(self.remote.call(&["deletefile", &path], b"", CLEANUP)).await?;
+            if !answer.exit.success() && !super::MISSING.contains(&answer.exit.code()) {
+                let what = format!("take {name} back");
+                refused.get_or_insert(failure(&what, answer.exit, &answer.stderr));
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
     fn gone(&self, what: &str) -> RemoteError {
         RemoteError::new(format!("{what} {}", self.name))
     }
@@ -105,7 +133,8 @@ impl Upload for RcloneUpload {
         let Some(stdin) = &mut self.running.stdin else {
             return Err(self.gone("nothing can be written any more to"));
         };
-        match stdin.write_all(bytes).await {
+        let write = async { Ok(stdin.write_all(bytes).await) };
+        match self.remote.attended(write).await? {
             Ok(()) => {
                 self.written += bytes.len() as u64;
                 Ok(())
@@ -119,6 +148,7 @@ impl Upload for RcloneUpload {
         match self.running.wait().await {
             Ok(exit) => {
                 let stderr = self.running.last_words().await;
+                self.remote.heard(exit, &stderr);
                 failure(&format!("store {}", self.name), exit, &stderr)
             }
             Err(e) => RemoteError::new(format!("rclone cannot be waited for: {e}")),
@@ -135,7 +165,9 @@ impl Upload for RcloneUpload {
                 return Err(self.died().await);
             }
         }
-        let exit = self.running.wait().await.map_err(|e| RemoteError::new(e.to_string()))?;
+        let end = async { Ok(self.running.wait().await) };
+        let exit = self.remote.attended(end).await?;
+        let exit = exit.map_err(|e| RemoteError::new(e.to_string()))?;
         if !exit.success() {
             return Err(self.died().await);
         }
@@ -143,8 +175,7 @@ impl Upload for RcloneUpload {
         if self.target != self.name {
             self.still_free().await?;
             let (from, to) = (self.remote.path(&self.target), self.remote.path(&self.name));
-            let answer =
-                call(&self.remote.settings, &["moveto", &from, &to], b"", super::LONG).await?;
+            let answer = self.remote.call(&["moveto", &from, &to], b"", super::LONG).await?;
             super::succeeded(answer, &format!("move {} to its name", self.name))?;
             // On some remotes moving what is not there succeeds. What was whole before the move and is not now is
             // another's: it moved its own over ours.
@@ -163,26 +194,17 @@ impl Upload for RcloneUpload {
         self.running.stop(grace).await;
         // Only now may the pipe close: rclone took its end for success.
         self.running.stdin = None;
-        if self.may_be_at.is_empty() && !self.taken && self.slipped_through().await? {
-            self.may_be_at.push(self.target.clone());
-        }
-        if self.written > 0 {
-            self.remote.give_up_parts(&self.target).await;
-        }
-        for name in &self.may_be_at {
-            // Ours has no manifest yet: another run, whose name it is by now, vouches for what is there.
-            if *name == self.name && self.remote.stat(&name_for(name)).await?.is_some() {
-                continue;
-            }
-            let path = self.remote.path(name);
-            let answer = call(&self.remote.settings, &["deletefile", &path], b"", CLEANUP).await?;
-            if !answer.exit.success() && !super::MISSING.contains(&answer.exit.code()) {
-                return Err(failure(&format!("take {name} back"), answer.exit, &answer.stderr));
-            }
-        }
+        self.take_back().await?;
         self.clean = true;
         Ok(())
     }
+}
+
+/// A step of cleaning up, which may not take for ever.
+async fn bounded<T>(step: impl Future<Output = Result<T, RemoteError>>) -> Result<T, RemoteError> {
+    tokio::time::timeout(CLEANUP, step)
+        .await
+        .unwrap_or_else(|_| Err(RemoteError::new(format!("no answer within {CLEANUP:?}"))))
 }
 
 /// S3 parts big enough that a dump twice the expected size stays below the part limit, in MiB.

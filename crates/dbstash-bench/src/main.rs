@@ -10,13 +10,18 @@
     reason = "a bench that cannot do its work ends; no figure is better than a wrong one"
 )]
 
+mod abort;
 mod data;
+mod idle;
+mod instant;
 mod machine;
 mod measure;
+mod memory;
 mod options;
 mod proc;
 mod report;
 mod scene;
+mod start;
 mod stats;
 mod stream;
 mod variant;
@@ -30,7 +35,13 @@ use self::options::Options;
 use self::report::Report;
 use self::scene::Scene;
 
+/// Measures one thing, and says how it compares to our goals.
+type Part = fn(&Scene, &mut Report);
+
 fn main() -> ExitCode {
+    if let Some(code) = instant::run() {
+        return code;
+    }
     let scene = match Options::read().and_then(Scene::new) {
         Ok(scene) => scene,
         Err(error) => {
@@ -42,13 +53,17 @@ fn main() -> ExitCode {
     let head = machine::describe(options);
     println!("{head:#}");
     let mut report = Report::default();
-    if options.wants("stream") {
-        let server = PgServer::start("bench-password").expect("PostgreSQL is needed");
-        for data in [Data::Mixed, Data::Dense] {
-            eprintln!("loading {data}: {} MiB", options.bytes >> 20);
-            data.load(&server, options.bytes);
+    let parts = [
+        ("start", start::run as Part),
+        ("idle", idle::run),
+        ("abort", abort::run),
+        ("memory", memory::run),
+        ("stream", streams),
+    ];
+    for (name, part) in parts {
+        if options.wants(name) {
+            part(&scene, &mut report);
         }
-        stream::run(&scene, &mut report, &server);
     }
     report.print_goals();
     match report.write(&options.out, &head) {
@@ -61,4 +76,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn streams(scene: &Scene, report: &mut Report) {
+    let server = PgServer::start("bench-password").expect("PostgreSQL is needed");
+    for data in [Data::Mixed, Data::Dense] {
+        eprintln!("loading {data}: {} MiB", scene.options.bytes >> 20);
+        data.load(&server, scene.options.bytes);
+    }
+    stream::run(scene, report, &server);
 }

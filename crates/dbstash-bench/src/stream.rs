@@ -54,7 +54,7 @@ const WALL: Figure = |cost| cost.wall;
 const CPU: Figure = |cost| cost.cpu;
 
 #[expect(clippy::cast_precision_loss, reason = "for figures that are read")]
-fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 

@@ -4,14 +4,10 @@
 //! directory, does them by plain file operations, and panics at any other.
 
 use std::env;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::SystemTime;
-
-/// Where calls are noted: a file of `<start> <end> <subcommand>` lines, in ms.
-pub(crate) const CALLS: &str = "BENCH_CALLS";
 
 /// Does one call. `None` when this program was not started as `rclone`.
 pub(crate) fn run() -> Option<ExitCode> {
@@ -20,11 +16,8 @@ pub(crate) fn run() -> Option<ExitCode> {
     if Path::new(&called).file_name()? != "rclone" {
         return None;
     }
-    let start = now();
-    let args: Vec<String> = args.filter(|arg| !arg.starts_with("--use-json-log")).collect();
-    let code = act(&args);
-    note(start, &args[0]);
-    Some(code)
+    let args: Vec<String> = args.collect();
+    Some(act(&args))
 }
 
 fn act(args: &[String]) -> ExitCode {
@@ -68,15 +61,4 @@ fn files(root: &Path) -> String {
 
 fn item(name: &str, size: u64) -> String {
     serde_json::json!({ "Path": name, "Name": name, "Size": size, "IsDir": false }).to_string()
-}
-
-fn note(start: f64, what: &str) {
-    if let Some(file) = env::var_os(CALLS) {
-        let mut calls = OpenOptions::new().append(true).create(true).open(file).unwrap();
-        calls.write_all(format!("{start:.3} {:.3} {what}\n", now()).as_bytes()).unwrap();
-    }
-}
-
-fn now() -> f64 {
-    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() * 1e3
 }

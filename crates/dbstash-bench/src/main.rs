@@ -81,8 +81,10 @@ fn main() -> ExitCode {
 fn streams(scene: &Scene, report: &mut Report) {
     let server = PgServer::start("bench-password").expect("PostgreSQL is needed");
     for data in [Data::Mixed, Data::Dense] {
-        eprintln!("loading {data}: {} MiB", scene.options.bytes >> 20);
-        data.load(&server, scene.options.bytes);
+        if stream::CELLS.iter().any(|cell| cell.data == data && scene.options.wants_cell(*cell)) {
+            eprintln!("loading {data}: {} MiB", scene.options.bytes >> 20);
+            data.load(&server, scene.options.bytes);
+        }
     }
     stream::run(scene, report, &server);
 }

@@ -57,11 +57,12 @@ fn peak(scene: &Scene, size: u64, compression: Option<&str>) -> Result<f64, Stri
         .unwrap_or_else(|why| panic!("{size} MiB, {compression:?}: {why}"));
     let listed = scene.listed(uri, &remote)?;
     empty(&remote);
-    match &listed[..] {
-        [backup] if compression.is_some() && !backup.name.ends_with(".zst") => {
-            Err("not available: this dbstash does not compress".into())
-        }
-        [backup] if backup.raw_bytes >= size << 20 => Ok(mib(cost.own_peak)),
-        _ => panic!("{size} MiB, {compression:?}: not listed as a backup of that size"),
+    let [backup] = &listed[..] else {
+        panic!("{size} MiB, {compression:?}: {} backups are listed", listed.len());
+    };
+    if compression.is_some() {
+        backup.expect_zstd()?;
     }
+    assert!(backup.raw_bytes >= size << 20, "{size} MiB, {compression:?}: it is smaller");
+    Ok(mib(cost.own_peak))
 }

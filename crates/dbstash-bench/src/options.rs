@@ -3,6 +3,8 @@
 use std::env;
 use std::path::PathBuf;
 
+use crate::stream::{CELLS, Cell};
+
 const MIB: u64 = 1024 * 1024;
 
 /// The parts of a bench, in their order.
@@ -35,7 +37,7 @@ impl Options {
             .map(|list| list.split(',').map(|part| part.trim().to_owned()).collect())
             .unwrap_or_default();
         for part in &only {
-            let cells = || crate::stream::CELLS.iter().any(|cell| cell.name() == *part);
+            let cells = || CELLS.iter().any(|cell| cell.name() == *part);
             if !PARTS.contains(&part.as_str()) && !cells() {
                 let known = PARTS.join(", ");
                 return Err(format!("BENCH_ONLY: {part} is none of {known}, local/mixed, ..."));
@@ -61,9 +63,9 @@ impl Options {
     }
 
     /// Whether a cell of `stream` is asked for.
-    pub(crate) fn wants_cell(&self, cell: &str) -> bool {
+    pub(crate) fn wants_cell(&self, cell: Cell) -> bool {
         let asked = |name: &str| self.only.iter().any(|asked| asked == name);
-        self.only.is_empty() || asked("stream") || asked(cell)
+        self.only.is_empty() || asked("stream") || asked(&cell.name())
     }
 }
 

@@ -30,6 +30,16 @@ pub(crate) struct Listed {
     pub(crate) raw_bytes: u64,
 }
 
+impl Listed {
+    /// Whether it was compressed as it streamed; an error where it was to be and is not.
+    pub(crate) fn expect_zstd(&self) -> Result<(), String> {
+        match Path::new(&self.name).extension() {
+            Some(extension) if extension == "zst" => Ok(()),
+            _ => Err("not available: this dbstash does not compress".into()),
+        }
+    }
+}
+
 impl Scene {
     /// Takes the `dbstash` that was built beside this program.
     pub(crate) fn new(options: Options) -> Result<Self, String> {

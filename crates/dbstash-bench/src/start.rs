@@ -1,12 +1,11 @@
 //! What a backup costs however small it is.
 
 use std::ffi::OsString;
-use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use dbstash_testkit::{FakeTools, RemoteKind, TestRemote, sqlite, tools};
+use dbstash_testkit::{FakeTools, PgServer, RemoteKind, TestRemote, sqlite, tools};
 use serde_json::json;
 
 use crate::measure::{self, Cost};
@@ -20,25 +19,25 @@ pub(crate) fn run(scene: &Scene, report: &mut Report) {
     sqlite::seed_shop(&file, 10);
     let uri = format!("sqlite://{}", file.display());
     let local = TestRemote::start(RemoteKind::Local).expect("rclone is needed");
-    println!("\na tiny SQLite file, wall ms (min-max), CPU ms");
+    println!("\na tiny database, wall ms (min-max), CPU ms");
 
     let instant = scene.scratch.dir("instant");
     symlink(std::env::current_exe().unwrap(), instant.join("rclone")).unwrap();
     let path = first(&instant, scene.path());
-    let calls = scene.scratch.path().join("calls");
     let with_instant = || {
-        let _ = fs::remove_file(&calls);
         let mut dbstash = scene.dbstash(&uri, &local);
-        dbstash.env("PATH", &path).env(crate::instant::CALLS, &calls);
+        dbstash.env("PATH", &path);
         dbstash
     };
-    let bare = |remote: &TestRemote| {
+    let bare = |dump: &str, remote: &TestRemote| {
         let mut bash = scene.command("bash", remote);
-        let script = "set -o pipefail; sqlite3 \"$FILE\" .dump | rclone rcat \"$TARGET\"";
-        bash.args(["-c", script]).env("FILE", &file);
+        bash.args(["-c", &format!("set -o pipefail; {dump} | rclone rcat \"$TARGET\"")]);
         bash.env("TARGET", format!("{}/dump.sql", remote.root()));
         bash
     };
+    let server = PgServer::start("bench-password").expect("PostgreSQL is needed");
+    server.createdb("tiny");
+    let pg = server.uri("tiny");
     let tool = || {
         let mut sqlite = scene.command("sqlite3", &local);
         sqlite.arg(&file).arg(".dump");
@@ -52,23 +51,27 @@ pub(crate) fn run(scene: &Scene, report: &mut Report) {
     let s3 = TestRemote::start(RemoteKind::S3).expect("rclone is needed");
     let tool = times(scene, report, &local, "the dump tool alone", tool);
     times(scene, report, &local, "rclone version", version);
-    times(scene, report, &local, "dump | rclone rcat, local", || bare(&local));
-    times(scene, report, &s3, "dump | rclone rcat, S3", || bare(&s3));
-    times(scene, report, &local, "dbstash, local", || scene.dbstash(&uri, &local));
-    times(scene, report, &s3, "dbstash, S3", || scene.dbstash(&uri, &s3));
+    for (tool, uri, dump) in [
+        ("sqlite3", &uri, format!("sqlite3 '{}' .dump", file.display())),
+        ("pg_dump", &pg, format!("pg_dump '{pg}'")),
+    ] {
+        for remote in [&local, &s3] {
+            let to = remote.kind();
+            let pipe = format!("{tool} | rclone rcat, {to}");
+            times(scene, report, remote, &pipe, || bare(&dump, remote));
+            let ours = format!("dbstash: {tool}, {to}");
+            times(scene, report, remote, &ours, || scene.dbstash(uri, remote));
+            let calls = real_calls(scene, uri, remote);
+            println!("  {} rclone calls: {}", calls.len(), calls.join(" "));
+            report.keep(&format!("rclone calls of {ours}"), json!(calls));
+        }
+    }
     let own = times(scene, report, &local, "dbstash, instant rclone", with_instant);
 
     let own: Vec<f64> = own.iter().map(|cost| cost.wall * 1e3).collect();
     let tool = Spread::of(tool.iter().map(|cost| cost.wall * 1e3)).median;
     let above = Spread::of(own.into_iter().map(|wall| wall - tool));
     report.goal("start: ms above rclone's and the tool's own", 50.0, above);
-    let counted = fs::read_to_string(&calls).unwrap_or_default();
-    println!("{:<31} {:>6}", "rclone calls of it", counted.lines().count());
-    for (kind, remote) in [("local", &local), ("S3", &s3)] {
-        let counted = real_calls(scene, &uri, remote);
-        println!("rclone calls, {kind}: {}, {}", counted.len(), counted.join(" "));
-        report.keep(&format!("rclone calls, {kind}"), json!(counted));
-    }
 }
 
 /// Several runs, none of which finds anything of the one before.

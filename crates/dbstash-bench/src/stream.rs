@@ -16,7 +16,8 @@ use crate::variant::Variant;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
     remote: RemoteKind,
-    data: Data,
+    /// What is dumped.
+    pub(crate) data: Data,
 }
 
 /// All of them.
@@ -60,7 +61,7 @@ pub(crate) fn mib(bytes: u64) -> f64 {
 
 /// Measures every cell that is asked for.
 pub(crate) fn run(scene: &Scene, report: &mut Report, server: &PgServer) {
-    for cell in CELLS.into_iter().filter(|cell| scene.options.wants_cell(&cell.name())) {
+    for cell in CELLS.into_iter().filter(|cell| scene.options.wants_cell(*cell)) {
         let uri = server.uri(&cell.data.to_string());
         let remote = TestRemote::start(cell.remote).expect("rclone is needed");
         let raw = dump_size(scene, &uri, &remote);

@@ -120,8 +120,8 @@ impl Variant {
             let [backup] = &listed[..] else {
                 return Err(format!("{} backups are listed, and there was one run", listed.len()));
             };
-            if self == Self::DbstashZstd && !backup.name.ends_with(".zst") {
-                return Err("not available: this dbstash does not compress".into());
+            if self == Self::DbstashZstd {
+                backup.expect_zstd()?;
             }
             let plain = !self.is_plain() || backup.bytes == raw;
             if backup.raw_bytes != raw || !plain {

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     match report.write(&options.out, &head) {
         Ok(()) => {
             println!("\nfigures: {}", options.out.display());
-            ExitCode::SUCCESS
+            if report.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
         }
         Err(error) => {
             eprintln!("bench: {}: {error}", options.out.display());

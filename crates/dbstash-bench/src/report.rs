@@ -12,6 +12,7 @@ use crate::stats::Spread;
 pub(crate) struct Report {
     figures: Map<String, Value>,
     goals: Vec<Goal>,
+    failed: bool,
 }
 
 /// Something we aim at: a figure that may be this big and not more.
@@ -39,6 +40,16 @@ impl Report {
     pub(crate) fn no_goal(&mut self, what: impl Into<String>, at_most: f64, why_not: &str) {
         let (what, why_not) = (what.into(), why_not.to_owned());
         self.goals.push(Goal { what, at_most, seen: None, why_not });
+    }
+
+    /// Notes that something did not work: its figures are missing, and the bench has failed.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// Whether something did not work. A goal that was missed is a finding, and no failure.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// The goals beside what was seen.

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::options::Options;
 
+/// How the reason begins for a figure that cannot be had here, and is no failure.
+pub(crate) const NOT_AVAILABLE: &str = "not available";
+
 /// Programs and places.
 pub(crate) struct Scene {
     /// What is asked for.
@@ -35,7 +38,7 @@ impl Listed {
     pub(crate) fn expect_zstd(&self) -> Result<(), String> {
         match Path::new(&self.name).extension() {
             Some(extension) if extension == "zst" => Ok(()),
-            _ => Err("not available: this dbstash does not compress".into()),
+            _ => Err(format!("{NOT_AVAILABLE}: this dbstash does not compress")),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::data::Data;
 use crate::measure::{self, Cost};
 use crate::report::Report;
-use crate::scene::{Scene, empty};
+use crate::scene::{NOT_AVAILABLE, Scene, empty};
 use crate::stats::Spread;
 use crate::variant::Variant;
 
@@ -72,6 +72,11 @@ pub(crate) fn run(scene: &Scene, report: &mut Report, server: &PgServer) {
             scene.options.rounds
         );
         let rows = rounds(scene, &uri, &remote, raw);
+        for row in &rows {
+            if row.absent.as_ref().is_some_and(|why| !why.starts_with(NOT_AVAILABLE)) {
+                report.fail();
+            }
+        }
         print(&rows);
         goals(cell, &rows, raw, report);
         report.keep(&cell.name(), json(&rows, raw));
@@ -108,9 +113,12 @@ fn rounds(scene: &Scene, uri: &str, remote: &TestRemote, raw: u64) -> Vec<Row> {
                 // The warm-up.
                 Ok(_) if round == 0 => {}
                 Ok(cost) => row.runs.push(cost),
-                // What does not work at all is not there; what fails later is no figure to keep.
-                Err(why) if round == 0 => row.absent = Some(why),
-                Err(why) => panic!("{} failed: {why}", row.variant.name()),
+                // What fails once is no figure to keep.
+                Err(why) => {
+                    eprintln!("{}: {why}", row.variant.name());
+                    row.runs.clear();
+                    row.absent = Some(why);
+                }
             }
         }
         eprint!(".");
@@ -175,6 +183,11 @@ fn ratio(rows: &[Row], of: Variant, to: Variant, figure: Figure) -> Option<Sprea
     Some(Spread::of_ratios(&figures(of)?, &figures(to)?))
 }
 
+fn why_absent(rows: &[Row], of: Variant, to: Variant) -> &str {
+    let mut absent = rows.iter().filter(|row| row.variant == of || row.variant == to);
+    absent.find_map(|row| row.absent.as_deref()).unwrap_or(NOT_AVAILABLE)
+}
+
 fn goals(cell: Cell, rows: &[Row], raw: u64, report: &mut Report) {
     use Variant::{Bare, Dbstash, DbstashZstd, Fastest, Peer, Restic, ZstdPipe};
     let mut aims = match cell.remote {
@@ -213,7 +226,7 @@ fn goals(cell: Cell, rows: &[Row], raw: u64, report: &mut Report) {
         let what = format!("{}: {what}", cell.name());
         match ratio(rows, of, to, figure) {
             Some(seen) => report.goal(what, at_most, seen),
-            None => report.no_goal(what, at_most, "not available"),
+            None => report.no_goal(what, at_most, why_absent(rows, of, to)),
         }
     }
     let own = rows.iter().find(|row| row.variant == Dbstash && row.absent.is_none());

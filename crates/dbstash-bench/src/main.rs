@@ -66,6 +66,11 @@ fn main() -> ExitCode {
         }
     }
     report.print_goals();
+    if options.quick {
+        println!(
+            "BENCH_QUICK: what a run costs however small it is weighs most; no word on the goals"
+        );
+    }
     match report.write(&options.out, &head) {
         Ok(()) => {
             println!("\nfigures: {}", options.out.display());

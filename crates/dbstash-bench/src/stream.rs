@@ -229,6 +229,15 @@ fn goals(cell: Cell, rows: &[Row], raw: u64, report: &mut Report) {
             None => report.no_goal(what, at_most, why_absent(rows, of, to)),
         }
     }
+    for (variant, at_most) in [(Dbstash, 8.0), (DbstashZstd, 24.0)] {
+        let what = format!("{}: own peak MiB, {}", cell.name(), variant.name());
+        let row = rows.iter().find(|row| row.variant == variant && row.absent.is_none());
+        match row.map(|row| Spread::of(row.figures(|cost| mib(cost.own_peak)))) {
+            // The worst of them: a limit that is kept half of the time is none.
+            Some(peak) => report.goal(what, at_most, Spread { median: peak.max, ..peak }),
+            None => report.no_goal(what, at_most, why_absent(rows, variant, variant)),
+        }
+    }
     let own = rows.iter().find(|row| row.variant == Dbstash && row.absent.is_none());
     if let Some(row) = own {
         let gib = mib(raw) / 1024.0;

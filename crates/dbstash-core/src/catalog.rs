@@ -5,16 +5,11 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::manifest::{self, Manifest};
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
-use crate::state;
-
-/// Where objects are written until they are whole, on remotes that show them half-written.
-pub const TEMPORARIES: &str = ".dbstash-tmp/";
-/// Nothing we do takes longer; a temporary this old belongs to nobody.
-const STALE: TimeDelta = TimeDelta::hours(24);
+use crate::{state, temporary};
 
 /// The objects of a remote.
 #[derive(Debug, Default)]
@@ -62,9 +57,18 @@ impl Catalog {
         cache: &Path,
         now: DateTime<Utc>,
     ) -> Result<Self, RemoteError> {
-        let entries = remote.list().await?;
+        let entries = remote.list("").await?;
         let bodies = bodies(remote, cache, &entries).await?;
         Ok(Self::sort(&entries, &bodies, now))
+    }
+
+    /// The temporaries of runs that are long over.
+    pub async fn stale(
+        remote: &dyn Remote,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, RemoteError> {
+        let entries = remote.list(temporary::FOLDER).await?;
+        Ok(Self::sort(&entries, &HashMap::new(), now).stale)
     }
 
     /// The pure part of [`Catalog::load`].
@@ -92,8 +96,8 @@ impl Catalog {
             }
         }
         for Entry { name, .. } in entries {
-            if name.starts_with(TEMPORARIES) {
-                if is_stale(name, now) && is_safe_path(name) {
+            if name.starts_with(temporary::FOLDER) {
+                if temporary::is_stale(name, now) && is_safe_path(name) {
                     catalog.stale.push(name.clone());
                 }
             } else if !is_manifest(name) && !claimed.contains(name) {
@@ -129,24 +133,7 @@ fn foreign(backup: &Backup, sizes: &HashMap<&str, ObjectSize>) -> Option<String>
 }
 
 fn is_manifest(name: &str) -> bool {
-    name.ends_with(manifest::SUFFIX) && !name.starts_with(TEMPORARIES)
-}
-
-/// The temporary's name for an object of a run.
-pub fn temporary(object: &str, run: &str) -> String {
-    let file = object.rsplit('/').next().unwrap_or(object);
-    let short: String = file.chars().take(50).collect();
-    format!("{TEMPORARIES}{short}.{run}.part")
-}
-
-/// Whether a temporary, by the run in its name, is too old to belong to anyone.
-fn is_stale(name: &str, now: DateTime<Utc>) -> bool {
-    let stamp = || {
-        let run = name.strip_suffix(".part")?.rsplit('.').next()?;
-        let start = NaiveDateTime::parse_from_str(run.split('-').next()?, "%Y%m%dT%H%M%SZ").ok()?;
-        Some(start.and_utc())
-    };
-    stamp().is_some_and(|start| now - start > STALE)
+    name.ends_with(manifest::SUFFIX) && !name.starts_with(temporary::FOLDER)
 }
 
 /// The manifests' texts, from the cache where it has one of the listed size.
@@ -209,11 +196,9 @@ fn forget_unlisted(cache: &Path, folder: &Path, listed: &BTreeSet<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeZone as _;
-    use proptest::prelude::*;
-
     use super::*;
     use crate::manifest::tests::manifest;
+    use chrono::TimeZone as _;
 
     fn entry(name: &str, size: u64) -> Entry {
         Entry { name: name.into(), size: ObjectSize::Known(size) }
@@ -277,9 +262,8 @@ mod tests {
 
     #[test]
     fn a_temporary_grows_stale_by_its_name() {
-        let name = temporary("a/b.sql", "20251230T235959Z-a1b2c3d4");
-        assert_eq!(name, ".dbstash-tmp/b.sql.20251230T235959Z-a1b2c3d4.part");
-        let fresh = temporary("b.sql", "20251231T000001Z-a1b2c3d4");
+        let name = temporary::name("a/b.sql", "20251230T235959Z-a1b2c3d4");
+        let fresh = temporary::name("b.sql", "20251231T000001Z-a1b2c3d4");
         let mut entries = vec![entry(&name, 5), entry(&fresh, 5), entry(".dbstash-tmp/foreign", 5)];
         // One that cannot be named safely must not keep the others from being swept.
         for odd in ["x\n", "../x", "a/../../x"] {
@@ -288,22 +272,6 @@ mod tests {
         let catalog = Catalog::sort(&entries, &HashMap::new(), now());
         assert_eq!(catalog.stale, [name]);
         assert!(catalog.others.is_empty() && catalog.backups.is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn a_temporary_is_recognised_by_its_name(
-            object in "(\\PC{1,8}/)?\\PC{0,90}", random in "[0-9a-f]{8}", started in 0_i64..4_000_000_000, later in 0_i64..200_000,
-        ) {
-            let started = DateTime::from_timestamp(started, 0).unwrap();
-            let name = temporary(&object, &format!("{}-{random}", started.format("%Y%m%dT%H%M%SZ")));
-            prop_assert!(name.starts_with(TEMPORARIES) && name.matches('/').count() == 1, "{name}");
-            // A file name may have 255 bytes.
-            prop_assert!(name.len() <= TEMPORARIES.len() + 255, "{}", name.len());
-            let now = started + TimeDelta::seconds(later);
-            prop_assert_eq!(is_stale(&name, now), later > 86_400);
-            prop_assert!(!is_stale(&object, now));
-        }
     }
 
     #[test]

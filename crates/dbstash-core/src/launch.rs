@@ -124,7 +124,8 @@ impl Producer for Dump {
             Err(e) => return Err(self.read_error(e)),
         };
         if filled < buf.len() / 2 {
-            tokio::time::sleep(BATCH).await;
+            // The thread, not the task: the runtime would be woken by each write to the pipe all the same.
+            std::thread::sleep(BATCH);
             while filled < buf.len() {
                 match read_now(stdout, &mut buf[filled..]).await {
                     Some(Ok(n @ 1..)) => filled += n,

@@ -200,6 +200,11 @@ impl<'a> Run<'a> {
         let cache = self.cx.state.cache(&self.cx.remote.label());
         let work = async {
             let now = self.cx.clock.now();
+            if self.job.retention.keeps_everything() {
+                let stale = Catalog::stale(self.cx.remote, now).await?;
+                self.cx.remote.delete(&stale).await?;
+                return Ok(0);
+            }
             let catalog = Catalog::load(self.cx.remote, &cache, now).await?;
             self.cx.remote.delete(&catalog.stale).await?;
             let plan = PrunePlan::new(&catalog, self.job, Some(self.database), now);

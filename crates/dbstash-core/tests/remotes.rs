@@ -53,7 +53,7 @@ async fn conformance(fixture: &TestRemote) {
     let size = |len: usize| Some(ObjectSize::Known(len as u64));
 
     // Nothing is there yet: empty, not an error.
-    assert_eq!(remote.list().await.unwrap(), []);
+    assert_eq!(remote.list("").await.unwrap(), []);
     assert_eq!(remote.stat("a.sql").await.unwrap(), None);
     remote.delete(&["a.sql".into()]).await.unwrap();
     remote.delete(&["a.sql".into(), "b/c.sql".into()]).await.unwrap();
@@ -114,7 +114,7 @@ async fn conformance(fixture: &TestRemote) {
     // Listed at any depth; fetched by name, what is missing left out.
     drop(stored(&remote, "x/y/z.json", b"{}").await);
     drop(stored(&remote, "top.json", b"[1]").await);
-    let mut listed: Vec<_> = remote.list().await.unwrap();
+    let mut listed: Vec<_> = remote.list("").await.unwrap();
     listed.sort_by(|a, b| a.name.cmp(&b.name));
     let listed: Vec<_> = listed.iter().map(|e| (e.name.as_str(), e.size)).collect();
     let known = |n: usize| ObjectSize::Known(n as u64);

@@ -82,7 +82,7 @@ async fn silent_from_the_start(
     let remote = remote(&fixture, &[(name, &value)]);
     let before = Instant::now();
     for error in [
-        remote.list().await.unwrap_err(),
+        remote.list("").await.unwrap_err(),
         remote.stat("a.sql").await.unwrap_err(),
         remote.delete(&["a.sql".to_owned(), "b.sql".to_owned()]).await.unwrap_err(),
         remote.begin(&object("a.sql")).await.err().unwrap(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Run;
-use crate::catalog::{Catalog, temporary};
+use crate::catalog::Catalog;
 use crate::engine::{Companion, Format, Plan};
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
@@ -11,6 +11,7 @@ use crate::name::{Values, object_name};
 use crate::remote::{NewObject, Upload};
 use crate::state::{Claim, Journal, RunDir};
 use crate::store::Stored;
+use crate::temporary;
 
 /// A backup that is not one yet: no manifest vouches for it.
 pub(super) struct Draft {
@@ -98,9 +99,7 @@ impl Run<'_> {
         for attempt in 1.. {
             let name = object_name(&base, attempt, extension);
             let manifest = manifest::name_for(&name);
-            let (object, manifest) =
-                tokio::join!(self.cx.remote.stat(&name), self.cx.remote.stat(&manifest));
-            if object?.is_some() || manifest?.is_some() {
+            if self.cx.remote.any(&[&name, &manifest]).await? {
                 continue;
             }
             if let Some(claim) = self.cx.state.claim(&self.cx.remote.label(), &name)? {
@@ -126,6 +125,6 @@ impl Run<'_> {
 
     /// Where an object of this run is written until it is whole.
     pub(super) fn temporary(&self, object: &str) -> String {
-        temporary(object, &self.id.id)
+        temporary::name(object, &self.id.id)
     }
 }

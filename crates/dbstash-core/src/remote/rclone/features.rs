@@ -95,6 +95,11 @@ pub(super) struct Wrapper {
     pub(super) of: String,
 }
 
+/// Whether a remote is a path of this machine.
+pub(super) fn is_path(root: &str) -> bool {
+    root.split_once(':').is_none_or(|(spec, _)| spec.contains('/'))
+}
+
 /// The storage system at the bottom of a remote.
 ///
 /// `None` when it cannot be told: then nothing may be assumed about the remote.
@@ -108,12 +113,10 @@ pub(super) fn storage(root: &str, config: &Config, env: &[(String, String)]) -> 
     };
     let mut root = root.to_owned();
     for _ in 0..8 {
-        let Some((spec, _)) = root.split_once(':') else {
-            return at_bottom("local", wrappers);
-        };
-        if spec.contains('/') {
+        if is_path(&root) {
             return at_bottom("local", wrappers);
         }
+        let (spec, _) = root.split_once(':')?;
         if let Some(inline) = root.strip_prefix(':') {
             let kind = inline.split([',', ':']).next()?;
             // What an inline wrapper wraps stands in its quoted options: not worth a guess.

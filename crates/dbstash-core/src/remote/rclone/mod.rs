@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use self::command::{Answer, call, failure};
 use self::contact::Contact;
 pub use self::contact::Patience;
-use self::features::{Config, Report, Storage, Version, storage, without_path};
+use self::features::{Config, Flags, Report, Storage, Version, is_path, storage, without_path};
 use super::{Entry, Features, NewObject, ObjectSize, Remote, RemoteError, Upload};
 
 /// A question about one object.
@@ -92,6 +92,9 @@ impl Rclone {
     async fn storage(&self) -> Result<&Option<Storage>, RemoteError> {
         let s = &self.settings;
         let ask = async {
+            if is_path(&s.root) {
+                return Ok(storage(&s.root, &Config::default(), &[]));
+            }
             let answer = call(s, &["config", "dump"], b"", QUICK).await?;
             let config: Config = if answer.exit.success() {
                 parse(&answer.stdout, "config dump").unwrap_or_default()
@@ -103,15 +106,23 @@ impl Rclone {
         self.storage.get_or_try_init(|| ask).await
     }
 
+    /// What the remote can do.
+    async fn features(&self) -> Result<Flags, RemoteError> {
+        let root = &self.settings.root;
+        if is_path(root) {
+            return Ok(Flags { bucket_based: false, put_stream: true });
+        }
+        let args = ["backend", "features", without_path(root)];
+        let answer = call(&self.settings, &args, b"", QUICK).await?;
+        let answer = succeeded(answer, "use the remote")?;
+        Ok(parse::<Report>(&answer.stdout, "backend features")?.features)
+    }
+
     /// Three questions at once: they cost more in start-up than in work.
     async fn ask(&self) -> Result<Probed, RemoteError> {
         let s = &self.settings;
-        let features = ["backend", "features", without_path(&s.root)];
-        let (version, features, storage) = tokio::join!(
-            call(s, &["version"], b"", QUICK),
-            call(s, &features, b"", QUICK),
-            self.storage(),
-        );
+        let (version, features, storage) =
+            tokio::join!(call(s, &["version"], b"", QUICK), self.features(), self.storage());
         let version =
             succeeded(version?, "be used with RCLONE_EXTRA_ARGS and the RCLONE_ variables")?;
         let version =
@@ -121,9 +132,8 @@ impl Rclone {
                 )
             })?;
         let warnings = version.check()?.into_iter().collect();
-        let answer = succeeded(features?, "use the remote")?;
-        let report: Report = parse(&answer.stdout, "backend features")?;
-        if !report.features.put_stream && !s.allow_spool {
+        let features = features?;
+        if !features.put_stream && !s.allow_spool {
             return Err(RemoteError::new(
                 "this remote cannot take a stream: rclone would first write the whole dump to local disk; \
                  set BACKUP_ALLOW_SPOOL=true to allow that, or use another remote",
@@ -132,8 +142,8 @@ impl Rclone {
         let storage = storage?.clone();
         // Known, by test, to leave nothing when rclone is killed before the end of a stream.
         let atomic = storage.as_ref().is_some_and(|storage| storage.kind == "s3")
-            && report.features.bucket_based
-            && report.features.put_stream;
+            && features.bucket_based
+            && features.put_stream;
         Ok(Probed { features: Features { atomic }, storage, warnings })
     }
 
@@ -226,7 +236,8 @@ impl Remote for Rclone {
         Ok(Box::new(upload::RcloneUpload::begin(self.clone(), &probed, object)?))
     }
 
-    async fn list(&self) -> Result<Vec<Entry>, RemoteError> {
+    async fn list(&self, folder: &str) -> Result<Vec<Entry>, RemoteError> {
+        let path = if folder.is_empty() { self.settings.root.clone() } else { self.path(folder) };
         let args = [
             "lsjson",
             "--recursive",
@@ -234,7 +245,7 @@ impl Remote for Rclone {
             "--no-modtime",
             "--no-mimetype",
             "--fast-list",
-            &self.settings.root,
+            &path,
         ];
         let answer = self.call(&args, b"", LONG).await?;
         if answer.exit.code() == Some(3) {
@@ -242,7 +253,29 @@ impl Remote for Rclone {
         }
         let answer = succeeded(answer, "list the remote")?;
         let items: Vec<Item> = parse(&answer.stdout, "lsjson")?;
-        Ok(items.into_iter().map(|item| Entry { size: item.size(), name: item.path }).collect())
+        let entry =
+            |item: Item| Entry { size: item.size(), name: format!("{folder}{}", item.path) };
+        Ok(items.into_iter().map(entry).collect())
+    }
+
+    async fn any(&self, names: &[&str]) -> Result<bool, RemoteError> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let args = [
+            "lsjson",
+            "--recursive",
+            "--files-only",
+            "--no-modtime",
+            "--no-mimetype",
+            "--files-from-raw=-",
+            "--no-traverse",
+            &self.settings.root,
+        ];
+        let answer = self.call(&args, lines(&names)?.as_bytes(), QUICK).await?;
+        if MISSING.contains(&answer.exit.code()) {
+            return Ok(false);
+        }
+        let answer = succeeded(answer, &format!("look for {}", names.join(" and ")))?;
+        Ok(!parse::<Vec<Item>>(&answer.stdout, "lsjson")?.is_empty())
     }
 
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError> {

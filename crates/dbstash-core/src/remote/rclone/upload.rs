@@ -12,6 +12,7 @@ use crate::artifact::Complete;
 use crate::manifest::name_for;
 use crate::process::{self, Running};
 use crate::remote::{NewObject, ObjectSize, Remote as _, RemoteError, Upload};
+use crate::temporary;
 
 const MIB: u64 = 1024 * 1024;
 /// The S3 part limit of the common providers.
@@ -71,21 +72,38 @@ impl RcloneUpload {
         })
     }
 
-    /// Once more, right before the name is taken: somebody else may have had a long dump, too.
-    async fn still_free(&mut self) -> Result<(), RemoteError> {
-        let manifest = name_for(&self.name);
-        let (object, manifest) =
-            tokio::join!(self.remote.stat(&self.name), self.remote.stat(&manifest));
-        if object?.is_some() || manifest?.is_some() {
-            self.taken = true;
-            return Err(RemoteError::new(format!(
-                "{} has appeared on the remote during the dump, and is not overwritten: jobs that share a folder \
-                 need names of their own, by {{job}} or {{uuid}} in BACKUP_NAME_TEMPLATE",
-                self.name
-            )));
+    /// Once more, right before the name is taken: somebody else may have had a long dump, too. Of two that end together
+    /// neither sees the other's object yet, but its temporary.
+    async fn claimed(&self) -> Result<Option<RemoteError>, RemoteError> {
+        // In this order: a rival that is done with its temporary has its object there by then.
+        let what = if let Some(rival) = self.rival().await? {
+            format!("by a run that goes first, or was killed and has left {rival}")
+        } else if self.remote.any(&[&self.name, &name_for(&self.name)]).await? {
+            "and is not overwritten".to_owned()
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(RemoteError::new(format!(
+            "{} has appeared on the remote during the dump, {what}: jobs that share a folder need names of their own, \
+             by {{job}}, {{host}} or {{uuid}} in BACKUP_NAME_TEMPLATE",
+            self.name
+        ))))
+    }
+
+    /// The temporary of another run of the same name which goes first.
+    async fn rival(&self) -> Result<Option<String>, RemoteError> {
+        if self.target == self.name {
+            return Ok(None);
         }
-        self.may_be_at.push(self.name.clone());
-        Ok(())
+        let all = self.remote.list(temporary::FOLDER).await?;
+        Ok(all.into_iter().map(|e| e.name).find(|name| temporary::gives_way(&self.target, name)))
+    }
+
+    /// From now on, what is under the name is ours, unless it is somebody else's.
+    fn take(&mut self, claimed: Option<RemoteError>) -> Result<(), RemoteError> {
+        self.taken = claimed.is_some();
+        self.may_be_at.extend(claimed.is_none().then(|| self.name.clone()));
+        claimed.map_or(Ok(()), Err)
     }
 
     /// Whether rclone published although its input never ended: a TERM at the moment it begins a multipart upload makes
@@ -157,7 +175,8 @@ impl Upload for RcloneUpload {
 
     async fn commit(&mut self, _proof: &Complete) -> Result<(), RemoteError> {
         if self.target == self.name {
-            self.still_free().await?;
+            let claimed = self.claimed().await?;
+            self.take(claimed)?;
         }
         if let Some(mut stdin) = self.running.stdin.take() {
             // A pipe has no buffer of ours; this only makes tokio's own contract explicit.
@@ -171,9 +190,13 @@ impl Upload for RcloneUpload {
         if !exit.success() {
             return Err(self.died().await);
         }
-        self.remote.verify(&self.target, self.written).await?;
-        if self.target != self.name {
-            self.still_free().await?;
+        if self.target == self.name {
+            self.remote.verify(&self.name, self.written).await?;
+        } else {
+            let whole = self.remote.verify(&self.target, self.written);
+            let (whole, claimed) = tokio::join!(whole, self.claimed());
+            whole?;
+            self.take(claimed?)?;
             let (from, to) = (self.remote.path(&self.target), self.remote.path(&self.name));
             let answer = self.remote.call(&["moveto", &from, &to], b"", super::LONG).await?;
             super::succeeded(answer, &format!("move {} to its name", self.name))?;

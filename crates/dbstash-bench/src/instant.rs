@@ -33,6 +33,7 @@ fn act(args: &[String]) -> ExitCode {
             Ok(meta) => println!("{}", item("x", meta.len())),
             Err(_) => return ExitCode::from(3),
         },
+        "lsjson" if flagged("--no-traverse") => println!("[{}]", named(paths[0])),
         "lsjson" => println!("[{}]", files(paths[0])),
         "rcat" => {
             fs::create_dir_all(paths[0].parent().unwrap()).unwrap();
@@ -49,6 +50,14 @@ fn act(args: &[String]) -> ExitCode {
         other => panic!("the instant rclone does not know {other}"),
     }
     ExitCode::SUCCESS
+}
+
+/// Those of the files named on stdin that are there.
+fn named(root: &Path) -> String {
+    let names = io::stdin().lines().map(Result::unwrap);
+    let there =
+        names.filter_map(|name| Some(item(&name, fs::metadata(root.join(&name)).ok()?.len())));
+    there.collect::<Vec<_>>().join(",")
 }
 
 fn files(root: &Path) -> String {

@@ -87,6 +87,8 @@ impl Scene {
             .env("DB_URI", uri)
             .env("RCLONE_REMOTE", remote.root())
             .env("BACKUP_SCHEDULE", "once")
+            // No pipe stores the roles, too.
+            .env("PG_GLOBALS", "off")
             .env("DBSTASH_STATE_DIR", self.scratch.path().join("state"));
         command
     }

@@ -110,6 +110,8 @@ impl<'a> Run<'a> {
     async fn backup(self) -> Report {
         let outcome = match self.attempt().await {
             Ok((manifest, object)) => {
+                let (label, bytes) = (self.cx.remote.label(), manifest.bytes());
+                self.cx.state.remember_size(&label, &self.id.job, &self.id.database, bytes);
                 let pruned = self.retain().await;
                 Outcome::Stored { manifest: Box::new(manifest), object, pruned }
             }
@@ -201,12 +203,9 @@ impl<'a> Run<'a> {
         let work = async {
             let now = self.cx.clock.now();
             if self.job.retention.keeps_everything() {
-                let stale = Catalog::stale(self.cx.remote, now).await?;
-                self.cx.remote.delete(&stale).await?;
                 return Ok(0);
             }
             let catalog = Catalog::load(self.cx.remote, &cache, now).await?;
-            self.cx.remote.delete(&catalog.stale).await?;
             let plan = PrunePlan::new(&catalog, self.job, Some(self.database), now);
             plan.holds().into_iter().for_each(|text| self.warn(text));
             plan.carry_out(self.cx.remote).await

@@ -14,6 +14,7 @@
 
 mod names;
 mod run_dir;
+mod sizes;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};

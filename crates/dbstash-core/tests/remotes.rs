@@ -27,7 +27,7 @@ fn remote(fixture: &TestRemote) -> Rclone {
 }
 
 fn object(name: &str) -> NewObject<'_> {
-    NewObject { name, temporary: ".dbstash-tmp/conformance.part", expected: None }
+    NewObject { name, temporary: ".dbstash-tmp/conformance.part", expected: None, owned: false }
 }
 
 async fn proof(bytes: &[u8]) -> Complete {

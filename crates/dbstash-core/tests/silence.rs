@@ -35,7 +35,7 @@ fn remote(fixture: &TestRemote, env: &[(&str, &str)]) -> Rclone {
 }
 
 fn object(name: &str) -> NewObject<'_> {
-    NewObject { name, temporary: ".dbstash-tmp/silence.part", expected: None }
+    NewObject { name, temporary: ".dbstash-tmp/silence.part", expected: None, owned: false }
 }
 
 /// The server stands still in the middle of an upload, for good.

@@ -65,6 +65,8 @@ pub struct NewObject<'a> {
     pub temporary: &'a str,
     /// About how many bytes it will have, where an earlier backup tells.
     pub expected: Option<u64>,
+    /// Whether the name is ours beyond doubt, as a manifest's is once its object has its own.
+    pub owned: bool,
 }
 
 /// What a remote can do.

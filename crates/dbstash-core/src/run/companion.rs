@@ -55,7 +55,7 @@ impl Run<'_> {
         run_dir: &RunDir,
     ) -> Result<(), Failure> {
         let temporary = self.temporary(name);
-        let new = NewObject { name, temporary: &temporary, expected: None };
+        let new = NewObject { name, temporary: &temporary, expected: None, owned: false };
         let opening = async {
             let dump = self.cx.launcher.launch(&way.invocation, run_dir).await?;
             // It is small, and a first way often fails: an upload that need not begin need not be undone.

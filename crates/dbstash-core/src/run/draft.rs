@@ -59,11 +59,16 @@ impl Run<'_> {
     /// Finds a free name, writes down what is about to be made, and begins to make it.
     pub(super) async fn begin(&self, plan: &Plan, run_dir: &RunDir) -> Result<Draft, RunError> {
         let remote = self.cx.remote;
-        let atomic = remote.probe().await?.atomic;
-        let last = async { if atomic { self.last_size().await } else { None } };
+        let asked = async {
+            if remote.probe().await?.atomic {
+                return Ok(self.last_size().await);
+            }
+            self.tidy().await;
+            Ok::<_, RunError>(None)
+        };
         let extension = self.job.dump_extension(&plan.dump.format);
-        let (name, expected) = tokio::join!(self.free_name(&extension), last);
-        let (object, claim) = name?;
+        let (expected, name) = tokio::join!(asked, self.free_name(&extension));
+        let (expected, (object, claim)) = (expected?, name?);
         let base =
             object.strip_suffix(&extension).map_or(&*object, |base| base.trim_end_matches('.'));
         let temporary = self.temporary(&object);
@@ -78,10 +83,22 @@ impl Run<'_> {
             objects,
             manifest,
         })?;
-        let upload =
-            remote.begin(&NewObject { name: &object, temporary: &temporary, expected }).await?;
+        let upload = remote
+            .begin(&NewObject { name: &object, temporary: &temporary, expected, owned: false })
+            .await?;
         let (base, uploads) = (base.to_owned(), vec![upload]);
         Ok(Draft { object, base, uploads, stored: Vec::new(), announced: false, _claim: claim })
+    }
+
+    /// Deletes the temporaries of runs that are long over.
+    async fn tidy(&self) {
+        let work = async {
+            let stale = Catalog::stale(self.cx.remote, self.started).await?;
+            self.cx.remote.delete(&stale).await
+        };
+        if let Err(error) = work.await {
+            self.warn(format!("leftovers of earlier runs could not be deleted: {error}"));
+        }
     }
 
     /// A name nobody has, and nobody else here will take.
@@ -111,9 +128,14 @@ impl Run<'_> {
 
     /// The size of the newest backup of this database, so that an upload can be dimensioned; a guess is enough.
     async fn last_size(&self) -> Option<u64> {
-        let cache = self.cx.state.cache(&self.cx.remote.label());
+        let (label, database) = (self.cx.remote.label(), self.database.label());
+        let remembered = self.cx.state.remembered_size(&label, &self.job.id, database);
+        if remembered.is_some() {
+            return remembered;
+        }
+        let cache = self.cx.state.cache(&label);
         let catalog = Catalog::load(self.cx.remote, &cache, self.started).await.ok()?;
-        let ours = |m: &Manifest| m.job == self.job.id && m.database == self.database.label();
+        let ours = |m: &Manifest| m.job == self.job.id && m.database == database;
         catalog.backups.iter().map(|b| &b.manifest).find(|m| ours(m)).map(Manifest::bytes)
     }
 

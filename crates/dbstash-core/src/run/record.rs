@@ -36,8 +36,12 @@ impl Run<'_> {
         let name = manifest::name_for(object);
         let bytes = manifest.write();
         let temporary = self.temporary(&name);
-        let new =
-            NewObject { name: &name, temporary: &temporary, expected: Some(bytes.len() as u64) };
+        let new = NewObject {
+            name: &name,
+            temporary: &temporary,
+            expected: Some(bytes.len() as u64),
+            owned: true,
+        };
         let opening = async { Ok(self.cx.remote.begin(&new).await?) };
         let work = async {
             let mut upload = guard.watch(&Progress::default(), opening).await?;

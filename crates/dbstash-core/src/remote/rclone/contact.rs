@@ -37,6 +37,8 @@ impl Default for Patience {
     }
 }
 
+/// How long work may take before anybody is asked.
+const HEAD_START: Duration = Duration::from_secs(2);
 /// One silence may be a hiccup; in the middle of hours of work it takes more to give up.
 const IN_THE_MIDDLE: u32 = 3;
 
@@ -75,6 +77,10 @@ impl Rclone {
         let mut work = pin!(work);
         let answered = self.contact().answered;
         if !answered {
+            // Nearly always the work itself hears somebody before it would be worth to ask.
+            if let Ok(done) = timeout(HEAD_START, &mut work).await {
+                return done;
+            }
             tokio::select! {
                 biased;
                 done = &mut work => return done,

@@ -84,8 +84,7 @@ impl Rclone {
     }
 
     async fn probed(&self) -> Result<&Probed, RemoteError> {
-        let ask = async { Ok(tokio::try_join!(self.ask(), self.present(1))?.0) };
-        self.probed.get_or_try_init(|| Box::pin(ask)).await
+        self.probed.get_or_try_init(|| self.ask()).await
     }
 
     /// The storage system at the bottom of the remote.

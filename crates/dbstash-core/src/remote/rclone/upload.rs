@@ -31,6 +31,7 @@ pub(super) struct RcloneUpload {
     may_be_at: Vec<String>,
     /// Somebody else has the name by now.
     taken: bool,
+    owned: bool,
     clean: bool,
 }
 
@@ -68,6 +69,7 @@ impl RcloneUpload {
             written: 0,
             may_be_at,
             taken: false,
+            owned: object.owned,
             clean: false,
         })
     }
@@ -75,6 +77,9 @@ impl RcloneUpload {
     /// Once more, right before the name is taken: somebody else may have had a long dump, too. Of two that end together
     /// neither sees the other's object yet, but its temporary.
     async fn claimed(&self) -> Result<Option<RemoteError>, RemoteError> {
+        if self.owned {
+            return Ok(None);
+        }
         // In this order: a rival that is done with its temporary has its object there by then.
         let what = if let Some(rival) = self.rival().await? {
             format!("by a run that goes first, or was killed and has left {rival}")

@@ -165,6 +165,14 @@ async fn bodies(
     Ok(listed.iter().filter_map(read).collect())
 }
 
+/// Puts a manifest that we have just stored into the cache. A best effort: what is not there is fetched.
+pub fn remember(cache: &Path, name: &str, manifest: &[u8]) {
+    let path = cache.join(name);
+    if path.parent().is_some_and(|folder| state::private_dir(folder).is_ok()) {
+        let _ = fs::write(path, manifest);
+    }
+}
+
 /// A manifest from the cache; a little more than the most it may have is enough to refuse it.
 fn cached_body(cache: &Path, name: &str) -> Option<Vec<u8>> {
     let mut body = Vec::new();

@@ -27,12 +27,15 @@ pub fn is_stale(name: &str, now: DateTime<Utc>) -> bool {
     stamp().is_some_and(|start| now - start > STALE)
 }
 
-/// Whether `other` is the same object, by another run, which goes first: of any two, exactly one gives way.
+/// Whether `other` is the same object by another run of the same second, which goes first: of any two, exactly one
+/// gives way. Names with a time in them are the same only within a second; who began at another time, under a name
+/// without one, may be long dead, or have hours to go.
 pub fn gives_way(ours: &str, other: &str) -> bool {
-    match (parts(ours), parts(other)) {
-        (Some((object, run)), Some((same, earlier))) => object == same && earlier < run,
-        _ => false,
-    }
+    let (Some((object, ours)), Some((same, other))) = (parts(ours), parts(other)) else {
+        return false;
+    };
+    let second = |run: &str| run.split('-').next().map(str::to_owned);
+    object == same && second(ours) == second(other) && other < ours
 }
 
 /// The object and the run.
@@ -54,6 +57,10 @@ mod tests {
         assert!(gives_way(&names[1], &names[0]));
         assert!(!gives_way(&names[0], &names[1]) && !gives_way(&names[0], &names[0]));
         assert!(!gives_way(&name("y/b.sql", b), &names[0]), "another folder's object");
+        assert!(
+            !gives_way(&name("x/b.sql", "20251231T000000Z-b1b2c3d4"), &names[0]),
+            "another time"
+        );
         assert!(!gives_way(&names[1], ".dbstash-tmp/foreign"));
     }
 

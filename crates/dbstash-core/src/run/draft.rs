@@ -8,10 +8,13 @@ use crate::engine::{Companion, Format, Plan};
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
 use crate::name::{Values, object_name};
-use crate::remote::{NewObject, Upload};
+use crate::remote::{NewObject, RemoteError, Upload};
 use crate::state::{Claim, Journal, RunDir};
 use crate::store::Stored;
 use crate::temporary;
+
+/// Each costs a question, and a template that gives the same name so often is a mistake.
+const MOST_NAMES: u32 = 1000;
 
 /// A backup that is not one yet: no manifest vouches for it.
 pub(super) struct Draft {
@@ -113,7 +116,7 @@ impl Run<'_> {
             zone: naming.zone,
             uuid: self.id.id.rsplit('-').next().unwrap_or_default(),
         });
-        for attempt in 1.. {
+        for attempt in 1..=MOST_NAMES {
             let name = object_name(&base, attempt, extension);
             let manifest = manifest::name_for(&name);
             if self.cx.remote.any(&[&name, &manifest]).await? {
@@ -123,7 +126,10 @@ impl Run<'_> {
                 return Ok((name, claim));
             }
         }
-        unreachable!("the loop only ends with a name")
+        Err(RunError::Upload(RemoteError::new(format!(
+            "{base} and {MOST_NAMES} names like it are taken: add {{date}} and {{time}}, or {{uuid}}, to \
+             BACKUP_NAME_TEMPLATE"
+        ))))
     }
 
     /// The size of the newest backup of this database, so that an upload can be dimensioned; a guess is enough.

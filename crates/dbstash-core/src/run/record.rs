@@ -3,6 +3,7 @@
 use super::Run;
 use super::draft::Draft;
 use crate::artifact::Artifact;
+use crate::catalog;
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
 use crate::remote::NewObject;
@@ -35,6 +36,7 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let name = manifest::name_for(object);
         let bytes = manifest.write();
+        let cached = bytes.clone();
         let temporary = self.temporary(&name);
         let new = NewObject {
             name: &name,
@@ -48,9 +50,11 @@ impl Run<'_> {
             let mut artifact = Artifact::of_bytes(bytes);
             store(&mut artifact, None, upload.as_mut(), guard).await
         };
-        work.await.map(drop).map_err(|Failure { cause, left }| match cause {
+        work.await.map_err(|Failure { cause, left }| match cause {
             RunError::Interrupted => Failure { cause, left },
             other => Failure { cause: RunError::Manifest(Box::new(other)), left },
-        })
+        })?;
+        catalog::remember(&self.cx.state.cache(&self.cx.remote.label()), &name, &cached);
+        Ok(())
     }
 }

@@ -83,6 +83,12 @@ impl Rclone {
         if root.ends_with([':', '/']) { format!("{root}{name}") } else { format!("{root}/{name}") }
     }
 
+    /// The root, with the slash that saves rclone the question whether it is a file: it takes a refusal of that question
+    /// for a yes.
+    fn folder(&self) -> String {
+        self.path("")
+    }
+
     async fn probed(&self) -> Result<&Probed, RemoteError> {
         self.probed.get_or_try_init(|| self.ask()).await
     }
@@ -267,14 +273,20 @@ impl Remote for Rclone {
             "--no-mimetype",
             "--files-from-raw=-",
             "--no-traverse",
-            &self.settings.root,
+            &self.folder(),
         ];
         let answer = self.call(&args, lines(&names)?.as_bytes(), QUICK).await?;
         if MISSING.contains(&answer.exit.code()) {
             return Ok(false);
         }
-        let answer = succeeded(answer, &format!("look for {}", names.join(" and ")))?;
-        Ok(!parse::<Vec<Item>>(&answer.stdout, "lsjson")?.is_empty())
+        match succeeded(answer, &format!("look for {}", names.join(" and "))) {
+            Ok(answer) => Ok(!parse::<Vec<Item>>(&answer.stdout, "lsjson")?.is_empty()),
+            // S3 says why it refuses only to another kind of question.
+            Err(bare) => match names.first() {
+                Some(name) => Err(self.stat(name).await.err().unwrap_or(bare)),
+                None => Err(bare),
+            },
+        }
     }
 
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError> {
@@ -289,7 +301,7 @@ impl Remote for Rclone {
             "--no-traverse",
             "--ignore-times",
             "--transfers=16",
-            &self.settings.root,
+            &self.folder(),
             &into,
         ];
         let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
@@ -308,7 +320,7 @@ impl Remote for Rclone {
             }
             _ => {}
         }
-        let args = ["delete", "--files-from-raw=-", "--no-traverse", &self.settings.root];
+        let args = ["delete", "--files-from-raw=-", "--no-traverse", &self.folder()];
         let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
         if MISSING.contains(&answer.exit.code()) {
             return Ok(());

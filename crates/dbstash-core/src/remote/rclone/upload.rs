@@ -82,7 +82,9 @@ impl RcloneUpload {
         }
         // In this order: a rival that is done with its temporary has its object there by then.
         let what = if let Some(rival) = self.rival().await? {
-            format!("by a run that goes first, or was killed and has left {rival}")
+            format!(
+                "by a run of the same second that goes first, or was killed and has left {rival}"
+            )
         } else if self.remote.any(&[&self.name, &name_for(&self.name)]).await? {
             "and is not overwritten".to_owned()
         } else {

@@ -92,6 +92,7 @@ fn full_from_the_start() {
         assert_eq!(shop.all_listed_restore(), good + 1);
         shop.nothing_else_on_the_remote(case);
         assert_eq!(remains(&tmpfs.state()), [""; 0], "{case}");
+        run.clone().args(["list"]).run(PATIENCE).expect_code(0);
     }
 }
 

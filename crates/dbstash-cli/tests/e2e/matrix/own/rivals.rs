@@ -126,7 +126,8 @@ fn at_once_on_two_machines() {
     for kind in KINDS {
         let Some(remote) = TestRemote::start(kind) else { return };
         eprintln!("--- on {kind}");
-        let rivals = ["mark-1", "mark-2-longer"].map(|mark| Rival::new(&remote, mark, "{db}"));
+        let rivals =
+            ["mark-1", "mark-2-longer"].map(|mark| Rival::new(&remote, mark, "{db}-{time}"));
         let mut running = rivals.each_ref().map(|rival| rival.run.spawn());
         for (rival, run) in rivals.iter().zip(&mut running) {
             run.wait_until(PATIENCE, |_| rival.is_under_way());

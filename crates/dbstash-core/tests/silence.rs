@@ -85,7 +85,7 @@ async fn silent_from_the_start(
         remote.list("").await.unwrap_err(),
         remote.stat("a.sql").await.unwrap_err(),
         remote.delete(&["a.sql".to_owned(), "b.sql".to_owned()]).await.unwrap_err(),
-        remote.begin(&object("a.sql")).await.err().unwrap(),
+        remote.any(&["a.sql", "b.sql"]).await.unwrap_err(),
     ] {
         assert!(error.what.contains("does not answer in time"), "{error}");
     }

@@ -326,7 +326,7 @@ fn each_database_of_a_server_but_the_excluded() {
     let none = run.clone().env("DB_EXCLUDE", "*").run(PATIENCE);
     none.expect_code(1);
     assert!(none.stderr.contains("DB_EXCLUDE"), "{none}");
-    let wrong = run.clone().env("DB_URI", server.uri("").replace("22", "23")).run(PATIENCE);
+    let wrong = run.clone().env("DB_URI", server.uri("").replace("22@", "23@")).run(PATIENCE);
     wrong.expect_code(1);
     assert!(summary(&wrong)["error"].as_str().unwrap().contains("password"), "{wrong}");
     let dry = run.clone().env("DRY_RUN", "1").run(PATIENCE);

@@ -1,7 +1,7 @@
 # The whole of the set-up is in these targets: a fresh Debian machine needs cargo, git and root, and
 # nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint
+.PHONY: help demo test build lint bench
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,3 +17,6 @@ build: ## Build the release binary: target/release/dbstash
 
 lint: ## Format, lints, documentation, licences, advisories and scripts
 	@scripts/lint
+
+bench: ## Measure speed, CPU and memory against the bare shell pipe
+	@scripts/bench

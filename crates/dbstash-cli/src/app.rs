@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::logging::LogObserver;
 use crate::places::Destination;
 use crate::signals::Signals;
+use crate::text::{json as json_text, shown};
 
 /// Everything the commands share.
 pub struct App {
@@ -83,7 +84,7 @@ impl App {
         let now = SystemClock.now();
         let catalog = self.catalog().await?;
         print(&if json {
-            format!("{:#}\n", list::as_json(&catalog))
+            json_text(&list::as_json(&catalog))
         } else {
             list::as_text(&catalog, &self.destination.remote.label(), self.zone, now)
         })?;
@@ -134,10 +135,11 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes a message for people to stderr.
+/// Writes a message for people to stderr. It may repeat a name from a remote, which must not drive the terminal.
 pub fn complain(text: &str) {
     // Nobody is left to be told that stderr is gone.
-    let _ = writeln!(io::stderr(), "{text}");
+    let lines: Vec<_> = text.lines().map(shown).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 fn confirmed(question: &str) -> io::Result<bool> {

@@ -20,6 +20,10 @@ use crate::settings::{
     Environment, Here, Layers, LogFormat, LogSettings, Mistakes, Settings, resolve, resolve_place,
     secrets,
 };
+use crate::text;
+
+/// Open files that a run may need at once; rclone, which is under the same limit, needs fewer.
+const DESCRIPTORS: u64 = 32;
 
 /// Runs the program.
 pub fn main(
@@ -72,7 +76,7 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
     if let Command::Config { json } = command {
         tell(&settings.warnings);
         print(&if json {
-            format!("{:#}\n", config::json(&settings.values))
+            text::json(&config::json(&settings.values))
         } else {
             config::text(&settings.values)
         })?;
@@ -131,6 +135,13 @@ fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
 
 /// One thread is enough for pipes, and costs the least while nothing happens.
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    // What follows would panic without some of them.
+    if let Some(allowed) = allowed.filter(|&allowed| allowed < DESCRIPTORS) {
+        anyhow::bail!(
+            "only {allowed} open files are allowed: raise the limit (ulimit -n) to {DESCRIPTORS} or more"
+        );
+    }
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 

@@ -75,6 +75,7 @@ impl Destination {
             env,
             upload_check: settings.upload_check == UploadCheck::Rclone,
             allow_spool: settings.allow_spool,
+            patience: rclone::Patience::default(),
         });
         Ok(Self { remote, copy })
     }

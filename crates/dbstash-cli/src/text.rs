@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
+use serde_json::Value;
 
 /// `1.4 GiB`.
 pub fn size(bytes: u64) -> String {
@@ -56,11 +57,41 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> Strin
     text
 }
 
-/// A name from a remote, safe to show on a terminal.
+/// A name from a remote, safe to show on a terminal; no longer than a name can be.
 pub fn shown(name: &str) -> String {
-    name.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
+    const LONGEST: usize = 1024;
+    let escaped = |c: char| c.is_control() || is_invisible(c);
+    let mut text: String = name
+        .chars()
+        .take(LONGEST)
+        .flat_map(|c| if escaped(c) { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    if name.chars().nth(LONGEST).is_some() {
+        text.push_str("...");
+    }
+    text
+}
+
+/// JSON for programs that does not drive a terminal either: what JSON itself leaves as it is can only be in a string.
+pub fn json(value: &Value) -> String {
+    let mut text = String::new();
+    for c in format!("{value:#}\n").chars() {
+        if c != '\n' && (c.is_control() || is_invisible(c)) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// Characters that make a text look like another one: no width, another direction, another line.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -89,5 +120,15 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(shown("a\x1b[2J\nb é"), "a\\u{1b}[2J\\nb é");
+        assert_eq!(shown("a\u{9b}2J\u{202e}lqs.\u{200b}"), "a\\u{9b}2J\\u{202e}lqs.\\u{200b}");
+    }
+
+    #[test]
+    fn json_is_the_same_and_drives_no_terminal() {
+        let value = serde_json::json!({ "a\u{9b}": "\u{7f}\n\u{202e}\u{e0041}é😀" });
+        let text = json(&value);
+        assert!(text.is_ascii() || text.chars().all(|c| c == '\n' || !c.is_control()), "{text}");
+        assert!(!text.contains(['\u{202e}', '\u{e0041}']) && text.contains("é😀"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }

@@ -17,8 +17,9 @@ pub trait Producer: Send {
     /// After the end of the stream: whether the producer itself ended well, and what it had to remark.
     async fn finish(&mut self) -> Result<String, ProduceError>;
 
-    /// Ends it, gently at first, and waits until nothing of it is left. Idempotent.
-    async fn stop(&mut self, grace: Duration);
+    /// Ends it, gently at first, and waits until nothing of it is left; what it had to say, the end of a tool's stderr.
+    /// Idempotent.
+    async fn stop(&mut self, grace: Duration) -> String;
 }
 
 /// Why a producer's bytes are no backup.
@@ -45,12 +46,24 @@ pub enum ProduceError {
         /// The end of the tool's stderr.
         stderr: String,
     },
-    /// A child of it keeps the stream open, so its end cannot be known.
-    #[error("{0} ended, but a process it started keeps its output open")]
-    HeldOpen(String),
+    /// It ended well, but a child of it keeps the stream open, so the stream's end cannot be known.
+    #[error("{program} ended, but a process it started keeps its output open")]
+    HeldOpen {
+        /// The program.
+        program: String,
+        /// The end of its stderr.
+        stderr: String,
+    },
     /// It closed its stream and did not end.
-    #[error("{0} closed its output but did not exit within {1:?}")]
-    Lingers(String, Duration),
+    #[error("{program} closed its output but did not exit within {limit:?}")]
+    Lingers {
+        /// The program.
+        program: String,
+        /// How long it was waited for.
+        limit: Duration,
+        /// The end of its stderr so far.
+        stderr: String,
+    },
     /// Its stream could not be read.
     #[error("the output of {program} could not be read: {source}")]
     Read {
@@ -65,8 +78,11 @@ impl ProduceError {
     /// The end of the tool's stderr; empty when there is none.
     pub fn stderr(&self) -> &str {
         match self {
-            Self::Exit { stderr, .. } | Self::Incomplete { stderr, .. } => stderr,
-            _ => "",
+            Self::Exit { stderr, .. }
+            | Self::Incomplete { stderr, .. }
+            | Self::HeldOpen { stderr, .. }
+            | Self::Lingers { stderr, .. } => stderr,
+            Self::Launch(_) | Self::Read { .. } => "",
         }
     }
 }
@@ -148,9 +164,9 @@ impl Artifact {
         Ok(Complete { raw_bytes: self.raw_bytes, passed, remarks })
     }
 
-    /// Ends the producer. Idempotent.
-    pub async fn stop(&mut self, grace: Duration) {
-        self.producer.stop(grace).await;
+    /// Ends the producer; what it had to say. Idempotent.
+    pub async fn stop(&mut self, grace: Duration) -> String {
+        self.producer.stop(grace).await
     }
 }
 
@@ -167,7 +183,9 @@ impl Producer for Held {
         Ok(String::new())
     }
 
-    async fn stop(&mut self, _grace: Duration) {}
+    async fn stop(&mut self, _grace: Duration) -> String {
+        String::new()
+    }
 }
 
 struct Known;

@@ -1,19 +1,15 @@
 //! What a remote holds, sorted by how far it can be trusted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::manifest::{self, Manifest};
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
-use crate::state;
-
-/// Where objects are written until they are whole, on remotes that show them half-written.
-pub const TEMPORARIES: &str = ".dbstash-tmp/";
-/// Nothing we do takes longer; a temporary this old belongs to nobody.
-const STALE: TimeDelta = TimeDelta::hours(24);
+use crate::{state, temporary};
 
 /// The objects of a remote.
 #[derive(Debug, Default)]
@@ -61,9 +57,18 @@ impl Catalog {
         cache: &Path,
         now: DateTime<Utc>,
     ) -> Result<Self, RemoteError> {
-        let entries = remote.list().await?;
+        let entries = remote.list("").await?;
         let bodies = bodies(remote, cache, &entries).await?;
         Ok(Self::sort(&entries, &bodies, now))
+    }
+
+    /// The temporaries of runs that are long over.
+    pub async fn stale(
+        remote: &dyn Remote,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, RemoteError> {
+        let entries = remote.list(temporary::FOLDER).await?;
+        Ok(Self::sort(&entries, &HashMap::new(), now).stale)
     }
 
     /// The pure part of [`Catalog::load`].
@@ -72,7 +77,9 @@ impl Catalog {
             entries.iter().map(|e| (e.name.as_str(), e.size)).collect();
         let mut catalog = Self::default();
         let mut claimed = BTreeSet::new();
-        for entry in entries.iter().filter(|e| is_manifest(&e.name)) {
+        // Some storage has several objects of one name: that is one backup all the same.
+        let mut seen = HashSet::new();
+        for entry in entries.iter().filter(|e| is_manifest(&e.name) && seen.insert(&e.name)) {
             let broken = |why: String| Broken { manifest_name: entry.name.clone(), why };
             let read = match bodies.get(&entry.name) {
                 Some(body) => Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string())),
@@ -81,15 +88,16 @@ impl Catalog {
             match read.and_then(|manifest| {
                 let backup = Backup { manifest_name: entry.name.clone(), manifest };
                 claimed.extend(backup.objects());
-                missing(&backup, &sizes).map_or(Ok(backup), |why| Err(broken(why)))
+                let flaw = missing(&backup, &sizes).or_else(|| foreign(&backup, &sizes));
+                flaw.map_or(Ok(backup), |why| Err(broken(why)))
             }) {
                 Ok(backup) => catalog.backups.push(backup),
                 Err(broken) => catalog.broken.push(broken),
             }
         }
         for Entry { name, .. } in entries {
-            if name.starts_with(TEMPORARIES) {
-                if is_stale(name, now) {
+            if name.starts_with(temporary::FOLDER) {
+                if temporary::is_stale(name, now) && is_safe_path(name) {
                     catalog.stale.push(name.clone());
                 }
             } else if !is_manifest(name) && !claimed.contains(name) {
@@ -117,25 +125,15 @@ fn missing(backup: &Backup, sizes: &HashMap<&str, ObjectSize>) -> Option<String>
     })
 }
 
+/// An object of it that is another backup's: one with a manifest of its own, whether we can read that or not.
+fn foreign(backup: &Backup, sizes: &HashMap<&str, ObjectSize>) -> Option<String> {
+    let beside = backup.objects().skip(1);
+    let mut owned = beside.filter(|name| sizes.contains_key(manifest::name_for(name).as_str()));
+    owned.next().map(|name| format!("its object {name} has a manifest of its own"))
+}
+
 fn is_manifest(name: &str) -> bool {
-    name.ends_with(manifest::SUFFIX) && !name.starts_with(TEMPORARIES)
-}
-
-/// The temporary's name for an object of a run.
-pub fn temporary(object: &str, run: &str) -> String {
-    let file = object.rsplit('/').next().unwrap_or(object);
-    let short: String = file.chars().take(50).collect();
-    format!("{TEMPORARIES}{short}.{run}.part")
-}
-
-/// Whether a temporary, by the run in its name, is too old to belong to anyone.
-fn is_stale(name: &str, now: DateTime<Utc>) -> bool {
-    let stamp = || {
-        let run = name.strip_suffix(".part")?.rsplit('.').next()?;
-        let start = NaiveDateTime::parse_from_str(run.split('-').next()?, "%Y%m%dT%H%M%SZ").ok()?;
-        Some(start.and_utc())
-    };
-    stamp().is_some_and(|start| now - start > STALE)
+    name.ends_with(manifest::SUFFIX) && !name.starts_with(temporary::FOLDER)
 }
 
 /// The manifests' texts, from the cache where it has one of the listed size.
@@ -163,8 +161,24 @@ async fn bodies(
         })?;
         remote.fetch(&cold, cache).await?;
     }
-    let read = |entry: &&Entry| Some((entry.name.clone(), fs::read(cache.join(&entry.name)).ok()?));
+    let read = |entry: &&Entry| Some((entry.name.clone(), cached_body(cache, &entry.name)?));
     Ok(listed.iter().filter_map(read).collect())
+}
+
+/// Puts a manifest that we have just stored into the cache. A best effort: what is not there is fetched.
+pub fn remember(cache: &Path, name: &str, manifest: &[u8]) {
+    let path = cache.join(name);
+    if path.parent().is_some_and(|folder| state::private_dir(folder).is_ok()) {
+        let _ = fs::write(path, manifest);
+    }
+}
+
+/// A manifest from the cache; a little more than the most it may have is enough to refuse it.
+fn cached_body(cache: &Path, name: &str) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    let file = fs::File::open(cache.join(name)).ok()?;
+    file.take(manifest::MAX_BYTES + 1).read_to_end(&mut body).ok()?;
+    Some(body)
 }
 
 /// A name from a listing that stays inside the cache when it is used as a path.
@@ -190,10 +204,9 @@ fn forget_unlisted(cache: &Path, folder: &Path, listed: &BTreeSet<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeZone as _;
-
     use super::*;
     use crate::manifest::tests::manifest;
+    use chrono::TimeZone as _;
 
     fn entry(name: &str, size: u64) -> Entry {
         Entry { name: name.into(), size: ObjectSize::Known(size) }
@@ -237,11 +250,33 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_cannot_claim_what_has_its_own() {
+        let mut evil = manifest("j", "db", 0, "evil.sql");
+        let victim = crate::manifest::Object { name: "good.sql".into(), ..evil.objects[0].clone() };
+        evil.objects.push(victim);
+        let good = manifest("other", "db", 5, "good.sql");
+        let bodies = HashMap::from([
+            ("evil.sql.dbstash.json".to_owned(), evil.write()),
+            ("good.sql.dbstash.json".to_owned(), good.write()),
+        ]);
+        let mut entries: Vec<Entry> = bodies.keys().map(|name| entry(name, 1)).collect();
+        entries.extend([entry("evil.sql", 10), entry("good.sql", 10), entry("good.sql", 10)]);
+        entries.push(entry("good.sql.dbstash.json", 1));
+        let catalog = Catalog::sort(&entries, &bodies, now());
+        let listed: Vec<_> = catalog.backups.iter().map(|b| b.manifest.job.as_str()).collect();
+        assert_eq!(listed, ["other"]);
+        assert!(catalog.broken[0].why.contains("a manifest of its own"), "{:?}", catalog.broken);
+    }
+
+    #[test]
     fn a_temporary_grows_stale_by_its_name() {
-        let name = temporary("a/b.sql", "20251230T235959Z-a1b2c3d4");
-        assert_eq!(name, ".dbstash-tmp/b.sql.20251230T235959Z-a1b2c3d4.part");
-        let fresh = temporary("b.sql", "20251231T000001Z-a1b2c3d4");
-        let entries = [entry(&name, 5), entry(&fresh, 5), entry(".dbstash-tmp/foreign", 5)];
+        let name = temporary::name("a/b.sql", "20251230T235959Z-a1b2c3d4");
+        let fresh = temporary::name("b.sql", "20251231T000001Z-a1b2c3d4");
+        let mut entries = vec![entry(&name, 5), entry(&fresh, 5), entry(".dbstash-tmp/foreign", 5)];
+        // One that cannot be named safely must not keep the others from being swept.
+        for odd in ["x\n", "../x", "a/../../x"] {
+            entries.push(entry(&format!(".dbstash-tmp/{odd}.20200101T000000Z-a1b2c3d4.part"), 5));
+        }
         let catalog = Catalog::sort(&entries, &HashMap::new(), now());
         assert_eq!(catalog.stale, [name]);
         assert!(catalog.others.is_empty() && catalog.backups.is_empty());

@@ -4,6 +4,7 @@
 //! - The cause is what went wrong first; what failed while cleaning up after it is a warning of its own.
 //! - Failures after the backup is stored (retention) are warnings and never undo it.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::artifact::ProduceError;
@@ -40,16 +41,41 @@ pub enum RunError {
     #[error("{side} moved no byte for {limit:?} (BACKUP_STALL_TIMEOUT)")]
     Stalled {
         /// Which one.
-        side: &'static str,
+        side: Side,
         /// The limit.
         limit: Duration,
+        /// The end of the dump tool's stderr, if it is the one.
+        stderr: String,
     },
     /// The attempt took too long.
-    #[error("not finished within {0:?} (BACKUP_TIMEOUT)")]
-    TimedOut(Duration),
+    #[error("not finished within {limit:?} (BACKUP_TIMEOUT)")]
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+        /// The end of the dump tool's stderr: what it was waiting for, perhaps.
+        stderr: String,
+    },
     /// A signal asked for the end.
     #[error("ended by a signal")]
     Interrupted,
+}
+
+/// An end of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Where the bytes come from.
+    Dump,
+    /// Where they go.
+    Upload,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dump => "the dump tool",
+            Self::Upload => "the upload",
+        })
+    }
 }
 
 impl From<LaunchError> for RunError {
@@ -70,7 +96,7 @@ impl RunError {
             Self::Upload(_) => "upload",
             Self::Manifest(_) => "manifest",
             Self::Stalled { .. } => "stall",
-            Self::TimedOut(_) => "timeout",
+            Self::TimedOut { .. } => "timeout",
             Self::Interrupted => "signal",
         }
     }
@@ -79,10 +105,22 @@ impl RunError {
     pub fn stderr(&self) -> &str {
         match self {
             Self::Dump(error) | Self::Databases(error) => error.stderr(),
-            Self::Upload(RemoteError { stderr, .. }) => stderr,
+            Self::Upload(RemoteError { stderr, .. })
+            | Self::Stalled { stderr, .. }
+            | Self::TimedOut { stderr, .. } => stderr,
             Self::Manifest(cause) => cause.stderr(),
-            _ => "",
+            Self::Plan(_) | Self::State(_) | Self::Compression(_) | Self::Interrupted => "",
         }
+    }
+
+    /// With what the dump tool said by the time it was ended, where that may tell why it had to be.
+    pub(crate) fn with_last_words(mut self, said: String) -> Self {
+        if let Self::Stalled { side: Side::Dump, stderr, .. } | Self::TimedOut { stderr, .. } =
+            &mut self
+        {
+            *stderr = said;
+        }
+        self
     }
 
     /// How long children may take to end: a container has 10 s in all.

@@ -52,7 +52,7 @@ pub struct Job {
 /// The identity of a job: letters, digits, `.`, `_` and `-`, and no leading dot or dash, so that it can be a file
 /// name everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct JobId(String);
 
 /// Why a text is no job id.
@@ -100,6 +100,20 @@ impl FromStr for JobId {
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         if fits { Ok(Self(text.to_owned())) } else { Err(BadJobId) }
+    }
+}
+
+impl TryFrom<String> for JobId {
+    type Error = BadJobId;
+
+    fn try_from(text: String) -> Result<Self, BadJobId> {
+        text.parse()
+    }
+}
+
+impl From<JobId> for String {
+    fn from(id: JobId) -> Self {
+        id.0
     }
 }
 

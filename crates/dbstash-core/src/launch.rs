@@ -83,6 +83,26 @@ impl Dump {
     fn read_error(&self, source: std::io::Error) -> ProduceError {
         ProduceError::Read { program: self.running.program().to_owned(), source }
     }
+
+    /// What is wrong when the tool is gone and its output goes on: first of all a bad end of its own.
+    async fn held_open(&mut self) -> ProduceError {
+        match self.ended().await {
+            Ok((program, stderr)) => ProduceError::HeldOpen { program, stderr },
+            Err(error) => error,
+        }
+    }
+
+    /// The name and the last words of a tool that ends well.
+    async fn ended(&mut self) -> Result<(String, String), ProduceError> {
+        let exit = self.running.wait().await.map_err(|e| self.read_error(e))?;
+        let program = self.running.program().to_owned();
+        let stderr = self.running.last_words().await;
+        if exit.success() {
+            Ok((program, stderr))
+        } else {
+            Err(ProduceError::Exit { program, exit: exit.to_string(), stderr })
+        }
+    }
 }
 
 #[async_trait]
@@ -97,7 +117,7 @@ impl Producer for Dump {
             // Gone, yet its output is open: what is left in the pipe comes at once, or not at all.
             _ = self.running.wait() => match tokio::time::timeout(HELD_OPEN, stdout.read(buf)).await {
                 Ok(n) => n,
-                Err(_) => return Err(ProduceError::HeldOpen(self.running.program().to_owned())),
+                Err(_) => return Err(self.held_open().await),
             },
         };
         let mut filled = match first {
@@ -109,7 +129,8 @@ impl Producer for Dump {
             Err(e) => return Err(self.read_error(e)),
         };
         if filled < buf.len() / 2 {
-            tokio::time::sleep(BATCH).await;
+            // The thread, not the task: the runtime would be woken by each write to the pipe all the same.
+            std::thread::sleep(BATCH);
             while filled < buf.len() {
                 match read_now(stdout, &mut buf[filled..]).await {
                     Some(Ok(n @ 1..)) => filled += n,
@@ -122,22 +143,20 @@ impl Producer for Dump {
     }
 
     async fn finish(&mut self) -> Result<String, ProduceError> {
-        let program = self.running.program().to_owned();
-        let exit = match tokio::time::timeout(LINGER, self.running.wait()).await {
-            Ok(exit) => exit.map_err(|e| self.read_error(e))?,
-            Err(_) => return Err(ProduceError::Lingers(program, LINGER)),
-        };
-        let stderr = self.running.last_words().await;
-        if exit.success() {
-            Ok(stderr)
-        } else {
-            Err(ProduceError::Exit { program, exit: exit.to_string(), stderr })
+        if tokio::time::timeout(LINGER, self.running.wait()).await.is_err() {
+            let (program, stderr) = (self.running.program().to_owned(), self.running.stderr());
+            return Err(ProduceError::Lingers { program, limit: LINGER, stderr });
         }
+        let (_, stderr) = self.ended().await?;
+        // A wrapper may have left something in the background.
+        self.running.stop(Duration::ZERO).await;
+        Ok(stderr)
     }
 
-    async fn stop(&mut self, grace: Duration) {
+    async fn stop(&mut self, grace: Duration) -> String {
         self.running.stop(grace).await;
         self.stdout = None;
+        self.running.last_words().await
     }
 }
 

@@ -13,6 +13,7 @@
 //! # Two laws
 //! Planning is pure; only the launcher spawns. Commit needs proof.
 
+pub mod ahead;
 pub mod artifact;
 pub mod catalog;
 pub mod clock;
@@ -36,3 +37,4 @@ pub mod secret;
 pub mod state;
 pub mod store;
 mod sweep;
+pub mod temporary;

@@ -1,5 +1,7 @@
 //! The manifest: the small object, written last, that makes a backup one.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +73,17 @@ pub enum BadManifest {
     Newer(u32),
 }
 
+impl BadManifest {
+    /// With as much of `why` as people read: it may repeat what somebody wrote there.
+    fn malformed(why: &str) -> Self {
+        let mut brief: String = why.chars().take(200).collect();
+        if brief.len() < why.len() {
+            brief.push_str("...");
+        }
+        Self::Malformed(brief)
+    }
+}
+
 impl Manifest {
     /// Reads a manifest that was found under `name` (relative to the remote). What it says is only believed as far
     /// as it can do no harm: its objects lie beside it and carry its name.
@@ -79,7 +92,7 @@ impl Manifest {
         struct Probe {
             format: u32,
         }
-        let malformed = |e: serde_json::Error| BadManifest::Malformed(e.to_string());
+        let malformed = |e: serde_json::Error| BadManifest::malformed(&e.to_string());
         if bytes.len() as u64 > MAX_BYTES {
             return Err(BadManifest::Malformed("too big".to_owned()));
         }
@@ -97,8 +110,17 @@ impl Manifest {
                 ));
             }
         }
-        if let Some(odd) = manifest.objects.iter().find(|o| !is_file_name(&o.name)) {
-            return Err(BadManifest::Malformed(format!("{:?} is no file name", odd.name)));
+        let mut names = BTreeSet::new();
+        for Object { name, .. } in &manifest.objects {
+            if !is_file_name(name) {
+                return Err(BadManifest::malformed(&format!("{name:?} is no file name")));
+            }
+            if name.ends_with(SUFFIX) {
+                return Err(BadManifest::malformed(&format!("{name:?} is a manifest itself")));
+            }
+            if !names.insert(name) {
+                return Err(BadManifest::malformed(&format!("{name:?} is in it twice")));
+            }
         }
         Ok(manifest)
     }
@@ -134,6 +156,9 @@ pub fn name_for(object: &str) -> String {
 fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains('/') && !name.chars().any(char::is_control)
 }
+
+#[cfg(test)]
+mod hostile;
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -178,7 +203,16 @@ pub(crate) mod tests {
     fn a_hostile_manifest_is_not_believed() {
         let one = manifest("pg-h-1", "shop", 0, "shop.sql");
         assert!(Manifest::read("other.sql.dbstash.json", &one.write()).is_err());
-        for name in ["../shop.sql", "/etc/passwd", "..", "a/b", "a\nb", ""] {
+        for name in [
+            "../shop.sql",
+            "/etc/passwd",
+            "..",
+            "a/b",
+            "a\nb",
+            "",
+            "shop.sql",
+            "good.sql.dbstash.json",
+        ] {
             let mut bad = one.clone();
             bad.objects.push(Object { name: name.into(), ..one.objects[0].clone() });
             assert!(Manifest::read("shop.sql.dbstash.json", &bad.write()).is_err(), "{name:?}");
@@ -187,7 +221,9 @@ pub(crate) mod tests {
         newer.format = 2;
         let error = Manifest::read("shop.sql.dbstash.json", &newer.write()).unwrap_err();
         assert_eq!(error, BadManifest::Newer(2));
-        let text = String::from_utf8(one.write()).unwrap().replace("pg-h-1", "../x");
-        assert!(text.parse::<JobId>().is_err());
+        for job in ["../x", "-rf", "\\u001b[2J", "a/b", ""] {
+            let text = String::from_utf8(one.write()).unwrap().replace("pg-h-1", job);
+            assert!(Manifest::read("shop.sql.dbstash.json", text.as_bytes()).is_err(), "{job}");
+        }
     }
 }

@@ -324,6 +324,40 @@ mod tests {
         }
 
         #[test]
+        fn any_name_is_a_relative_path(
+            parts in prop::collection::vec(
+                prop::sample::select(vec!["{db}", "{host}", "{node}", "{date}", "{time}", "{ts}", "{timestamp}", "{uuid}",
+                    "{job}", "{engine}", "/", "-", ".", "..", " ", "x", "é", "~", "{db}/{host}"]),
+                1..8,
+            ),
+            db in "\\PC{1,12}|[\\x00-\\x7f]{1,6}|\\.{1,3}",
+            host in "\\PC{1,12}|[\\x00-\\x7f]{1,6}|\\.{1,3}",
+            at in 0_i64..40_000_000_000,
+        ) {
+            let Ok(template) = parts.concat().parse::<Template>() else { return Ok(()) };
+            prop_assert_eq!(template.as_str().parse::<Template>().unwrap(), template.clone());
+            let at = DateTime::from_timestamp(at, 0).unwrap();
+            let name = template.expand(&Values {
+                db: &db, engine: "pg", job: "pg-h-1", host: &host, at, zone: Tz::UTC, uuid: "a1b2c3d4e5f6",
+            });
+            for folder in name.split('/') {
+                prop_assert!(!matches!(folder, "" | "." | ".."), "{name:?}");
+                prop_assert!(!folder.starts_with('-') && !folder.starts_with('.'), "{name:?}");
+            }
+            prop_assert!(!name.chars().any(char::is_control), "{name:?}");
+            prop_assert!(!name.contains('\\'), "{name:?}");
+        }
+
+        #[test]
+        fn each_try_has_a_name_of_its_own(
+            base in "[a-z0-9./-]{1,12}", extension in "(sql|sql\\.zst|x-2|)", a in 1_u32..40, b in 1_u32..40,
+        ) {
+            let (one, other) = (object_name(&base, a, &extension), object_name(&base, b, &extension));
+            prop_assert_eq!(one == other, a == b);
+            prop_assert!(one.starts_with(&base) && one.ends_with(&extension));
+        }
+
+        #[test]
         fn parsing_never_panics(text in "\\PC{0,40}") {
             let _ = text.parse::<Template>();
         }

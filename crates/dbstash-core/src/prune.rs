@@ -14,6 +14,8 @@ use crate::retention::{self, Reason, Verdict};
 pub struct PrunePlan {
     /// Every backup it is about with its verdict, database by database, the newest first.
     pub verdicts: Vec<(Backup, Verdict)>,
+    /// Objects that a manifest which stays speaks of, too.
+    shared: BTreeSet<String>,
 }
 
 impl PrunePlan {
@@ -31,7 +33,11 @@ impl PrunePlan {
             let pairs = catalog.backups.iter().cloned().zip(all);
             verdicts.extend(pairs.filter(|(backup, _)| ours(backup)));
         }
-        Self { verdicts }
+        let gone = verdicts.iter().filter(|(_, verdict)| is_delete(verdict));
+        let gone: BTreeSet<&str> = gone.map(|(backup, _)| &*backup.manifest_name).collect();
+        let staying = catalog.backups.iter().filter(|b| !gone.contains(&*b.manifest_name));
+        let shared = staying.flat_map(Backup::objects).collect();
+        Self { verdicts, shared }
     }
 
     /// The databases it is about.
@@ -39,35 +45,44 @@ impl PrunePlan {
         self.verdicts.iter().map(|(backup, _)| backup.manifest.database.as_str()).collect()
     }
 
-    /// Why nothing of a database is deleted, where doubt keeps all of it.
+    /// What the user should know of each database of which doubt keeps more than the limits say.
     pub fn holds(&self) -> Vec<String> {
-        let held = |v: &Verdict| matches!(v, Verdict::Keep(Reason::Held));
-        let databases: BTreeSet<&str> = self
-            .verdicts
-            .iter()
-            .filter(|(_, v)| held(v))
-            .map(|(b, _)| &*b.manifest.database)
-            .collect();
-        let say = |name: &str| {
+        let kept = |why: Reason| -> BTreeSet<&str> {
+            let kept = self.verdicts.iter().filter(|(_, v)| *v == Verdict::Keep(why));
+            kept.map(|(b, _)| &*b.manifest.database).collect()
+        };
+        let small = |name: &str| {
             format!(
                 "retention holds: the newest backup of {name} is much smaller than those before it \
                  (RETENTION_HOLD_BELOW), so nothing of it is deleted; look whether the dump lacks something"
             )
         };
-        databases.into_iter().map(say).collect()
+        let future = |name: &str| {
+            format!(
+                "{name} has backups dated in the future: a clock is or was wrong; until that date they are kept \
+                 and not counted"
+            )
+        };
+        let small = kept(Reason::Held).into_iter().map(small);
+        small.chain(kept(Reason::Future).into_iter().map(future)).collect()
     }
 
     /// What goes.
     pub fn deletions(&self) -> impl Iterator<Item = &Backup> {
-        self.verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Delete(_))).map(|(b, _)| b)
+        self.verdicts.iter().filter(|(_, v)| is_delete(v)).map(|(b, _)| b)
     }
 
     /// Deletes it: manifests first, so that what is half deleted is no backup any more. Returns how many went.
     pub async fn carry_out(&self, remote: &dyn Remote) -> Result<usize, RemoteError> {
         let manifests: Vec<String> = self.deletions().map(|b| b.manifest_name.clone()).collect();
-        let objects: Vec<String> = self.deletions().flat_map(Backup::objects).collect();
+        let ours = self.deletions().flat_map(Backup::objects);
+        let objects: Vec<String> = ours.filter(|name| !self.shared.contains(name)).collect();
         remote.delete(&manifests).await?;
         remote.delete(&objects).await?;
         Ok(manifests.len())
     }
+}
+
+fn is_delete(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Delete(_))
 }

@@ -53,6 +53,8 @@ pub enum Reason {
     Foreign,
     /// One of the newest, which always stay.
     Newest,
+    /// Begun later than now: a clock is or was wrong, and its true age is unknown.
+    Future,
     /// Over the limits, but the newest is too small to be trusted.
     Held,
     /// Within the limits.
@@ -73,6 +75,9 @@ impl fmt::Display for Verdict {
         match self {
             Self::Keep(Reason::Foreign) => f.write_str("keep: belongs to another job or database"),
             Self::Keep(Reason::Newest) => f.write_str("keep: among the newest RETENTION_MIN_FILES"),
+            Self::Keep(Reason::Future) => {
+                f.write_str("keep: dated in the future, not counted before that date")
+            }
             Self::Keep(Reason::Held) => {
                 f.write_str("keep: the newest is suspiciously small (RETENTION_HOLD_BELOW)")
             }
@@ -89,7 +94,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Judges every backup, in the order given. Only backups of `job` and `database` are ever deleted; age is what the
-/// manifest says, and a start in the future is age 0.
+/// manifest says. One from the future stays and does not count: it must not push out what is truly the newest.
 pub fn select(
     backups: &[Backup],
     job: &JobId,
@@ -98,14 +103,17 @@ pub fn select(
     now: DateTime<Utc>,
 ) -> Vec<Verdict> {
     let ours = |b: &Backup| b.manifest.job == *job && b.manifest.database == database;
-    let mut by_age: Vec<usize> = (0..backups.len()).filter(|&i| ours(&backups[i])).collect();
+    let future = |b: &Backup| b.manifest.started > now;
+    let past = |&i: &usize| ours(&backups[i]) && !future(&backups[i]);
+    let mut by_age: Vec<usize> = (0..backups.len()).filter(past).collect();
     by_age.sort_by_key(|&i| {
         let backup = &backups[i];
         std::cmp::Reverse((backup.manifest.started, &backup.manifest.id, &backup.manifest_name))
     });
     let sizes: Vec<u64> = by_age.iter().map(|&i| backups[i].manifest.raw_bytes()).collect();
     let held = is_suspicious(&sizes, policy.hold_below);
-    let mut verdicts = vec![Verdict::Keep(Reason::Foreign); backups.len()];
+    let other = |b: &Backup| if ours(b) { Reason::Future } else { Reason::Foreign };
+    let mut verdicts: Vec<_> = backups.iter().map(|b| Verdict::Keep(other(b))).collect();
     for (newer, &i) in by_age.iter().enumerate() {
         let age = now - backups[i].manifest.started;
         verdicts[i] = if newer < policy.min_files.max(1) {
@@ -203,6 +211,24 @@ mod tests {
         assert_eq!(deletes(&[52, 52, 52, 52, 52, 52, 52, 52, 1_000_000], 50), 8);
     }
 
+    #[test]
+    fn one_from_the_future_stays_and_pushes_nothing_out() {
+        let ages = [-1000, -1, 0, 1, 2];
+        let backups: Vec<_> =
+            ages.iter().enumerate().map(|(n, &h)| backup("redis-1", "a", h, n)).collect();
+        let verdicts = select(&backups, &job(), "a", &policy(Some(1), None, 1), now());
+        assert_eq!(
+            verdicts,
+            [
+                Verdict::Keep(Reason::Future),
+                Verdict::Keep(Reason::Future),
+                Verdict::Keep(Reason::Newest),
+                Verdict::Delete(Limit::Count(1)),
+                Verdict::Delete(Limit::Count(1)),
+            ]
+        );
+    }
+
     fn any_backups() -> impl Strategy<Value = Vec<Backup>> {
         let one = (
             prop::sample::select(vec!["redis-1", "redis-10", "redis"]),
@@ -234,7 +260,9 @@ mod tests {
             let verdicts = select(&backups, &job(), "a", &policy, now());
             let gone = deleted(&backups, &verdicts);
             prop_assert!(gone.iter().all(|b| b.manifest.job == job() && b.manifest.database == "a"));
-            let ours: Vec<_> = backups.iter().filter(|b| b.manifest.job == job() && b.manifest.database == "a").collect();
+            let ours: Vec<_> = backups.iter()
+                .filter(|b| b.manifest.job == job() && b.manifest.database == "a" && b.manifest.started <= now())
+                .collect();
             prop_assert!(ours.len() - gone.len() >= policy.min_files.min(ours.len()));
             if let Some(newest) = ours.iter().max_by_key(|b| (b.manifest.started, &b.manifest.id)) {
                 prop_assert!(!gone.contains(newest));

@@ -110,6 +110,8 @@ impl<'a> Run<'a> {
     async fn backup(self) -> Report {
         let outcome = match self.attempt().await {
             Ok((manifest, object)) => {
+                let (label, bytes) = (self.cx.remote.label(), manifest.bytes());
+                self.cx.state.remember_size(&label, &self.id.job, &self.id.database, bytes);
                 let pruned = self.retain().await;
                 Outcome::Stored { manifest: Box::new(manifest), object, pruned }
             }
@@ -137,7 +139,11 @@ impl<'a> Run<'a> {
         match self.make(plan, dump, &mut draft, &guard, &run_dir).await {
             Ok(manifest) => Ok((manifest, draft.object)),
             Err(Failure { cause, left }) => {
-                let also = draft.undo(cause.grace()).await;
+                // A manifest that may still be there keeps what it vouches for.
+                let also = match &left {
+                    Some(_) if draft.announced => None,
+                    _ => draft.undo(cause.grace()).await,
+                };
                 Err(self.unfinished(cause, left.or(also), run_dir))
             }
         }
@@ -186,6 +192,7 @@ impl<'a> Run<'a> {
             self.accompany(companion, draft, guard, run_dir).await?;
         }
         let manifest = self.manifest(draft);
+        draft.announced = true;
         self.publish(&object, &manifest, guard).await?;
         Ok(manifest)
     }
@@ -195,8 +202,10 @@ impl<'a> Run<'a> {
         let cache = self.cx.state.cache(&self.cx.remote.label());
         let work = async {
             let now = self.cx.clock.now();
+            if self.job.retention.keeps_everything() {
+                return Ok(0);
+            }
             let catalog = Catalog::load(self.cx.remote, &cache, now).await?;
-            self.cx.remote.delete(&catalog.stale).await?;
             let plan = PrunePlan::new(&catalog, self.job, Some(self.database), now);
             plan.holds().into_iter().for_each(|text| self.warn(text));
             plan.carry_out(self.cx.remote).await

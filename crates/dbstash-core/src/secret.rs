@@ -1,7 +1,6 @@
 //! Values that must never be shown, and the last line of defence for text that might hold one.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 pub use secrecy::{ExposeSecret, SecretString};
 
@@ -28,7 +27,8 @@ impl Redactor {
                     continue;
                 }
                 spellings.push(line.to_owned());
-                spellings.push(percent_encoded(line));
+                spellings.push(percent_encoded(line, |byte| format!("%{byte:02X}")));
+                spellings.push(percent_encoded(line, |byte| format!("%{byte:02x}")));
                 if let Ok(json) = serde_json::to_string(line) {
                     spellings.push(json[1..json.len() - 1].to_owned());
                 }
@@ -60,12 +60,12 @@ impl std::fmt::Debug for Redactor {
     }
 }
 
-fn percent_encoded(text: &str) -> String {
+fn percent_encoded(text: &str, escape: impl Fn(u8) -> String) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            let _ = write!(out, "%{byte:02X}");
+            out.push_str(&escape(byte));
         }
         out
     })
@@ -73,6 +73,8 @@ fn percent_encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -84,6 +86,7 @@ mod tests {
             secret,
             json.as_str(),
             "postgresql://u:p%40ss%22w%27ord%5Cx@h/db",
+            "postgresql://u:p%40ss%22w%27ord%5cx@h/db",
             "password='p@ss\"w\\'ord\\\\x'",
         ] {
             let clean = redactor.redact(text);
@@ -102,5 +105,19 @@ mod tests {
     #[test]
     fn each_line_of_a_long_secret_counts() {
         assert_eq!(Redactor::new(["line-one\nline-two"]).redact("see line-two"), "see ***");
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_gets_through(secret in "\\PC{4,24}", before in "[ a-z]{0,6}", after in "[ a-z]{0,6}") {
+            prop_assume!(secret.trim().len() >= SHORTEST);
+            let redactor = Redactor::new([secret.as_str()]);
+            let json = serde_json::json!({ "a": format!("{before}{secret}{after}") }).to_string();
+            let plain = format!("{before}{secret}{after}");
+            for text in [json, plain, percent_encoded(&secret, |b| format!("%{b:02x}"))] {
+                let clean = redactor.redact(&text);
+                prop_assert!(clean.contains(REDACTED), "{clean}");
+            }
+        }
     }
 }

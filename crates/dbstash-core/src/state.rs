@@ -2,11 +2,19 @@
 //!
 //! ```text
 //! locks/<job>.<database>    flock, held for as long as a backup of it lives; names its holder
-//! locks/names/<digest>      flock, held for as long as an object of this name is being made
+//! locks/names/<digest>      flock, held for as long as an object of this name is being made, by a child too
 //! runs/<job>/<run>/         one run's private files and journal; its `alive` file is flocked by that run
-//! runs/processes/           the same for a process: its copy of a configuration
+//!                           and by every child it started: what is not locked can publish nothing more
+//! runs/+processes/          the same for a process: its copy of a configuration
 //! cache/<remote>/           manifests of the remote, as they were listed
 //! ```
+//!
+//! Whoever makes one of these files holds its folder's flock, shared, until the file's own is taken: under the
+//! exclusive one, what is not locked belongs to nobody.
+
+mod names;
+mod run_dir;
+mod sizes;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -14,19 +22,17 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use self::names::Claim;
+pub use self::run_dir::{Journal, RunDir};
 use crate::job::JobId;
 
-/// The folder, among those of the jobs, for what belongs to a process and not to a run.
-const PROCESSES: &str = "processes";
-/// No run takes longer to lock its directory; what is older was left by one that died.
-const UNBORN: Duration = Duration::from_secs(3600);
+/// The folder, among those of the jobs, for what belongs to a process and not to a run. No job has such a name.
+const PROCESSES: &str = "+processes";
 
 /// A state directory, ours alone (0700).
 #[derive(Debug, Clone)]
@@ -59,19 +65,6 @@ pub enum LockError {
 /// The lock of a job's database; released when dropped, and by the kernel when the process dies.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
-
-/// A claimed object name; see [`StateDir::claim`].
-#[derive(Debug)]
-pub struct Claim {
-    path: PathBuf,
-    _locked: File,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 struct Holder {
@@ -136,58 +129,50 @@ impl StateDir {
         Ok(Lock(file))
     }
 
-    /// Claims an object's name among the runs that share this directory, before it can be seen on the remote; `None`
-    /// when a live run has it. Free again when the value is dropped.
-    pub fn claim(&self, remote: &str, object: &str) -> Result<Option<Claim>, StateError> {
-        let folder = self.root.join("locks").join("names");
-        private_dir(&folder).map_err(|reason| StateError {
-            path: folder.clone(),
-            what: "cannot be made",
-            reason,
-        })?;
-        let path = folder.join(digest(&format!("{remote}\0{object}")));
-        let fail = |what, reason| StateError { path: path.clone(), what, reason };
-        loop {
-            let file = private_file(&path).map_err(|e| fail("cannot be opened", e))?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(e)) => return Err(fail("cannot be locked", e)),
-            }
-            // Its last holder may have removed it between our opening and our locking.
-            let ours = file.metadata().map_err(|e| fail("cannot be read", e))?.ino();
-            if fs::metadata(&path).is_ok_and(|there| there.ino() == ours) {
-                return Ok(Some(Claim { path, _locked: file }));
-            }
-        }
-    }
-
     /// A directory for one run of a job, alive for as long as the value lives and removed with it.
     pub fn run_dir(&self, job: &JobId, run: &str) -> Result<RunDir, StateError> {
-        let folder = self.root.join("runs").join(job.as_str());
+        self.live_dir(job.as_str(), run)
+    }
+
+    fn live_dir(&self, group: &str, run: &str) -> Result<RunDir, StateError> {
+        let folder = self.root.join("runs").join(group);
         let (unborn, path) = (folder.join(format!(".{run}")), folder.join(run));
         let fail = |what, reason| StateError { path: path.clone(), what, reason };
-        private_dir(&unborn).map_err(|e| fail("cannot be made", e))?;
-        let alive = private_file(&unborn.join("alive")).map_err(|e| fail("cannot be opened", e))?;
-        alive.try_lock().map_err(|e| fail("cannot be locked", e.into()))?;
-        // Only now can a sweep see it.
-        fs::rename(&unborn, &path).map_err(|e| fail("cannot be made", e))?;
-        Ok(RunDir { path, alive: Some(alive), files: AtomicU32::new(0), keep: false })
+        private_dir(&folder).map_err(|e| fail("cannot be made", e))?;
+        let _gate = enter(&folder).map_err(|e| fail("cannot be locked", e))?;
+        let born = private_dir(&unborn).and_then(|()| {
+            let alive = lasting_file(&unborn.join("alive"))?;
+            alive.try_lock()?;
+            // Only now can a sweep see it.
+            fs::rename(&unborn, &path).map(|()| alive)
+        });
+        let alive = born.map_err(|e| {
+            let _ = fs::remove_dir_all(&unborn);
+            fail("cannot be made", e)
+        })?;
+        Ok(RunDir::new(path, alive))
     }
 
     /// The directories of runs of a job whose process is dead, each locked by us now.
     pub fn dead_runs(&self, job: &JobId) -> Vec<RunDir> {
-        let Ok(entries) = fs::read_dir(self.root.join("runs").join(job.as_str())) else {
+        self.dead_dirs(job.as_str())
+    }
+
+    fn dead_dirs(&self, group: &str) -> Vec<RunDir> {
+        let folder = self.root.join("runs").join(group);
+        let Ok(entries) = fs::read_dir(&folder) else {
             return Vec::new();
         };
+        let alone = shut(&folder);
+        let unborn = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
         entries
             .flatten()
-            .filter(|entry| !is_unborn(entry))
+            .filter(|entry| alone.is_some() || !unborn(entry))
             .filter_map(|entry| {
                 let path = entry.path();
                 let alive = private_file(&path.join("alive")).ok()?;
                 alive.try_lock().ok()?;
-                Some(RunDir { path, alive: Some(alive), files: AtomicU32::new(0), keep: false })
+                Some(RunDir::new(path, alive))
             })
             .collect()
     }
@@ -197,87 +182,31 @@ impl StateDir {
         self.root.join("cache").join(digest(remote))
     }
 
-    /// Removes the private files of processes that were killed.
+    /// Removes the private files of processes that were killed, and the names they had claimed.
     pub fn forget_dead_processes(&self) {
-        drop(self.dead_runs(&JobId::from_words(PROCESSES)));
+        drop(self.dead_dirs(PROCESSES));
+        self.forget_dead_claims();
     }
 
     /// A directory for private files of this process, removed with the value.
     pub fn process_dir(&self) -> Result<RunDir, StateError> {
-        let all = JobId::from_words(PROCESSES);
-        self.run_dir(&all, &format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()))
+        self.live_dir(
+            PROCESSES,
+            &format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()),
+        )
     }
 }
 
-/// One run's own directory.
-#[derive(Debug)]
-pub struct RunDir {
-    path: PathBuf,
-    alive: Option<File>,
-    files: AtomicU32,
-    keep: bool,
+/// Holds a folder open to births.
+fn enter(folder: &Path) -> io::Result<File> {
+    let gate = File::open(folder)?;
+    gate.lock_shared()?;
+    Ok(gate)
 }
 
-/// What a run has under way on the remote; what is here and has no manifest is swept by the next run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Journal {
-    /// The remote, as [`Remote::label`](crate::remote::Remote::label) tells it.
-    pub remote: String,
-    /// When the run began.
-    pub started: DateTime<Utc>,
-    /// Half-written objects: ours to delete.
-    pub temporaries: Vec<String>,
-    /// The objects, ours to delete as long as no manifest vouches for them.
-    pub objects: Vec<String>,
-    /// Their manifest.
-    pub manifest: String,
-}
-
-impl RunDir {
-    /// Puts a secret into a private file and returns its path.
-    pub fn private_file(&self, content: &str) -> Result<PathBuf, StateError> {
-        let n = self.files.fetch_add(1, Ordering::Relaxed);
-        let path = self.path.join(format!("file-{n}"));
-        write_private(&path, content.as_bytes())?;
-        Ok(path)
-    }
-
-    /// Records what is under way, before it is.
-    pub fn write_journal(&self, journal: &Journal) -> Result<(), StateError> {
-        let bytes = serde_json::to_vec(journal).unwrap_or_default();
-        write_private(&self.path.join("journal.json"), &bytes)
-    }
-
-    /// What the run had under way, if it got that far.
-    pub fn journal(&self) -> Option<Journal> {
-        let text = fs::read(self.path.join("journal.json")).ok()?;
-        serde_json::from_slice(&text).ok()
-    }
-
-    /// Leaves the journal to a later run: something of it could not be cleaned up.
-    pub fn keep(mut self) {
-        self.keep = true;
-    }
-}
-
-impl Drop for RunDir {
-    fn drop(&mut self) {
-        if self.keep {
-            for n in 0..*self.files.get_mut() {
-                let _ = fs::remove_file(self.path.join(format!("file-{n}")));
-            }
-        } else {
-            let _ = fs::remove_dir_all(&self.path);
-        }
-        self.alive = None;
-    }
-}
-
-/// Whether a run is just about to lock this directory of its.
-fn is_unborn(entry: &fs::DirEntry) -> bool {
-    let age = entry.metadata().and_then(|meta| meta.modified()).map(|made| made.elapsed());
-    let young = !matches!(age, Ok(Ok(age)) if age > UNBORN);
-    entry.file_name().as_encoded_bytes().starts_with(b".") && young
+/// Holds a folder shut to births; `None` when one is under way.
+fn shut(folder: &Path) -> Option<File> {
+    File::open(folder).ok().filter(|gate| gate.try_lock().is_ok())
 }
 
 /// A file name for any text.
@@ -302,6 +231,13 @@ fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
+/// A file whose lock our children hold with us: they inherit it.
+fn lasting_file(path: &Path) -> io::Result<File> {
+    let file = private_file(path)?;
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,6 +246,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(&dir.path().join("state")).unwrap();
         (dir, state, "pg-h-5432".parse().unwrap())
+    }
+
+    /// Children of other tests may hold a lock of ours for a while.
+    fn found_dead(state: &StateDir, job: &JobId) -> Vec<RunDir> {
+        for _ in 0..6000 {
+            let found = state.dead_runs(job);
+            if !found.is_empty() {
+                return found;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        Vec::new()
     }
 
     #[test]
@@ -323,20 +271,6 @@ mod tests {
         state.lock(&other, "shop", "box", Utc::now()).unwrap();
         drop(held);
         state.lock(&job, "shop", "box", Utc::now()).unwrap();
-    }
-
-    #[test]
-    fn a_name_is_claimed_once_and_free_again_afterwards() {
-        let (dir, state, _) = state();
-        let claim = state.claim("r", "a.sql").unwrap();
-        assert!(claim.is_some() && state.claim("r", "a.sql").unwrap().is_none());
-        assert!(
-            state.claim("r", "b.sql").unwrap().is_some()
-                && state.claim("q", "a.sql").unwrap().is_some()
-        );
-        drop(claim);
-        assert!(state.claim("r", "a.sql").unwrap().is_some());
-        assert_eq!(fs::read_dir(dir.path().join("state/locks/names")).unwrap().count(), 0);
     }
 
     #[test]
@@ -366,11 +300,37 @@ mod tests {
         };
         dead.write_journal(&journal).unwrap();
         dead.keep();
-        let found = state.dead_runs(&job);
+        let found = found_dead(&state, &job);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].journal(), Some(journal));
         drop((found, live));
         assert!(state.dead_runs(&job).is_empty());
+    }
+
+    #[test]
+    fn a_run_that_died_before_its_birth_is_found() {
+        let (dir, state, job) = state();
+        let folder = dir.path().join("state/runs/pg-h-5432");
+        private_dir(&folder.join(".dead")).unwrap();
+        let birth = enter(&folder).unwrap();
+        assert!(state.dead_runs(&job).is_empty());
+        drop(birth);
+        assert_eq!(state.dead_runs(&job).len(), 1);
+        assert!(!folder.join(".dead").exists());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a child is what this is about")]
+    fn a_run_is_alive_for_as_long_as_a_child_of_it() {
+        let (_dir, state, job) = state();
+        let dead = state.run_dir(&job, "dead").unwrap();
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        dead.keep();
+        assert!(state.dead_runs(&job).is_empty());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(found_dead(&state, &job).len(), 1);
     }
 
     #[test]

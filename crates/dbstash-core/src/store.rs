@@ -16,7 +16,7 @@ pub use self::progress::Progress;
 use self::pump::pump;
 use crate::artifact::{Artifact, Complete};
 use crate::compression::Compression;
-use crate::error::RunError;
+use crate::error::{RunError, Side};
 use crate::remote::Upload;
 
 /// What passed through, and the proof that it was all.
@@ -58,6 +58,7 @@ pub async fn store(
     let work = async {
         let (bytes, sha256) = pump(artifact, compression, upload, &progress).await?;
         let proof = artifact.finish().await?;
+        progress.enter(Phase::Ending);
         upload.commit(&proof).await?;
         Ok(Stored { bytes, sha256, compression, proof })
     };
@@ -65,8 +66,9 @@ pub async fn store(
         Ok(stored) => Ok(stored),
         Err(cause) => {
             let grace = cause.grace();
-            let ((), undone) = tokio::join!(artifact.stop(grace), upload.abort(grace));
-            Err(Failure { cause, left: undone.err().map(RunError::Upload) })
+            let (said, undone) = tokio::join!(artifact.stop(grace), upload.abort(grace));
+            let left = undone.err().map(RunError::Upload);
+            Err(Failure { cause: cause.with_last_words(said), left })
         }
     }
 }
@@ -93,8 +95,10 @@ impl Guard<'_> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(RunError::Interrupted),
-            limit = self.expired() => Err(RunError::TimedOut(limit)),
-            (side, limit) = self.stalled(progress) => Err(RunError::Stalled { side, limit }),
+            limit = self.expired() => Err(RunError::TimedOut { limit, stderr: String::new() }),
+            (side, limit) = self.stalled(progress) => {
+                Err(RunError::Stalled { side, limit, stderr: String::new() })
+            }
             done = work => done,
         }
     }
@@ -109,7 +113,7 @@ impl Guard<'_> {
         }
     }
 
-    async fn stalled(&self, progress: &Progress) -> (&'static str, Duration) {
+    async fn stalled(&self, progress: &Progress) -> (Side, Duration) {
         let Some(limit) = self.stall else {
             return std::future::pending().await;
         };
@@ -121,9 +125,10 @@ impl Guard<'_> {
                 continue;
             }
             let what = match phase {
-                Phase::Reading => return ("the dump tool", limit),
-                Phase::Writing => return ("the upload", limit),
+                Phase::Reading => return (Side::Dump, limit),
+                Phase::Writing => return (Side::Upload, limit),
                 Phase::Starting => "the dump has not produced its first byte",
+                Phase::Closed => "the dump tool has closed its output and has not ended",
                 Phase::Ending => "the dump is whole, and the remote has not confirmed it",
             };
             if told != Some(phase) {

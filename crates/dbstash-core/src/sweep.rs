@@ -8,11 +8,11 @@ use crate::report::{RunEvent, RunId};
 use crate::run::Context;
 use crate::state::Journal;
 
-/// A transfer that outlived its dbstash may still publish; by then it has.
+/// A journal that could not be worked off by then is given up.
 const SETTLED: TimeDelta = TimeDelta::hours(24);
 
-/// Takes back what dead runs of this job had under way: each one's own lock proves it dead, and a live run that has
-/// taken over one of their names keeps it. Failures are warnings; the next run tries again.
+/// Takes back what dead runs of this job had under way: each one's own lock proves it dead with all its children, and
+/// a live run that has taken over one of their names keeps it. Failures are warnings; the next run tries again.
 pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
     for dead in cx.state.dead_runs(&job.id) {
         let Some(journal) = dead.journal() else {
@@ -34,15 +34,16 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
         let object = journal.objects.first().map_or("", String::as_str);
         let swept = tokio::select! {
             swept = take_back(&journal, cx) => swept,
-            () = cx.cancel.cancelled() => Ok(false),
+            () = cx.cancel.cancelled() => Ok(None),
         };
         match swept {
-            Ok(true) => {
+            Ok(Some(0)) => {}
+            Ok(Some(_)) => {
                 let text = format!("took back what a killed run left behind: {object}");
                 cx.observer.on(&run, RunEvent::Note(&text));
             }
-            Ok(false) if settled => {}
-            Ok(false) => dead.keep(),
+            Ok(None) if settled => {}
+            Ok(None) => dead.keep(),
             Err(error) => {
                 let text = format!("{object} of a killed run could not be swept: {error}");
                 cx.observer.on(&run, RunEvent::Warning(&text));
@@ -52,8 +53,8 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
     }
 }
 
-/// Deletes what no manifest vouches for; whether there was anything, or nothing is left to wait for.
-async fn take_back(journal: &Journal, cx: Context<'_>) -> Result<bool, RemoteError> {
+/// Deletes what no manifest vouches for, and says how many objects that were; `None` while a live run has a name of it.
+async fn take_back(journal: &Journal, cx: Context<'_>) -> Result<Option<usize>, RemoteError> {
     let remote = cx.remote;
     let claims: Vec<_> = journal
         .objects
@@ -61,7 +62,7 @@ async fn take_back(journal: &Journal, cx: Context<'_>) -> Result<bool, RemoteErr
         .map(|object| cx.state.claim(&journal.remote, object).ok().flatten())
         .collect();
     if claims.iter().any(Option::is_none) {
-        return Ok(false);
+        return Ok(None);
     }
     let whole = remote.stat(&journal.manifest).await?.is_some();
     let mut names = journal.temporaries.clone();
@@ -75,5 +76,5 @@ async fn take_back(journal: &Journal, cx: Context<'_>) -> Result<bool, RemoteErr
         }
     }
     remote.delete(&found).await?;
-    Ok(whole || !found.is_empty())
+    Ok(Some(found.len()))
 }

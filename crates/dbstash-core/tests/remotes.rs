@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use dbstash_core::artifact::{Artifact, Complete};
-use dbstash_core::remote::rclone::{Rclone, Settings};
+use dbstash_core::remote::rclone::{Patience, Rclone, Settings};
 use dbstash_core::remote::{NewObject, ObjectSize, Remote, Upload};
 use dbstash_testkit::{RemoteKind, TestRemote, tools};
 
@@ -22,11 +22,12 @@ fn remote(fixture: &TestRemote) -> Rclone {
         env,
         upload_check: false,
         allow_spool: false,
+        patience: Patience::default(),
     })
 }
 
 fn object(name: &str) -> NewObject<'_> {
-    NewObject { name, temporary: ".dbstash-tmp/conformance.part", expected: None }
+    NewObject { name, temporary: ".dbstash-tmp/conformance.part", expected: None, owned: false }
 }
 
 async fn proof(bytes: &[u8]) -> Complete {
@@ -52,7 +53,7 @@ async fn conformance(fixture: &TestRemote) {
     let size = |len: usize| Some(ObjectSize::Known(len as u64));
 
     // Nothing is there yet: empty, not an error.
-    assert_eq!(remote.list().await.unwrap(), []);
+    assert_eq!(remote.list("").await.unwrap(), []);
     assert_eq!(remote.stat("a.sql").await.unwrap(), None);
     remote.delete(&["a.sql".into()]).await.unwrap();
     remote.delete(&["a.sql".into(), "b/c.sql".into()]).await.unwrap();
@@ -89,6 +90,13 @@ async fn conformance(fixture: &TestRemote) {
         assert_eq!(fixture.names(), [odd], "after {pause} ms");
     }
 
+    // Killed, so that rclone itself gives nothing up.
+    let mut upload = remote.begin(&object("killed.sql")).await.unwrap();
+    upload.write(&content).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    upload.abort(Duration::ZERO).await.unwrap();
+    assert_eq!((fixture.names(), fixture.pending_uploads()), (vec![odd.to_owned()], 0));
+
     // Taken back after the commit.
     let mut upload = stored(&remote, "short-lived.sql", b"hello").await;
     assert_eq!(remote.stat("short-lived.sql").await.unwrap(), size(5));
@@ -106,7 +114,7 @@ async fn conformance(fixture: &TestRemote) {
     // Listed at any depth; fetched by name, what is missing left out.
     drop(stored(&remote, "x/y/z.json", b"{}").await);
     drop(stored(&remote, "top.json", b"[1]").await);
-    let mut listed: Vec<_> = remote.list().await.unwrap();
+    let mut listed: Vec<_> = remote.list("").await.unwrap();
     listed.sort_by(|a, b| a.name.cmp(&b.name));
     let listed: Vec<_> = listed.iter().map(|e| (e.name.as_str(), e.size)).collect();
     let known = |n: usize| ObjectSize::Known(n as u64);

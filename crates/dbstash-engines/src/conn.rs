@@ -126,7 +126,8 @@ fn server(engine: EngineKey, rest: &str) -> Result<Connection, UriError> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').ok_or_else(|| fail("a parameter lacks its '='"))?;
         let key = decoded(key, "a parameter's name")?;
-        let value = decoded(value, &format!("the parameter {key}"))?;
+        // Not by its name, which may be a part of a password with a bare '&'.
+        let value = decoded(value, "a parameter's value")?;
         match key.as_str() {
             "user" => server.user = Some(value).filter(|user| !user.is_empty()),
             "password" => server.password = Some(value.into()),

@@ -15,10 +15,13 @@ use self::script::Script;
 
 /// How long a writer that holds the file may make the dump wait.
 const BUSY: &str = ".timeout 60000";
+/// A transaction that has begun to read waits for nobody; one that could not has waited long enough.
+const AT_ONCE: &str = ".timeout 0";
 /// What `.dump` forgets, told after it and in the same transaction: a restore sets them once the data is in.
 const PRAGMAS: [&str; 2] = ["user_version", "application_id"];
 
-/// Reads before the dump begins, so that a locked or foreign file is told by exit status and stderr.
+/// Reads before the dump begins: it waits for the lock, and, asked once more after the options, where an error counts,
+/// tells of a locked or foreign file by exit status and stderr.
 const READ: &str = "SELECT 1 FROM sqlite_master WHERE 0";
 /// Newer tools end `.dump` at the first damaged page of a table, silently and with `COMMIT;`: so the pages are walked
 /// first, at about a seventh of the cost of the dump. Rows that merely break a constraint are none of our business.
@@ -52,7 +55,8 @@ impl Engine for Sqlite {
         let mut args = ["-batch", "-readonly", "-init", "/dev/null"].map(str::to_owned).to_vec();
         // An error in a -cmd is passed over: a collation or function of the application keeps the walk from running,
         // but not a dump from being whole. With -bail newer tools would end at the first -cmd, error or none.
-        for command in [BUSY, "BEGIN", "PRAGMA ignore_check_constraints=ON", WALK] {
+        let walk = [BUSY, "BEGIN", READ, AT_ONCE, "PRAGMA ignore_check_constraints=ON", WALK];
+        for command in walk {
             args.extend(["-cmd".to_owned(), command.to_owned()]);
         }
         // The first error in one of these ends it all.

@@ -136,6 +136,25 @@ fn every_selection(server: &PgServer) {
             assert_eq!(passed.degraded.is_some(), compressed && format == "-FP", "{words:?}");
         }
     }
+    for words in [
+        &["--globals-only", "--no-role-passwords"][..],
+        &[
+            "--schema-only",
+            "--no-comments",
+            "--no-owner",
+            "--no-privileges",
+            "--quote-all-identifiers",
+        ],
+        &["--verbose", "--data-only"],
+        &["--tablespaces-only"],
+        &["--binary-upgrade", "--schema-only"],
+        &["--clean", "--if-exists", "--column-inserts"],
+    ] {
+        let out = server.client("pg_dumpall").args(words).output().unwrap();
+        assert!(out.status.success(), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
+        let passed = verdict_of_all(&out.stdout).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+        assert_eq!(passed.degraded, None, "{words:?}");
+    }
     let all = server.client("pg_dumpall").output().unwrap().stdout;
     assert_eq!(verdict_of_all(&all).unwrap().check, "footer");
     for len in lengths(all.len()).filter(|len| !all[*len..].iter().all(|b| b"-\n ".contains(b))) {

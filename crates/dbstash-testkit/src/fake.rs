@@ -27,6 +27,7 @@ use crate::{Scratch, bins, tools};
 /// | `ignore TERM` | from now on |
 /// | `close-out` | closes stdout and goes on |
 /// | `grandchild-holds-stdout 60s` | starts a process that does only that |
+/// | `grandchild 60s` | starts one that holds nothing |
 /// | `exec PATH` | becomes that program, with the same arguments |
 /// | `forward-truncated PATH 1MiB` | runs it on that much of its input, reads the rest, exits 0 |
 /// | `forward-then-exit PATH N` | runs it on its whole input, then exits with N |

@@ -21,6 +21,7 @@ pub mod scratch;
 pub mod secrets;
 pub mod server;
 pub mod sqlite;
+pub mod tmpfs;
 pub mod tools;
 
 pub use fake::FakeTools;
@@ -30,3 +31,4 @@ pub use product::{Dbstash, Finished, Running};
 pub use remote::{RemoteKind, TestRemote};
 pub use rustix::process::Signal;
 pub use scratch::Scratch;
+pub use tmpfs::Tmpfs;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -24,6 +26,20 @@ impl Process {
     /// Its environment, `NAME=value` each.
     pub fn environment(&self) -> Vec<String> {
         self.strings("environ")
+    }
+
+    /// Sends it a signal; nothing happens when it is gone.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.pid) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// How many bytes it has written so far, to whatever; 0 when it is gone.
+    pub fn written(&self) -> u64 {
+        let io = fs::read_to_string(format!("/proc/{}/io", self.pid)).unwrap_or_default();
+        let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+        line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
     }
 
     /// Its arguments in one line, as a test's message shows them.

@@ -14,6 +14,7 @@ use std::{fmt, fs};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::procs::Process;
 use crate::secrets::{Sampler, Samples};
 use crate::server::eventually;
 use crate::{Scratch, bins, tools};
@@ -172,6 +173,20 @@ impl Running {
     /// Sends the product a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();
+    }
+
+    /// The same, unless it has ended.
+    pub fn signal_if_alive(&self, signal: Signal) {
+        let _ = kill_process(self.pid, signal);
+    }
+
+    /// The living process of a tool that it has started, by its name.
+    pub fn child(&self, tool: &str) -> Option<Process> {
+        let children = crate::procs::descendants(self.pid.as_raw_nonzero().get());
+        let called = |process: &Process| {
+            process.args().first().is_some_and(|name| name.rsplit('/').next() == Some(tool))
+        };
+        children.into_iter().find(called)
     }
 
     /// What it has said so far, stdout and then stderr.

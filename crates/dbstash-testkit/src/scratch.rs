@@ -58,15 +58,18 @@ impl Drop for Scratch {
 /// Removes what tests left behind that are no longer alive.
 fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let pid = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX))
-            .and_then(|rest| rest.split('-').next());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+        if is_of_the_dead(&entry.path()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Whether this is the directory of a test that is no longer alive.
+pub(crate) fn is_of_the_dead(dir: &Path) -> bool {
+    let name = dir.file_name().and_then(|name| name.to_str());
+    let pid =
+        name.and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('-').next());
+    pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
 }
 
 /// A loopback port that was free a moment ago. Another process can take it before it is used:

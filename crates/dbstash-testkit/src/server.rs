@@ -17,6 +17,7 @@ use crate::scratch::free_port;
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    command: Command,
     log: PathBuf,
 }
 
@@ -28,8 +29,22 @@ impl Server {
         let output = File::create(log).unwrap();
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let shown = format!("{command:?}");
-        let child = spawn(command).unwrap_or_else(|error| panic!("{shown}: {error}"));
-        Self { child, log: log.to_owned() }
+        let (command, child) = spawn(command);
+        let child = child.unwrap_or_else(|error| panic!("{shown}: {error}"));
+        Self { child, command, log: log.to_owned() }
+    }
+
+    /// Starts it again, as it was started; returns once it listens on this port.
+    pub fn restart(&mut self, port: u16) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // What it left behind is never started: `true` only keeps the place.
+        let command = std::mem::replace(&mut self.command, Command::new("true"));
+        let (command, child) = spawn(command);
+        self.command = command;
+        self.child = child.unwrap();
+        let mut up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        assert!(self.wait_until(Duration::from_secs(60), &mut up), "{}", self.log());
     }
 
     /// Starts the command made for a free port, and returns once something listens there; on
@@ -113,18 +128,19 @@ pub fn eventually(patience: Duration, mut done: impl FnMut() -> bool) -> bool {
     true
 }
 
-type Order = (Command, mpsc::Sender<io::Result<Child>>);
+type Order = (Command, mpsc::Sender<(Command, io::Result<Child>)>);
 
 /// Spawns from one thread that lasts as long as the process: the kernel's "parent has died" is
 /// about the spawning *thread*, and a server shared by several tests must outlive the test that
 /// happened to start it.
-fn spawn(command: Command) -> io::Result<Child> {
+fn spawn(command: Command) -> (Command, io::Result<Child>) {
     static SPAWNER: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
         let (orders, inbox) = mpsc::channel::<Order>();
         thread::spawn(move || {
             for (mut command, reply) in inbox {
-                let _ = reply.send(command.spawn());
+                let child = command.spawn();
+                let _ = reply.send((command, child));
             }
         });
         Mutex::new(orders)

@@ -33,8 +33,9 @@ pub fn as_text(plan: &PrunePlan, policy: &Policy, now: DateTime<Utc>) -> String 
     for hold in plan.holds() {
         let _ = writeln!(text, "{hold}");
     }
-    let (count, bytes) =
-        plan.deletions().fold((0, 0), |(n, sum), backup| (n + 1, sum + backup.manifest.bytes()));
+    let (count, bytes) = plan
+        .deletions()
+        .fold((0, 0_u64), |(n, sum), b| (n + 1, sum.saturating_add(b.manifest.bytes())));
     let _ = writeln!(text, "{count} of {} to delete, {}", plan.verdicts.len(), size(bytes));
     text
 }

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use dbstash_core::job::{Databases, EngineKey, Host, Server, Source};
-use dbstash_core::secret::SecretString;
+use dbstash_core::secret::{ExposeSecret as _, SecretString};
 use dbstash_engines::conn::{self, Connection};
 use glob::Pattern;
 
@@ -96,6 +96,12 @@ fn from_uri(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connec
             return None;
         }
     };
+    if let Source::Server(server) = &connection.source {
+        // A tool says a password as it is, not as the URI spells it.
+        let params = server.secret_params.iter().map(|(_, value)| value);
+        let decoded = server.password.iter().chain(params);
+        reader.complaints.secrets.extend(decoded.map(|secret| secret.expose_secret().to_owned()));
+    }
     let mut parts: Vec<&Setting> = vec![&DB_HOST, &DB_PORT, &DB_USER, &DB_PASSWORD, &DB_PATH];
     if connection.database.is_some() || connection.engine == EngineKey::Sqlite {
         parts.push(&DB_NAME);

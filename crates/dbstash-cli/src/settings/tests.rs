@@ -1,6 +1,7 @@
 //! Resolving as a whole. Every set of settings in here holds a canary password, and nothing that
 //! is ever shown may hold it.
 
+mod any_input;
 mod bad_input;
 mod good_input;
 mod remarks;

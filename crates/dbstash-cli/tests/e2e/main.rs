@@ -13,9 +13,10 @@
 mod bad_input;
 mod compression;
 mod engines;
-mod failures;
+mod hostile;
 mod interrupted;
 mod main_job;
+mod matrix;
 mod names;
 mod retention;
 mod scene;

@@ -236,7 +236,10 @@ fn a_database_called_all_is_not_all_databases() {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     let fakes = dbstash_testkit::FakeTools::new()
         .tool("pg_dump", "pg-head\npg-footer")
-        .tool("pg_dumpall", "out -- PostgreSQL database cluster dump complete");
+        .tool(
+            "pg_dumpall",
+            "out --\nout -- PostgreSQL database cluster dump\nout --\nout -- PostgreSQL database cluster dump complete",
+        );
     let run = dbstash(&remote)
         .env("DB_URI", "postgresql://h/all")
         .env("PG_GLOBALS", "off")
@@ -323,7 +326,7 @@ fn each_database_of_a_server_but_the_excluded() {
     let none = run.clone().env("DB_EXCLUDE", "*").run(PATIENCE);
     none.expect_code(1);
     assert!(none.stderr.contains("DB_EXCLUDE"), "{none}");
-    let wrong = run.clone().env("DB_URI", server.uri("").replace("22", "23")).run(PATIENCE);
+    let wrong = run.clone().env("DB_URI", server.uri("").replace("22@", "23@")).run(PATIENCE);
     wrong.expect_code(1);
     assert!(summary(&wrong)["error"].as_str().unwrap().contains("password"), "{wrong}");
     let dry = run.clone().env("DRY_RUN", "1").run(PATIENCE);

@@ -36,6 +36,9 @@ fn a_name_taken_in_the_meantime_is_not_overwritten() {
         let slow = run().env("PATH", fakes.path());
         let mut running = slow.spawn();
         running.wait_until(PATIENCE, |_| fakes.file("there").exists());
+        // Within the second in which it began, the quick one would give way.
+        let began = chrono::Utc::now().timestamp();
+        running.wait_until(PATIENCE, |_| chrono::Utc::now().timestamp() > began);
         let quick_tools = FakeTools::new().tool("pg_dump", "pg-head\npg-footer");
         run().env("PATH", quick_tools.path()).run(PATIENCE).expect_code(0);
         let before = remote.read("shop.sql");

@@ -100,6 +100,12 @@ impl Older {
     #[track_caller]
     pub fn untouched(&self, run: &Dbstash, remote: &TestRemote) {
         assert_eq!(backups(run), self.names);
+        self.there(remote);
+    }
+
+    /// It is there, byte for byte.
+    #[track_caller]
+    pub fn there(&self, remote: &TestRemote) {
         for (name, bytes) in &self.objects {
             assert!(remote.read(name) == *bytes, "{name} changed");
         }

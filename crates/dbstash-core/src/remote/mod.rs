@@ -25,8 +25,12 @@ pub trait Remote: Send + Sync {
     /// name is free.
     async fn begin(&self, object: &NewObject<'_>) -> Result<Box<dyn Upload>, RemoteError>;
 
-    /// Every object, at any depth. An error, never a part of the listing. A place that does not exist yet is empty.
-    async fn list(&self) -> Result<Vec<Entry>, RemoteError>;
+    /// Every object whose name begins with `folder`, which is empty or ends with a `/`, at any depth. An error, never a
+    /// part of the listing. A place that does not exist yet is empty.
+    async fn list(&self, folder: &str) -> Result<Vec<Entry>, RemoteError>;
+
+    /// Whether an object of any of these names is there.
+    async fn any(&self, names: &[&str]) -> Result<bool, RemoteError>;
 
     /// Copies small objects into a local directory, under their names. One that is missing is left out.
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError>;
@@ -61,6 +65,8 @@ pub struct NewObject<'a> {
     pub temporary: &'a str,
     /// About how many bytes it will have, where an earlier backup tells.
     pub expected: Option<u64>,
+    /// Whether the name is ours beyond doubt, as a manifest's is once its object has its own.
+    pub owned: bool,
 }
 
 /// What a remote can do.

@@ -2,12 +2,16 @@
 
 use super::Run;
 use super::draft::Draft;
+use crate::ahead::Ahead;
 use crate::artifact::Artifact;
 use crate::engine::{Companion, Stream};
 use crate::error::RunError;
 use crate::remote::NewObject;
 use crate::state::RunDir;
 use crate::store::{Failure, Guard, Progress, store};
+
+/// How much of a companion is held before it is stored.
+const AHEAD: usize = 256 * 1024;
 
 impl Run<'_> {
     /// Stores a companion of the dump, in the best way that works.
@@ -51,13 +55,15 @@ impl Run<'_> {
         run_dir: &RunDir,
     ) -> Result<(), Failure> {
         let temporary = self.temporary(name);
-        let new = NewObject { name, temporary: &temporary, expected: None };
+        let new = NewObject { name, temporary: &temporary, expected: None, owned: false };
         let opening = async {
             let dump = self.cx.launcher.launch(&way.invocation, run_dir).await?;
+            // It is small, and a first way often fails: an upload that need not begin need not be undone.
+            let dump = Ahead::read(dump, AHEAD).await?;
             Ok((dump, self.cx.remote.begin(&new).await?))
         };
         let (dump, mut upload) = guard.watch(&Progress::default(), opening).await?;
-        let mut artifact = Artifact::new(dump, way.check, 1);
+        let mut artifact = Artifact::new(Box::new(dump), way.check, 1);
         let stored = store(&mut artifact, self.job.compression, upload.as_mut(), guard).await?;
         draft.uploads.push(upload);
         draft.add(name, way.format, stored);

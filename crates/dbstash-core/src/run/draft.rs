@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use super::Run;
-use crate::catalog::{Catalog, temporary};
+use crate::catalog::Catalog;
 use crate::engine::{Companion, Format, Plan};
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
 use crate::name::{Values, object_name};
-use crate::remote::{NewObject, Upload};
+use crate::remote::{NewObject, RemoteError, Upload};
 use crate::state::{Claim, Journal, RunDir};
 use crate::store::Stored;
+use crate::temporary;
+
+/// Each costs a question, and a template that gives the same name so often is a mistake.
+const MOST_NAMES: u32 = 1000;
 
 /// A backup that is not one yet: no manifest vouches for it.
 pub(super) struct Draft {
@@ -22,6 +26,8 @@ pub(super) struct Draft {
     pub(super) uploads: Vec<Box<dyn Upload>>,
     /// What is whole.
     pub(super) stored: Vec<manifest::Object>,
+    /// All of it is whole, and the manifest on its way.
+    pub(super) announced: bool,
     _claim: Claim,
 }
 
@@ -56,11 +62,16 @@ impl Run<'_> {
     /// Finds a free name, writes down what is about to be made, and begins to make it.
     pub(super) async fn begin(&self, plan: &Plan, run_dir: &RunDir) -> Result<Draft, RunError> {
         let remote = self.cx.remote;
-        let atomic = remote.probe().await?.atomic;
-        let last = async { if atomic { self.last_size().await } else { None } };
+        let asked = async {
+            if remote.probe().await?.atomic {
+                return Ok(self.last_size().await);
+            }
+            self.tidy().await;
+            Ok::<_, RunError>(None)
+        };
         let extension = self.job.dump_extension(&plan.dump.format);
-        let (name, expected) = tokio::join!(self.free_name(&extension), last);
-        let (object, claim) = name?;
+        let (expected, name) = tokio::join!(asked, self.free_name(&extension));
+        let (expected, (object, claim)) = (expected?, name?);
         let base =
             object.strip_suffix(&extension).map_or(&*object, |base| base.trim_end_matches('.'));
         let temporary = self.temporary(&object);
@@ -75,10 +86,22 @@ impl Run<'_> {
             objects,
             manifest,
         })?;
-        let upload =
-            remote.begin(&NewObject { name: &object, temporary: &temporary, expected }).await?;
+        let upload = remote
+            .begin(&NewObject { name: &object, temporary: &temporary, expected, owned: false })
+            .await?;
         let (base, uploads) = (base.to_owned(), vec![upload]);
-        Ok(Draft { object, base, uploads, stored: Vec::new(), _claim: claim })
+        Ok(Draft { object, base, uploads, stored: Vec::new(), announced: false, _claim: claim })
+    }
+
+    /// Deletes the temporaries of runs that are long over.
+    async fn tidy(&self) {
+        let work = async {
+            let stale = Catalog::stale(self.cx.remote, self.started).await?;
+            self.cx.remote.delete(&stale).await
+        };
+        if let Err(error) = work.await {
+            self.warn(format!("leftovers of earlier runs could not be deleted: {error}"));
+        }
     }
 
     /// A name nobody has, and nobody else here will take.
@@ -93,26 +116,32 @@ impl Run<'_> {
             zone: naming.zone,
             uuid: self.id.id.rsplit('-').next().unwrap_or_default(),
         });
-        for attempt in 1.. {
+        for attempt in 1..=MOST_NAMES {
             let name = object_name(&base, attempt, extension);
             let manifest = manifest::name_for(&name);
-            let (object, manifest) =
-                tokio::join!(self.cx.remote.stat(&name), self.cx.remote.stat(&manifest));
-            if object?.is_some() || manifest?.is_some() {
+            if self.cx.remote.any(&[&name, &manifest]).await? {
                 continue;
             }
             if let Some(claim) = self.cx.state.claim(&self.cx.remote.label(), &name)? {
                 return Ok((name, claim));
             }
         }
-        unreachable!("the loop only ends with a name")
+        Err(RunError::Upload(RemoteError::new(format!(
+            "{base} and {MOST_NAMES} names like it are taken: add {{date}} and {{time}}, or {{uuid}}, to \
+             BACKUP_NAME_TEMPLATE"
+        ))))
     }
 
     /// The size of the newest backup of this database, so that an upload can be dimensioned; a guess is enough.
     async fn last_size(&self) -> Option<u64> {
-        let cache = self.cx.state.cache(&self.cx.remote.label());
+        let (label, database) = (self.cx.remote.label(), self.database.label());
+        let remembered = self.cx.state.remembered_size(&label, &self.job.id, database);
+        if remembered.is_some() {
+            return remembered;
+        }
+        let cache = self.cx.state.cache(&label);
         let catalog = Catalog::load(self.cx.remote, &cache, self.started).await.ok()?;
-        let ours = |m: &Manifest| m.job == self.job.id && m.database == self.database.label();
+        let ours = |m: &Manifest| m.job == self.job.id && m.database == database;
         catalog.backups.iter().map(|b| &b.manifest).find(|m| ours(m)).map(Manifest::bytes)
     }
 
@@ -124,6 +153,6 @@ impl Run<'_> {
 
     /// Where an object of this run is written until it is whole.
     pub(super) fn temporary(&self, object: &str) -> String {
-        temporary(object, &self.id.id)
+        temporary::name(object, &self.id.id)
     }
 }

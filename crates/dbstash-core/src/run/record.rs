@@ -3,6 +3,7 @@
 use super::Run;
 use super::draft::Draft;
 use crate::artifact::Artifact;
+use crate::catalog;
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
 use crate::remote::NewObject;
@@ -35,18 +36,25 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let name = manifest::name_for(object);
         let bytes = manifest.write();
+        let cached = bytes.clone();
         let temporary = self.temporary(&name);
-        let new =
-            NewObject { name: &name, temporary: &temporary, expected: Some(bytes.len() as u64) };
+        let new = NewObject {
+            name: &name,
+            temporary: &temporary,
+            expected: Some(bytes.len() as u64),
+            owned: true,
+        };
         let opening = async { Ok(self.cx.remote.begin(&new).await?) };
         let work = async {
             let mut upload = guard.watch(&Progress::default(), opening).await?;
             let mut artifact = Artifact::of_bytes(bytes);
             store(&mut artifact, None, upload.as_mut(), guard).await
         };
-        work.await.map(drop).map_err(|Failure { cause, left }| match cause {
+        work.await.map_err(|Failure { cause, left }| match cause {
             RunError::Interrupted => Failure { cause, left },
             other => Failure { cause: RunError::Manifest(Box::new(other)), left },
-        })
+        })?;
+        catalog::remember(&self.cx.state.cache(&self.cx.remote.label()), &name, &cached);
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ pub(super) enum Phase {
     Starting,
     Reading,
     Writing,
+    Closed,
     Ending,
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn pump(
             tokio::try_join!(feed(artifact, dump, progress), drain(encoded, &mut outlet))?;
         }
     }
-    progress.enter(Phase::Ending);
+    progress.enter(Phase::Closed);
     Ok((outlet.bytes, base16ct::lower::encode_string(&outlet.hash.finalize())))
 }
 

@@ -39,7 +39,9 @@ impl Producer for Source {
         })
     }
 
-    async fn stop(&mut self, _grace: Duration) {}
+    async fn stop(&mut self, _grace: Duration) -> String {
+        String::new()
+    }
 }
 
 struct Anything;

@@ -151,10 +151,41 @@ fn job_ids() {
     }
 }
 
+#[test]
+fn a_password_cut_at_an_ampersand_is_no_name_to_repeat() {
+    let error = parse_uri("postgresql://h/d?password=ab&c4n4ry=%").unwrap_err().to_string();
+    assert!(error.contains("a parameter's value") && !error.contains("c4n4ry"), "{error}");
+}
+
 proptest! {
     #[test]
     fn parsing_never_panics(text in "\\PC{0,60}", scheme in "(postgres://|sqlite:|file://|)") {
         let _ = parse_uri(&format!("{scheme}{text}"));
+    }
+
+    #[test]
+    fn no_error_repeats_a_password(
+        scheme in "(postgres|postgresql|jdbc:postgresql|mysql|[a-z]{0,5})", slashes in "(://|:/|:|)", user in "[a-z@:/?#%]{0,4}",
+        before in "[a-z@:/?#%&=]{0,4}", after in "[a-z@:/?#%&= ]{0,4}", rest in "[a-z0-9@:/?#%&=,\\[\\]-]{0,16}",
+        key in "(password|sslpassword|oauth_client_secret|dbname|x)",
+    ) {
+        let canary = "c4n4ry";
+        for uri in [
+            format!("{scheme}{slashes}{user}:{before}{canary}{after}@h{rest}"),
+            format!("postgresql://{user}h/d?{key}={before}{canary}{after}&{rest}"),
+        ] {
+            if let Err(error) = parse_uri(&uri) {
+                prop_assert!(!error.to_string().contains(canary), "{uri}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn structure_never_panics(text in "(postgres|sqlite|file|x)?:?/{0,4}[a-z0-9@:/?#%&=,\\[\\]. \\\\-]{0,40}") {
+        if let Ok(connection) = parse_uri(&text) {
+            let id = default_job_id(connection.engine, &connection.source);
+            prop_assert!(id.as_str().parse::<dbstash_core::job::JobId>().is_ok(), "{id}");
+        }
     }
 
     #[test]

@@ -15,8 +15,18 @@ pub(super) enum Compression {
     Gzip,
     Zstd,
     Lz4,
-    /// Not at all.
-    None,
+}
+
+/// What the words say about compression.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Nothing.
+    #[default]
+    Unsaid,
+    /// That there be none.
+    Off,
+    /// This one.
+    By(Compression),
 }
 
 /// The words that matter to us.
@@ -27,7 +37,7 @@ pub(super) struct Flags {
     /// Whether they name a format at all, known or not.
     pub(super) names_format: bool,
     /// The compression they ask for.
-    pub(super) compression: Option<Compression>,
+    pub(super) compression: Wish,
     /// Whether they name a database of their own.
     pub(super) names_database: bool,
     /// What is odd about them.
@@ -137,10 +147,10 @@ impl Flags {
             "compress" => {
                 let method = value.split(':').next().unwrap_or_default();
                 self.compression = match method {
-                    "none" | "0" => Some(Compression::None),
-                    "zstd" => Some(Compression::Zstd),
-                    "lz4" => Some(Compression::Lz4),
-                    _ => Some(Compression::Gzip),
+                    "none" | "0" => Wish::Off,
+                    "zstd" => Wish::By(Compression::Zstd),
+                    "lz4" => Wish::By(Compression::Lz4),
+                    _ => Wish::By(Compression::Gzip),
                 };
             }
             "file" => self.warnings.push(format!(
@@ -202,13 +212,13 @@ mod tests {
     #[test]
     fn compression_in_every_spelling() {
         for (words, compression) in [
-            (&["-Z9"][..], Some(Compression::Gzip)),
-            (&["-Z", "5"], Some(Compression::Gzip)),
-            (&["--compress=zstd:9"], Some(Compression::Zstd)),
-            (&["--compress", "lz4"], Some(Compression::Lz4)),
-            (&["-Z0"], Some(Compression::None)),
-            (&["--compress=none"], Some(Compression::None)),
-            (&["-Z9", "-Z0"], Some(Compression::None)),
+            (&["-Z9"][..], Wish::By(Compression::Gzip)),
+            (&["-Z", "5"], Wish::By(Compression::Gzip)),
+            (&["--compress=zstd:9"], Wish::By(Compression::Zstd)),
+            (&["--compress", "lz4"], Wish::By(Compression::Lz4)),
+            (&["-Z0"], Wish::Off),
+            (&["--compress=none"], Wish::Off),
+            (&["-Z9", "-Z0"], Wish::Off),
         ] {
             assert_eq!(read(words).compression, compression, "{words:?}");
         }

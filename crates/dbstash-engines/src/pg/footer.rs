@@ -1,7 +1,8 @@
-//! Plain SQL: the line at its end that pg_dump writes when it is done.
+//! Plain SQL: the line it begins with, and the one at its end that pg_dump writes when it is done.
 
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
+use super::flags::Compression;
 use crate::ends::Ends;
 
 /// How far from the end the footer may be: newer tools write `\unrestrict` after it.
@@ -9,15 +10,20 @@ const TAIL: usize = 4 * 1024;
 /// Where the versions are, also after the roles of a pg_dumpall.
 const HEAD: usize = 64 * 1024;
 
-/// Looks for the footer of a `database` or a `cluster` dump.
+/// Looks for the head and the footer of a `database` or a `database cluster` dump.
 pub(super) struct Footer {
+    first: String,
     line: String,
     ends: Ends,
 }
 
 impl Footer {
     pub(super) fn new(what: &str) -> Self {
-        Self { line: format!("-- PostgreSQL {what} dump complete"), ends: Ends::new(HEAD, TAIL) }
+        Self {
+            first: format!("--\n-- PostgreSQL {what} dump\n--\n"),
+            line: format!("-- PostgreSQL {what} dump complete"),
+            ends: Ends::new(HEAD, TAIL),
+        }
     }
 
     /// The rest of the first line that starts so, if it is among the first.
@@ -34,6 +40,10 @@ impl Check for Footer {
     }
 
     fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        // What somebody else prints before it would be the first error of a restore.
+        if !self.ends.head().starts_with(self.first.as_bytes()) {
+            return Err(Incomplete("it does not begin as pg_dump begins a dump".into()));
+        }
         let trailer =
             |line: &&[u8]| line.is_empty() || *line == b"--" || line.starts_with(b"\\unrestrict ");
         let last = self.ends.last_lines().find(|line| !trailer(line));
@@ -57,19 +67,40 @@ impl Check for Footer {
     }
 }
 
-/// Text that pg_dump itself compressed: its footer is out of sight.
-pub(super) struct Compressed;
+/// Text that pg_dump itself compressed: its footer is out of sight, only how it begins is not.
+pub(super) struct Compressed {
+    by: Compression,
+    ends: Ends,
+}
+
+impl Compressed {
+    pub(super) fn new(by: Compression) -> Self {
+        Self { by, ends: Ends::new(4, 1) }
+    }
+}
 
 impl Check for Compressed {
-    fn feed(&mut self, _bytes: &[u8]) {}
+    fn feed(&mut self, bytes: &[u8]) {
+        self.ends.feed(bytes);
+    }
 
     fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        let (name, magic): (_, &[u8]) = match self.by {
+            Compression::Gzip => ("gzip", b"\x1f\x8b"),
+            Compression::Zstd => ("zstd", b"\x28\xb5\x2f\xfd"),
+            Compression::Lz4 => ("lz4", b"\x04\x22\x4d\x18"),
+        };
+        if !self.ends.head().starts_with(magic) {
+            return Err(Incomplete(format!("it does not begin as {name} does")));
+        }
         Ok(Passed::degraded("compressed by pg_dump itself"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GOOD: &str = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18 (Debian)\n\
@@ -92,7 +123,9 @@ mod tests {
         for end in 0..line_end {
             assert!(verdict(&GOOD[..end], "database").is_err(), "{end}");
         }
-        let restricted = format!("\\restrict AbC123\n{GOOD}\\unrestrict AbC123\n\n");
+        let restrict = "\n--\n\n\\restrict AbC123\n-- Dumped from";
+        let restricted = GOOD.replacen("\n--\n\n-- Dumped from", restrict, 1);
+        let restricted = format!("{restricted}\\unrestrict AbC123\n\n");
         assert!(verdict(&restricted, "database").is_ok());
         let long = restricted.replace("AbC123", &"k".repeat(300));
         assert!(verdict(&long, "database").is_ok());
@@ -103,17 +136,38 @@ mod tests {
         );
         assert!(verdict(&format!("{GOOD}1\tmore\n"), "database").is_err());
         assert!(verdict(GOOD, "cluster").is_err());
-        assert!(
-            verdict(
-                &GOOD.replace("database dump complete", "database cluster dump complete"),
-                "database cluster"
-            )
-            .is_ok()
-        );
+        let cluster = GOOD.replace("database dump", "database cluster dump");
+        assert!(verdict(&cluster, "database cluster").is_ok());
+        assert!(verdict(&cluster, "database").is_err());
+        assert!(verdict(&format!("Password:\n{GOOD}"), "database").is_err());
         let in_a_row = GOOD.replace(
             "-- PostgreSQL database dump complete",
             "7\t-- PostgreSQL database dump complete",
         );
         assert!(verdict(&in_a_row, "database").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_anything_gives_the_same_verdict(
+            head in "(\\\\restrict [a-z]{1,3}\n)?", noise in "[\\x00-\\x7f]{0,30}", body in 0_usize..9000,
+            tail in "(\n?\\\\unrestrict [a-z]{1,3}\n\n?)?[\\x00-\\x7f]{0,3}",
+            cuts in prop::collection::vec(0_usize..20_000, 0..12), good in any::<bool>(),
+        ) {
+            let rows = "1\tone\n".repeat(body / 6);
+            let footer = if good { GOOD } else { "" };
+            let text = format!("{head}{noise}{rows}{footer}{tail}").into_bytes();
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut % (text.len() + 1)).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let judged = |chunks: &mut dyn Iterator<Item = &[u8]>| {
+                let mut check = Box::new(Footer::new("database"));
+                chunks.for_each(|chunk| check.feed(chunk));
+                format!("{:?}", check.finish())
+            };
+            let whole = judged(&mut std::iter::once(&text[..]));
+            prop_assert_eq!(&whole, &judged(&mut cuts.windows(2).map(|w| &text[w[0]..w[1]])));
+            prop_assert_eq!(&whole, &judged(&mut text.chunks(1)));
+        }
     }
 }

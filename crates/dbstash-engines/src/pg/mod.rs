@@ -12,7 +12,7 @@ use dbstash_core::invocation::{Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Globals, Job, Server, Source};
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
 
-use self::flags::{Compression, Flags, Output};
+use self::flags::{Compression, Flags, Output, Wish};
 use crate::tar::Tar;
 
 /// The engine.
@@ -38,7 +38,10 @@ impl Engine for Pg {
         }
         let (program, format, check) = match database {
             Database::One(_) => {
-                if job.native_compression && flags.output.is_none() && flags.compression.is_none() {
+                if job.native_compression
+                    && flags.output.is_none()
+                    && flags.compression == Wish::Unsaid
+                {
                     flags.output = Some(Output::Custom);
                 }
                 let (format, check) = format(&flags);
@@ -158,7 +161,7 @@ const PLAIN: Format = Format { name: "plain", extension: "sql", compressed: fals
 fn format(flags: &Flags) -> (Format, Box<dyn Check>) {
     match (flags.output.unwrap_or(Output::Plain), flags.compression) {
         (Output::Custom, compression) => {
-            let compressed = compression != Some(Compression::None);
+            let compressed = compression != Wish::Off;
             let format = Format { name: "custom", extension: "dump", compressed };
             (format, Box::new(custom::Custom::default()))
         }
@@ -170,17 +173,21 @@ fn format(flags: &Flags) -> (Format, Box<dyn Check>) {
             // It writes no stream at all; the run will fail on its empty output.
             (PLAIN, Box::new(footer::Footer::new("database")))
         }
-        (Output::Plain, compression) => match compression.unwrap_or(Compression::None) {
-            Compression::None => (PLAIN, Box::new(footer::Footer::new("database"))),
-            Compression::Gzip => compressed("sql.gz"),
-            Compression::Zstd => compressed("sql.zst"),
-            Compression::Lz4 => compressed("sql.lz4"),
-        },
+        (Output::Plain, Wish::By(compression)) => compressed(compression),
+        (Output::Plain, Wish::Unsaid | Wish::Off) => {
+            (PLAIN, Box::new(footer::Footer::new("database")))
+        }
     }
 }
 
-fn compressed(extension: &'static str) -> (Format, Box<dyn Check>) {
-    (Format { extension, compressed: true, ..PLAIN }, Box::new(footer::Compressed))
+fn compressed(compression: Compression) -> (Format, Box<dyn Check>) {
+    let extension = match compression {
+        Compression::Gzip => "sql.gz",
+        Compression::Zstd => "sql.zst",
+        Compression::Lz4 => "sql.lz4",
+    };
+    let format = Format { extension, compressed: true, ..PLAIN };
+    (format, Box::new(footer::Compressed::new(compression)))
 }
 
 /// Secret parameters that no variable can carry, in the file that libpq reads them from.

@@ -101,6 +101,8 @@ fn damaged(line: &str) -> Incomplete {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn verdict(text: &str, bare: bool) -> Result<Passed, Incomplete> {
@@ -165,5 +167,36 @@ mod tests {
         assert!(text.contains("Tree 2 page 60") && text.contains("integrity_check"), "{text}");
         assert!(verdict(&walk("Page 9: never used; Page 8 is never used"), false).is_ok());
         assert!(verdict("INSERT INTO t VALUES(1);\n", true).unwrap().degraded.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_anything_gives_the_same_verdict(
+            lines in prop::collection::vec(
+                prop_oneof![
+                    prop::sample::select(vec![
+                        "PRAGMA foreign_keys=OFF;", "BEGIN TRANSACTION;", "COMMIT;", "ROLLBACK;", "ROLLBACK; -- due to errors",
+                        "PRAGMA user_version=42;", "PRAGMA application_id=-7;", "/****** ERROR *******/", "CREATE TABLE t(a);",
+                    ]).prop_map(str::to_owned),
+                    "\\PC{0,20}",
+                ],
+                0..12,
+            ),
+            end in 0_usize..3, bare in any::<bool>(), cuts in prop::collection::vec(0_usize..2000, 0..8),
+        ) {
+            let mut text = lines.join("\n").into_bytes();
+            text.extend(std::iter::repeat_n(b'\n', end));
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut % (text.len() + 1)).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let judged = |chunks: &mut dyn Iterator<Item = &[u8]>| {
+                let mut check = Box::new(Script::new(bare));
+                chunks.for_each(|chunk| check.feed(chunk));
+                format!("{:?}", check.finish())
+            };
+            let whole = judged(&mut std::iter::once(&text[..]));
+            prop_assert_eq!(&whole, &judged(&mut cuts.windows(2).map(|w| &text[w[0]..w[1]])));
+            prop_assert_eq!(&whole, &judged(&mut text.chunks(1)));
+        }
     }
 }

@@ -4,16 +4,17 @@ mod servers;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
+use crate::Scratch;
 use crate::server::Server;
-use crate::{Scratch, tools};
 
 /// The kinds of remote that differ in what a killed upload leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,13 +66,25 @@ pub struct TestRemote {
     env: Vec<(String, String)>,
     secrets: Vec<String>,
     server: Option<Server>,
+    port: u16,
+    tls: Option<[PathBuf; 2]>,
     scratch: Scratch,
 }
 
 impl TestRemote {
     /// Starts it. `None`, said loudly, when a program is missing.
     pub fn start(kind: RemoteKind) -> Option<Self> {
-        servers::start(kind, tools::require("rclone")?)
+        servers::start(kind, None, false)
+    }
+
+    /// The same with its objects below this directory; not for moto, which keeps them in memory.
+    pub fn start_in(kind: RemoteKind, store: &Path) -> Option<Self> {
+        servers::start(kind, Some(store), false)
+    }
+
+    /// The same behind TLS, with a certificate that nobody vouches for.
+    pub fn start_tls(kind: RemoteKind) -> Option<Self> {
+        servers::start(kind, None, true)
     }
 
     /// Which kind it is.
@@ -122,6 +135,31 @@ impl TestRemote {
         checked(&self.rclone(&["cat", &target]).output().unwrap())
     }
 
+    /// Every file behind the remote with its bytes, as its server keeps them: names and contents may
+    /// be encrypted. Equal before and after exactly when nothing was written, changed or deleted.
+    pub fn stored(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut dir = self.scratch.path().join("store");
+        if self.kind == RemoteKind::Moto {
+            dir = self.scratch.dir("copy");
+            let copy = dir.to_str().unwrap();
+            checked(&self.rclone(&["sync", "dst:bucket", copy]).output().unwrap());
+        }
+        let mut files = BTreeMap::new();
+        let mut folders = vec![dir.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(&dir).unwrap().to_str().unwrap().to_owned();
+                    files.insert(name, fs::read(&path).unwrap());
+                }
+            }
+        }
+        files
+    }
+
     /// Writes an object.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let target = self.at(name);
@@ -155,7 +193,12 @@ impl TestRemote {
             _ => return 0,
         };
         let mut rclone = self.rclone(&["backend", "list-multipart-uploads", bucket]);
-        let pending: Value = serde_json::from_slice(&checked(&rclone.output().unwrap())).unwrap();
+        let output = rclone.output().unwrap();
+        // What rclone's own server says once it has been started again.
+        if String::from_utf8_lossy(&output.stderr).contains("NoSuchUpload") {
+            return 0;
+        }
+        let pending: Value = serde_json::from_slice(&checked(&output)).unwrap();
         pending["bucket"].as_array().map_or(0, Vec::len)
     }
 
@@ -169,6 +212,17 @@ impl TestRemote {
         self.server.as_mut().expect("has no server").signal(signal);
     }
 
+    /// Starts the server again where it was, whether it still runs or not.
+    pub fn restart_server(&mut self) {
+        let port = self.port;
+        self.server.as_mut().expect("has no server").restart(port);
+    }
+
+    /// The file of the self-signed certificate.
+    pub fn certificate(&self) -> &Path {
+        &self.tls.as_ref().expect("is not behind TLS")[0]
+    }
+
     /// rclone with these arguments, knowing the remote.
     pub fn rclone(&self, args: &[&str]) -> Command {
         let mut rclone = Command::new(&self.rclone);
@@ -178,6 +232,9 @@ impl TestRemote {
             .env_clear()
             .env("HOME", self.scratch.path())
             .envs(self.env.iter().map(|(name, value)| (name, value)));
+        if self.tls.is_some() {
+            rclone.arg("--ca-cert").arg(self.certificate());
+        }
         rclone
     }
 

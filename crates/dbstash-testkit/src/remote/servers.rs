@@ -14,13 +14,15 @@ const ACCESS_KEY: &str = "AKIACANARYREMOTE";
 const SECRET_KEY: &str = "remote-canary-s3cret/key+";
 const BUCKET: &str = "bucket";
 
-pub(super) fn start(kind: RemoteKind, rclone: PathBuf) -> Option<TestRemote> {
+pub(super) fn start(kind: RemoteKind, store: Option<&Path>, tls: bool) -> Option<TestRemote> {
+    let rclone = tools::require("rclone")?;
     let moto = match kind {
         RemoteKind::Moto => Some(tools::require("moto_server")?),
         _ => None,
     };
     let scratch = Scratch::new("remote");
-    let store = scratch.dir("store");
+    let store = store.map_or_else(|| scratch.dir("store"), Path::to_owned);
+    let tls = if tls { Some(certificate(scratch.path())?) } else { None };
     let mut remote = TestRemote {
         kind,
         rclone,
@@ -28,6 +30,8 @@ pub(super) fn start(kind: RemoteKind, rclone: PathBuf) -> Option<TestRemote> {
         env: Vec::new(),
         secrets: Vec::new(),
         server: None,
+        port: 0,
+        tls,
         scratch,
     };
     match kind {
@@ -62,7 +66,7 @@ impl TestRemote {
 
     fn webdav(&mut self, store: &Path) {
         let port = self.serve("webdav", store, &[("RCLONE_USER", USER), ("RCLONE_PASS", PASSWORD)]);
-        let url = format!("http://127.0.0.1:{port}");
+        let url = format!("{}://127.0.0.1:{port}", self.scheme());
         self.define("dst", &[("type", "webdav"), ("vendor", "rclone"), ("user", USER)]);
         self.define("dst", &[("url", &url)]);
         self.password("dst", "pass");
@@ -85,11 +89,12 @@ impl TestRemote {
             command
         });
         self.server = Some(server);
+        self.port = port;
         self.s3("dst", "Other", port);
     }
 
     fn s3(&mut self, name: &str, provider: &str, port: u16) {
-        let endpoint = format!("http://127.0.0.1:{port}");
+        let endpoint = format!("{}://127.0.0.1:{port}", self.scheme());
         self.define(
             name,
             &[
@@ -124,10 +129,18 @@ impl TestRemote {
                 .arg(store)
                 .env("HOME", self.scratch.path())
                 .envs(env.iter().copied());
+            if let Some([certificate, key]) = &self.tls {
+                command.arg("--cert").arg(certificate).arg("--key").arg(key);
+            }
             command
         });
         self.server = Some(server);
+        self.port = port;
         port
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     fn define(&mut self, name: &str, keys: &[(&str, &str)]) {
@@ -156,6 +169,22 @@ impl TestRemote {
         let output = obscure.wait_with_output().unwrap();
         String::from_utf8(checked(&output)).unwrap().trim().to_owned()
     }
+}
+
+/// A certificate and its key, of its own word alone.
+fn certificate(dir: &Path) -> Option<[PathBuf; 2]> {
+    let openssl = tools::require("openssl")?;
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| dir.join(name));
+    let made = Command::new(openssl)
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .arg("-out")
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key)
+        .output();
+    checked(&made.unwrap());
+    Some([certificate, key])
 }
 
 fn text(path: &Path) -> String {

@@ -75,14 +75,36 @@ pub(super) fn without_path(root: &str) -> &str {
 /// The sections of rclone's configuration, as `rclone config dump` prints them.
 pub(super) type Config = HashMap<String, HashMap<String, serde_json::Value>>;
 
-/// The storage system at the bottom of a remote: `s3` for `s3:`, and for a `crypt` or an `alias` of it.
+/// What is at the bottom of a remote.
+#[derive(Debug, Clone)]
+pub(super) struct Storage {
+    /// `s3` for `s3:`, and for a `crypt` or an `alias` of it.
+    pub(super) kind: String,
+    /// What is above it, from the top.
+    pub(super) wrappers: Vec<Wrapper>,
+}
+
+/// A remote that is a view of another one.
+#[derive(Debug, Clone)]
+pub(super) struct Wrapper {
+    /// `crypt` or `alias`.
+    pub(super) kind: String,
+    /// Its name, with a colon.
+    pub(super) name: String,
+    /// The other one, maybe with a path.
+    pub(super) of: String,
+}
+
+/// Whether a remote is a path of this machine.
+pub(super) fn is_path(root: &str) -> bool {
+    root.split_once(':').is_none_or(|(spec, _)| spec.contains('/'))
+}
+
+/// The storage system at the bottom of a remote.
 ///
 /// `None` when it cannot be told: then nothing may be assumed about the remote.
-pub(super) fn storage_type(
-    root: &str,
-    config: &Config,
-    env: &[(String, String)],
-) -> Option<String> {
+pub(super) fn storage(root: &str, config: &Config, env: &[(String, String)]) -> Option<Storage> {
+    let mut wrappers = Vec::new();
     let option = |remote: &str, key: &str| {
         let variable = format!("RCLONE_CONFIG_{remote}_{key}").to_uppercase().replace('-', "_");
         let from_env =
@@ -91,25 +113,34 @@ pub(super) fn storage_type(
     };
     let mut root = root.to_owned();
     for _ in 0..8 {
-        let Some((spec, _)) = root.split_once(':') else {
-            return Some("local".to_owned());
-        };
-        if spec.contains('/') {
-            return Some("local".to_owned());
+        if is_path(&root) {
+            return at_bottom("local", wrappers);
         }
+        let (spec, _) = root.split_once(':')?;
         if let Some(inline) = root.strip_prefix(':') {
             let kind = inline.split([',', ':']).next()?;
             // What an inline wrapper wraps stands in its quoted options: not worth a guess.
-            return (!matches!(kind, "crypt" | "alias")).then(|| kind.to_owned());
+            return if matches!(kind, "crypt" | "alias") {
+                None
+            } else {
+                at_bottom(kind, wrappers)
+            };
         }
         let name = spec.split(',').next()?;
         let kind = option(name, "type")?;
         if !matches!(kind.as_str(), "crypt" | "alias") {
-            return Some(kind);
+            return at_bottom(&kind, wrappers);
         }
-        root = option(name, "remote")?;
+        let of = option(name, "remote")?;
+        wrappers.push(Wrapper { kind, name: format!("{spec}:"), of: of.clone() });
+        root = of;
     }
     None
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it ends a search that can fail")]
+fn at_bottom(kind: &str, wrappers: Vec<Wrapper>) -> Option<Storage> {
+    Some(Storage { kind: kind.to_owned(), wrappers })
 }
 
 #[cfg(test)]
@@ -172,7 +203,11 @@ mod tests {
             ("loop:", None),
             ("unknown:", None),
         ] {
-            assert_eq!(storage_type(root, &config, &env).as_deref(), kind, "{root}");
+            let storage = storage(root, &config, &env);
+            assert_eq!(storage.as_ref().map(|s| &*s.kind), kind, "{root}");
         }
+        let wrappers = storage("al:x", &config, &env).unwrap().wrappers;
+        let chain: Vec<_> = wrappers.iter().map(|w| [&*w.kind, &*w.name, &*w.of]).collect();
+        assert_eq!(chain, [["alias", "al:", "enc:x"], ["crypt", "enc:", "s3:b/p"]]);
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::cause;
+
 #[derive(Deserialize)]
 struct Line {
     #[serde(default)]
@@ -15,6 +17,19 @@ struct Line {
 ///
 /// Knows JSON lines and the plain ones rclone prints before it reads its flags.
 pub(super) fn cause(stderr: &str) -> Option<String> {
+    let complaint = complaint(stderr)?;
+    Some(match cause::sentence(&complaint, stderr) {
+        Some(sentence) => format!("{sentence} ({complaint})"),
+        None => complaint,
+    })
+}
+
+/// Whether rclone has found nobody who answers.
+pub(super) fn is_silence(stderr: &str) -> bool {
+    cause::is_silence(&complaint(stderr).unwrap_or_default(), stderr)
+}
+
+fn complaint(stderr: &str) -> Option<String> {
     let mut last = None;
     for line in stderr.lines() {
         match serde_json::from_str::<Line>(line) {
@@ -29,12 +44,7 @@ pub(super) fn cause(stderr: &str) -> Option<String> {
             }
         }
     }
-    let cause =
-        last.map(|text| bare(&one_line(&text)).to_owned()).filter(|text| !text.is_empty())?;
-    Some(match way_out(stderr) {
-        Some(way_out) => format!("{way_out} ({cause})"),
-        None => cause,
-    })
+    last.map(|text| bare(&one_line(&text)).to_owned()).filter(|text| !text.is_empty())
 }
 
 /// What rclone said, without its JSON and without what it always says.
@@ -45,52 +55,6 @@ pub(super) fn readable(stderr: &str) -> String {
         Err(_) => Some(line.to_owned()),
     };
     stderr.lines().filter_map(said).collect::<Vec<_>>().join("\n")
-}
-
-/// Sentences for the causes people meet, in the words of the systems below; the first that fits.
-fn way_out(stderr: &str) -> Option<&'static str> {
-    const KNOWN: [(&[&str], &str); 9] = [
-        (
-            &["no space left on device", "disk quota exceeded", "QuotaExceeded"],
-            "the remote is full",
-        ),
-        (&["NoSuchBucket"], "the bucket does not exist: create it, or correct RCLONE_REMOTE"),
-        (
-            &[
-                "SignatureDoesNotMatch",
-                "InvalidAccessKeyId",
-                "InvalidClientTokenId",
-                "401 Unauthorized",
-                "unable to authenticate",
-            ],
-            "the remote refuses the credentials: check its keys or password",
-        ),
-        (
-            &["AccessDenied", "Forbidden", "permission denied", "Permission denied"],
-            "the remote does not let these credentials do that: check them and their permissions",
-        ),
-        (&["no such host", "server misbehaving"], "the remote's host name cannot be resolved"),
-        (
-            &["connection refused"],
-            "nothing answers at the remote's address: check host and port, and that it runs",
-        ),
-        (
-            &["x509:", "tls:"],
-            "the TLS connection to the remote failed: check its certificate and the CA",
-        ),
-        (
-            &["i/o timeout", "context deadline exceeded", "Client.Timeout", "no route to host"],
-            "the remote does not answer in time: check the network and any firewall",
-        ),
-        (
-            &["didn't find section in config file"],
-            "no such remote is configured: check RCLONE_REMOTE and the rclone configuration",
-        ),
-    ];
-    KNOWN
-        .iter()
-        .find(|(marks, _)| marks.iter().any(|mark| stderr.contains(mark)))
-        .map(|(_, way)| *way)
 }
 
 /// Without rclone's preamble: "Failed to rcat with 2 errors: last error was: ".
@@ -145,5 +109,130 @@ mod tests {
         );
         assert_eq!(cause(""), None);
         assert_eq!(cause("{not json\n\u{0}"), None);
+    }
+
+    /// What rclone 1.75 says to real servers, and to none; each with its sentence, and whether nobody was there.
+    #[test]
+    fn real_lines_become_sentences() {
+        let list = "Failed to lsjson with 2 errors: last error was: error in ListJSON: ";
+        let s3 = "operation error S3: ListObjects, https response error StatusCode: 0, RequestID: , HostID: , request \
+                  send failed, Get \\\"http://127.0.0.1:9000/b?prefix=x%2F\\\": ";
+        let ssh = "Failed to create file system for \\\"F:x/\\\": NewFs: couldn't connect SSH: ";
+        for (level, text, told, silent) in [
+            (
+                "notice",
+                format!("{list}operation error S3: ListObjects, https response error StatusCode: 403, RequestID: , \
+                         HostID: , api error SignatureDoesNotMatch: The request signature we calculated does not match"),
+                "refuses the credentials",
+                false,
+            ),
+            (
+                "notice",
+                "Failed to rcat with 2 errors: last error was: operation error S3: PutObject, https response error \
+                 StatusCode: 404, RequestID: E12F, HostID: RTEy==, api error NoSuchBucket: The specified bucket does \
+                 not exist"
+                    .to_owned(),
+                "the bucket does not exist: create it",
+                false,
+            ),
+            (
+                "notice",
+                format!("{list}{s3}dial tcp: lookup no-such-host.invalid on 192.0.2.53:53: no such host"),
+                "host name cannot be resolved",
+                true,
+            ),
+            (
+                "notice",
+                format!("{list}{s3}dial tcp 127.0.0.1:9000: connect: connection refused"),
+                "nothing answers at the remote's address",
+                true,
+            ),
+            ("notice", format!("{list}{s3}dial tcp 127.0.0.1:9000: i/o timeout"), "in time", true),
+            (
+                "notice",
+                format!("{list}{s3}net/http: timeout awaiting response headers"),
+                "does not answer in time",
+                true,
+            ),
+            (
+                "notice",
+                format!("{list}{s3}http: server gave HTTP response to HTTPS client"),
+                "disagree on http or https",
+                true,
+            ),
+            (
+                "notice",
+                format!("{list}couldn't list files: Propfind \\\"https://127.0.0.1:9000/x/\\\": tls: failed to verify \
+                         certificate: x509: certificate signed by unknown authority"),
+                "TLS connection to the remote failed",
+                true,
+            ),
+            (
+                "notice",
+                format!("{list}couldn't list files: 401 Unauthorized: 401 Unauthorized"),
+                "refuses the credentials",
+                false,
+            ),
+            (
+                "critical",
+                format!("{ssh}ssh: handshake failed: ssh: unable to authenticate, attempted methods [none password], \
+                         no supported methods remain"),
+                "refuses the credentials",
+                false,
+            ),
+            (
+                "critical",
+                format!("{ssh}ssh: handshake failed: knownhosts: key is unknown"),
+                "the host key of the remote is not the known one",
+                false,
+            ),
+            (
+                "critical",
+                "Failed to create file system for \\\"F:x/\\\": couldn't connect to ssh-agent: SSH agent requested but \
+                 SSH_AUTH_SOCK not-specified"
+                    .to_owned(),
+                "neither password nor key",
+                false,
+            ),
+            (
+                "error",
+                "Post request rcat error: write a.sql: no space left on device".to_owned(),
+                "the remote is full: make room there",
+                false,
+            ),
+            (
+                "error",
+                "Update ReadFrom failed: sftp: \\\"Failure\\\" (SSH_FX_FAILURE)".to_owned(),
+                "often its disk or a quota is full",
+                false,
+            ),
+        ] {
+            let line = format!(
+                r#"{{"time":"2026-11-21T07:42:53Z","level":"{level}","msg":"{text}","source":"cmd/cmd.go:336"}}"#
+            );
+            let cause = cause(&line).unwrap();
+            assert!(cause.contains(told), "{told}: {cause}");
+            assert!(!cause.contains("last error was"), "{cause}");
+            assert_eq!(is_silence(&line), silent, "{cause}");
+        }
+    }
+
+    /// What is said last may be vague; what came before it says why.
+    #[test]
+    fn an_earlier_line_explains_a_vague_end() {
+        let log = concat!(
+            r#"{"level":"error","msg":"x: dial tcp 127.0.0.1:9000: connect: connection refused"}"#,
+            "\n",
+            r#"{"level":"notice","msg":"Failed to rcat: something went wrong"}"#,
+        );
+        assert!(cause(log).unwrap().starts_with("nothing answers"));
+        assert!(is_silence(log));
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_as_it_is_and_is_an_answer() {
+        let log = r#"{"level":"error","msg":"teapot"}"#;
+        assert_eq!(cause(log).unwrap(), "teapot");
+        assert!(!is_silence(log) && !is_silence(""));
     }
 }

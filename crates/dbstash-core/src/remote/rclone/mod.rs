@@ -1,12 +1,17 @@
 //! Any of rclone's storage backends. Nothing outside this folder knows how rclone is called.
 
+mod cause;
 mod command;
+mod contact;
 mod features;
 mod log;
+mod parts;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +19,9 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use self::command::{Answer, call, failure};
-use self::features::{Config, Report, Version, storage_type, without_path};
+use self::contact::Contact;
+pub use self::contact::Patience;
+use self::features::{Config, Flags, Report, Storage, Version, is_path, storage, without_path};
 use super::{Entry, Features, NewObject, ObjectSize, Remote, RemoteError, Upload};
 
 /// A question about one object.
@@ -39,6 +46,8 @@ pub struct Settings {
     pub upload_check: bool,
     /// Whether a remote that cannot take a stream may spool it to local disk.
     pub allow_spool: bool,
+    /// How long silence may last.
+    pub patience: Patience,
 }
 
 /// A remote behind rclone.
@@ -46,20 +55,27 @@ pub struct Settings {
 pub struct Rclone {
     settings: Arc<Settings>,
     probed: Arc<OnceCell<Probed>>,
+    storage: Arc<OnceCell<Option<Storage>>>,
+    contact: Arc<Mutex<Contact>>,
 }
 
 /// What a probe found.
 #[derive(Debug, Clone)]
 struct Probed {
     features: Features,
-    storage: Option<String>,
+    storage: Option<Storage>,
     warnings: Vec<String>,
 }
 
 impl Rclone {
     /// A remote; nothing is started yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), probed: Arc::default() }
+        Self {
+            settings: Arc::new(settings),
+            probed: Arc::default(),
+            storage: Arc::default(),
+            contact: Arc::default(),
+        }
     }
 
     fn path(&self, name: &str) -> String {
@@ -67,19 +83,51 @@ impl Rclone {
         if root.ends_with([':', '/']) { format!("{root}{name}") } else { format!("{root}/{name}") }
     }
 
+    /// The root, with the slash that saves rclone the question whether it is a file: it takes a refusal of that question
+    /// for a yes.
+    fn folder(&self) -> String {
+        self.path("")
+    }
+
     async fn probed(&self) -> Result<&Probed, RemoteError> {
         self.probed.get_or_try_init(|| self.ask()).await
+    }
+
+    /// The storage system at the bottom of the remote.
+    async fn storage(&self) -> Result<&Option<Storage>, RemoteError> {
+        let s = &self.settings;
+        let ask = async {
+            if is_path(&s.root) {
+                return Ok(storage(&s.root, &Config::default(), &[]));
+            }
+            let answer = call(s, &["config", "dump"], b"", QUICK).await?;
+            let config: Config = if answer.exit.success() {
+                parse(&answer.stdout, "config dump").unwrap_or_default()
+            } else {
+                Config::default()
+            };
+            Ok(storage(&s.root, &config, &s.env))
+        };
+        self.storage.get_or_try_init(|| ask).await
+    }
+
+    /// What the remote can do.
+    async fn features(&self) -> Result<Flags, RemoteError> {
+        let root = &self.settings.root;
+        if is_path(root) {
+            return Ok(Flags { bucket_based: false, put_stream: true });
+        }
+        let args = ["backend", "features", without_path(root)];
+        let answer = call(&self.settings, &args, b"", QUICK).await?;
+        let answer = succeeded(answer, "use the remote")?;
+        Ok(parse::<Report>(&answer.stdout, "backend features")?.features)
     }
 
     /// Three questions at once: they cost more in start-up than in work.
     async fn ask(&self) -> Result<Probed, RemoteError> {
         let s = &self.settings;
-        let features = ["backend", "features", without_path(&s.root)];
-        let (version, features, config) = tokio::join!(
-            call(s, &["version"], b"", QUICK),
-            call(s, &features, b"", QUICK),
-            call(s, &["config", "dump"], b"", QUICK),
-        );
+        let (version, features, storage) =
+            tokio::join!(call(s, &["version"], b"", QUICK), self.features(), self.storage());
         let version =
             succeeded(version?, "be used with RCLONE_EXTRA_ARGS and the RCLONE_ variables")?;
         let version =
@@ -89,25 +137,18 @@ impl Rclone {
                 )
             })?;
         let warnings = version.check()?.into_iter().collect();
-        let answer = succeeded(features?, "use the remote")?;
-        let report: Report = parse(&answer.stdout, "backend features")?;
-        let config: Config = match config? {
-            answer if answer.exit.success() => {
-                parse(&answer.stdout, "config dump").unwrap_or_default()
-            }
-            _ => Config::default(),
-        };
-        if !report.features.put_stream && !s.allow_spool {
+        let features = features?;
+        if !features.put_stream && !s.allow_spool {
             return Err(RemoteError::new(
                 "this remote cannot take a stream: rclone would first write the whole dump to local disk; \
                  set BACKUP_ALLOW_SPOOL=true to allow that, or use another remote",
             ));
         }
-        let storage = storage_type(&s.root, &config, &s.env);
+        let storage = storage?.clone();
         // Known, by test, to leave nothing when rclone is killed before the end of a stream.
-        let atomic = storage.as_deref() == Some("s3")
-            && report.features.bucket_based
-            && report.features.put_stream;
+        let atomic = storage.as_ref().is_some_and(|storage| storage.kind == "s3")
+            && features.bucket_based
+            && features.put_stream;
         Ok(Probed { features: Features { atomic }, storage, warnings })
     }
 
@@ -186,7 +227,7 @@ impl Remote for Rclone {
     async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError> {
         let path = self.path(name);
         let args = ["lsjson", "--stat", "--no-modtime", "--no-mimetype", &path];
-        let answer = call(&self.settings, &args, b"", QUICK).await?;
+        let answer = self.call(&args, b"", QUICK).await?;
         if MISSING.contains(&answer.exit.code()) {
             return Ok(None);
         }
@@ -200,7 +241,8 @@ impl Remote for Rclone {
         Ok(Box::new(upload::RcloneUpload::begin(self.clone(), &probed, object)?))
     }
 
-    async fn list(&self) -> Result<Vec<Entry>, RemoteError> {
+    async fn list(&self, folder: &str) -> Result<Vec<Entry>, RemoteError> {
+        let path = if folder.is_empty() { self.settings.root.clone() } else { self.path(folder) };
         let args = [
             "lsjson",
             "--recursive",
@@ -208,15 +250,43 @@ impl Remote for Rclone {
             "--no-modtime",
             "--no-mimetype",
             "--fast-list",
-            &self.settings.root,
+            &path,
         ];
-        let answer = call(&self.settings, &args, b"", LONG).await?;
+        let answer = self.call(&args, b"", LONG).await?;
         if answer.exit.code() == Some(3) {
             return Ok(Vec::new());
         }
         let answer = succeeded(answer, "list the remote")?;
         let items: Vec<Item> = parse(&answer.stdout, "lsjson")?;
-        Ok(items.into_iter().map(|item| Entry { size: item.size(), name: item.path }).collect())
+        let entry =
+            |item: Item| Entry { size: item.size(), name: format!("{folder}{}", item.path) };
+        Ok(items.into_iter().map(entry).collect())
+    }
+
+    async fn any(&self, names: &[&str]) -> Result<bool, RemoteError> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let args = [
+            "lsjson",
+            "--recursive",
+            "--files-only",
+            "--no-modtime",
+            "--no-mimetype",
+            "--files-from-raw=-",
+            "--no-traverse",
+            &self.folder(),
+        ];
+        let answer = self.call(&args, lines(&names)?.as_bytes(), QUICK).await?;
+        if MISSING.contains(&answer.exit.code()) {
+            return Ok(false);
+        }
+        match succeeded(answer, &format!("look for {}", names.join(" and "))) {
+            Ok(answer) => Ok(!parse::<Vec<Item>>(&answer.stdout, "lsjson")?.is_empty()),
+            // S3 says why it refuses only to another kind of question.
+            Err(bare) => match names.first() {
+                Some(name) => Err(self.stat(name).await.err().unwrap_or(bare)),
+                None => Err(bare),
+            },
+        }
     }
 
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError> {
@@ -224,25 +294,25 @@ impl Remote for Rclone {
             return Ok(());
         }
         let into = into.to_string_lossy();
+        let what = format!("copy manifests to {into}");
         let args = [
             "copy",
             "--files-from-raw=-",
             "--no-traverse",
             "--ignore-times",
             "--transfers=16",
-            &self.settings.root,
+            &self.folder(),
             &into,
         ];
-        let answer = call(&self.settings, &args, lines(names)?.as_bytes(), LONG).await?;
-        succeeded(answer, "read manifests").map(drop)
+        let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
+        succeeded(answer, &what).map(drop)
     }
 
     async fn delete(&self, names: &[String]) -> Result<(), RemoteError> {
         match names {
             [] => return Ok(()),
             [name] => {
-                let answer =
-                    call(&self.settings, &["deletefile", &self.path(name)], b"", QUICK).await?;
+                let answer = self.call(&["deletefile", &self.path(name)], b"", QUICK).await?;
                 if MISSING.contains(&answer.exit.code()) {
                     return Ok(());
                 }
@@ -250,8 +320,8 @@ impl Remote for Rclone {
             }
             _ => {}
         }
-        let args = ["delete", "--files-from-raw=-", "--no-traverse", &self.settings.root];
-        let answer = call(&self.settings, &args, lines(names)?.as_bytes(), LONG).await?;
+        let args = ["delete", "--files-from-raw=-", "--no-traverse", &self.folder()];
+        let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
         if MISSING.contains(&answer.exit.code()) {
             return Ok(());
         }

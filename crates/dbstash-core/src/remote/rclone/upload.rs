@@ -1,22 +1,24 @@
 //! `rclone rcat`, whose commit signal is the end of its input.
 
+use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::AsyncWriteExt as _;
 
-use super::command::{self, call, failure};
+use super::command::{self, failure};
 use super::{Probed, Rclone};
 use crate::artifact::Complete;
 use crate::manifest::name_for;
 use crate::process::{self, Running};
 use crate::remote::{NewObject, ObjectSize, Remote as _, RemoteError, Upload};
+use crate::temporary;
 
 const MIB: u64 = 1024 * 1024;
 /// The S3 part limit of the common providers.
 const PARTS: u64 = 10_000;
 /// How long one clean-up call may take.
-const CLEANUP: Duration = Duration::from_secs(15);
+pub(super) const CLEANUP: Duration = Duration::from_secs(15);
 
 pub(super) struct RcloneUpload {
     remote: Rclone,
@@ -27,6 +29,9 @@ pub(super) struct RcloneUpload {
     written: u64,
     /// Under which names the object may be by now; all of them were free before.
     may_be_at: Vec<String>,
+    /// Somebody else has the name by now.
+    taken: bool,
+    owned: bool,
     clean: bool,
 }
 
@@ -40,11 +45,15 @@ impl RcloneUpload {
         let path = remote.path(target);
         let chunk = format!("--s3-chunk-size={}Mi", chunk_mib(object.expected));
         let mut args = vec!["rcat", path.as_str()];
-        if probed.storage.as_deref() == Some("s3") {
+        let storage = probed.storage.as_ref().map_or("", |storage| &*storage.kind);
+        if storage == "s3" {
             args.extend([chunk.as_str(), "--s3-upload-concurrency=4"]);
+        } else {
+            // rclone's own number: its S3 multiplies it, and nothing else does.
+            args.push("--low-level-retries=10");
         }
         // sftp hashes on the far side, a real re-reading; elsewhere our size check and sha256 say more.
-        if !remote.settings.upload_check && probed.storage.as_deref() != Some("sftp") {
+        if !remote.settings.upload_check && storage != "sftp" {
             args.push("--ignore-checksum");
         }
         let spec = command::spawn(&remote.settings, &args, true);
@@ -52,20 +61,56 @@ impl RcloneUpload {
         let (name, target) = (object.name.to_owned(), target.to_owned());
         // What is atomic is nowhere before it is committed.
         let may_be_at = if probed.features.atomic { Vec::new() } else { vec![target.clone()] };
-        Ok(Self { remote, name, target, running, written: 0, may_be_at, clean: false })
+        Ok(Self {
+            remote,
+            name,
+            target,
+            running,
+            written: 0,
+            may_be_at,
+            taken: false,
+            owned: object.owned,
+            clean: false,
+        })
     }
 
-    /// Once more, right before the name is taken: somebody else may have had a long dump, too.
-    async fn still_free(&mut self) -> Result<(), RemoteError> {
-        if self.remote.stat(&self.name).await?.is_some() {
-            return Err(RemoteError::new(format!(
-                "{} has appeared on the remote during the dump, and is not overwritten: jobs that share a folder \
-                 need names of their own, by {{job}} or {{uuid}} in BACKUP_NAME_TEMPLATE",
-                self.name
-            )));
+    /// Once more, right before the name is taken: somebody else may have had a long dump, too. Of two that end together
+    /// neither sees the other's object yet, but its temporary.
+    async fn claimed(&self) -> Result<Option<RemoteError>, RemoteError> {
+        if self.owned {
+            return Ok(None);
         }
-        self.may_be_at.push(self.name.clone());
-        Ok(())
+        // In this order: a rival that is done with its temporary has its object there by then.
+        let what = if let Some(rival) = self.rival().await? {
+            format!(
+                "by a run of the same second that goes first, or was killed and has left {rival}"
+            )
+        } else if self.remote.any(&[&self.name, &name_for(&self.name)]).await? {
+            "and is not overwritten".to_owned()
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(RemoteError::new(format!(
+            "{} has appeared on the remote during the dump, {what}: jobs that share a folder need names of their own, \
+             by {{job}}, {{host}} or {{uuid}} in BACKUP_NAME_TEMPLATE",
+            self.name
+        ))))
+    }
+
+    /// The temporary of another run of the same name which goes first.
+    async fn rival(&self) -> Result<Option<String>, RemoteError> {
+        if self.target == self.name {
+            return Ok(None);
+        }
+        let all = self.remote.list(temporary::FOLDER).await?;
+        Ok(all.into_iter().map(|e| e.name).find(|name| temporary::gives_way(&self.target, name)))
+    }
+
+    /// From now on, what is under the name is ours, unless it is somebody else's.
+    fn take(&mut self, claimed: Option<RemoteError>) -> Result<(), RemoteError> {
+        self.taken = claimed.is_some();
+        self.may_be_at.extend(claimed.is_none().then(|| self.name.clone()));
+        claimed.map_or(Ok(()), Err)
     }
 
     /// Whether rclone published although its input never ended: a TERM at the moment it begins a multipart upload makes
@@ -76,6 +121,30 @@ impl RcloneUpload {
             Some(ObjectSize::Known(size)) if size > self.written => false,
             Some(_) => self.remote.stat(&name_for(&self.target)).await?.is_none(),
         })
+    }
+
+    /// Deletes whatever may be there; every name is tried, and the first refusal told.
+    async fn take_back(&mut self) -> Result<(), RemoteError> {
+        if self.may_be_at.is_empty() && !self.taken && bounded(self.slipped_through()).await? {
+            self.may_be_at.push(self.target.clone());
+        }
+        if self.written > 0 {
+            self.remote.give_up_parts(&self.target).await;
+        }
+        let mut refused = None;
+        for name in &self.may_be_at {
+            // Ours has no manifest yet: another run, whose name it is by now, vouches for what is there.
+            if *name == self.name && bounded(self.remote.stat(&name_for(name))).await?.is_some() {
+                continue;
+            }
+            let path = self.remote.path(name);
+            let answer = bounded(self.remote.call(&["deletefile", &path], b"", CLEANUP)).await?;
+            if !answer.exit.success() && !super::MISSING.contains(&answer.exit.code()) {
+                let what = format!("take {name} back");
+                refused.get_or_insert(failure(&what, answer.exit, &answer.stderr));
+            }
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     fn gone(&self, what: &str) -> RemoteError {
@@ -89,7 +158,8 @@ impl Upload for RcloneUpload {
         let Some(stdin) = &mut self.running.stdin else {
             return Err(self.gone("nothing can be written any more to"));
         };
-        match stdin.write_all(bytes).await {
+        let write = async { Ok(stdin.write_all(bytes).await) };
+        match self.remote.attended(write).await? {
             Ok(()) => {
                 self.written += bytes.len() as u64;
                 Ok(())
@@ -103,6 +173,7 @@ impl Upload for RcloneUpload {
         match self.running.wait().await {
             Ok(exit) => {
                 let stderr = self.running.last_words().await;
+                self.remote.heard(exit, &stderr);
                 failure(&format!("store {}", self.name), exit, &stderr)
             }
             Err(e) => RemoteError::new(format!("rclone cannot be waited for: {e}")),
@@ -111,7 +182,8 @@ impl Upload for RcloneUpload {
 
     async fn commit(&mut self, _proof: &Complete) -> Result<(), RemoteError> {
         if self.target == self.name {
-            self.still_free().await?;
+            let claimed = self.claimed().await?;
+            self.take(claimed)?;
         }
         if let Some(mut stdin) = self.running.stdin.take() {
             // A pipe has no buffer of ours; this only makes tokio's own contract explicit.
@@ -119,19 +191,28 @@ impl Upload for RcloneUpload {
                 return Err(self.died().await);
             }
         }
-        let exit = self.running.wait().await.map_err(|e| RemoteError::new(e.to_string()))?;
+        let end = async { Ok(self.running.wait().await) };
+        let exit = self.remote.attended(end).await?;
+        let exit = exit.map_err(|e| RemoteError::new(e.to_string()))?;
         if !exit.success() {
             return Err(self.died().await);
         }
-        self.remote.verify(&self.target, self.written).await?;
-        if self.target != self.name {
-            self.still_free().await?;
-            let (from, to) = (self.remote.path(&self.target), self.remote.path(&self.name));
-            let answer =
-                call(&self.remote.settings, &["moveto", &from, &to], b"", super::LONG).await?;
-            super::succeeded(answer, &format!("move {} to its name", self.name))?;
-            // On some remotes moving what is not there succeeds.
+        if self.target == self.name {
             self.remote.verify(&self.name, self.written).await?;
+        } else {
+            let whole = self.remote.verify(&self.target, self.written);
+            let (whole, claimed) = tokio::join!(whole, self.claimed());
+            whole?;
+            self.take(claimed?)?;
+            let (from, to) = (self.remote.path(&self.target), self.remote.path(&self.name));
+            let answer = self.remote.call(&["moveto", &from, &to], b"", super::LONG).await?;
+            super::succeeded(answer, &format!("move {} to its name", self.name))?;
+            // On some remotes moving what is not there succeeds. What was whole before the move and is not now is
+            // another's: it moved its own over ours.
+            if let Err(error) = self.remote.verify(&self.name, self.written).await {
+                self.may_be_at.retain(|name| *name != self.name);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -143,19 +224,17 @@ impl Upload for RcloneUpload {
         self.running.stop(grace).await;
         // Only now may the pipe close: rclone took its end for success.
         self.running.stdin = None;
-        if self.may_be_at.is_empty() && self.slipped_through().await? {
-            self.may_be_at.push(self.target.clone());
-        }
-        for name in &self.may_be_at {
-            let path = self.remote.path(name);
-            let answer = call(&self.remote.settings, &["deletefile", &path], b"", CLEANUP).await?;
-            if !answer.exit.success() && !super::MISSING.contains(&answer.exit.code()) {
-                return Err(failure(&format!("take {name} back"), answer.exit, &answer.stderr));
-            }
-        }
+        self.take_back().await?;
         self.clean = true;
         Ok(())
     }
+}
+
+/// A step of cleaning up, which may not take for ever.
+async fn bounded<T>(step: impl Future<Output = Result<T, RemoteError>>) -> Result<T, RemoteError> {
+    tokio::time::timeout(CLEANUP, step)
+        .await
+        .unwrap_or_else(|_| Err(RemoteError::new(format!("no answer within {CLEANUP:?}"))))
 }
 
 /// S3 parts big enough that a dump twice the expected size stays below the part limit, in MiB.

@@ -45,12 +45,12 @@ pub(crate) fn take(step: &str, args: &[String]) {
         "stop" => send_self(Signal::STOP),
         "ignore" => ignore(signal(rest)),
         "close-out" => close_stdout(),
-        "grandchild-holds-stdout" => hold_stdout(duration(rest)),
+        "grandchild-holds-stdout" => leave_behind(duration(rest), Stdio::inherit()),
+        "grandchild" => leave_behind(duration(rest), Stdio::null()),
         "exec" => panic!("{rest}: {}", Command::new(rest).args(args).exec()),
         "forward-truncated" => {
             let (path, limit) = rest_and_number();
             forward(path, args, size(limit));
-            discard(&mut io::stdin().lock());
             exit(0);
         }
         "forward-then-exit" => {
@@ -122,21 +122,24 @@ fn close_stdout() {
 }
 
 #[expect(clippy::zombie_processes, reason = "the point of it is to be left behind")]
-fn hold_stdout(how_long: Duration) {
+fn leave_behind(how_long: Duration, stdout: Stdio) {
     Command::new("sleep")
         .arg(how_long.as_secs_f64().to_string())
         .stdin(Stdio::null())
+        .stdout(stdout)
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
 }
 
-/// Runs the real program with our arguments on the first bytes of our input, and waits for it.
+/// Runs the real program with our arguments on the first bytes of our input, which ends for it when it ends for us, and
+/// waits for it.
 fn forward(path: &str, args: &[String], limit: u64) {
     let mut real = Command::new(path).args(args).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = real.stdin.take().unwrap();
     // It may end before it has read all; its word on that is not what we are here for.
     let _ = io::copy(&mut io::stdin().lock().take(limit), &mut input);
+    discard(&mut io::stdin().lock());
     drop(input);
     real.wait().unwrap();
 }

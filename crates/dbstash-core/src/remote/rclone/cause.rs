@@ -1,0 +1,134 @@
+//! The causes people meet, each in one sentence with the way out.
+
+/// A cause, known by the words of the system that names it.
+struct Known {
+    /// In lower case; any of them.
+    marks: &'static [&'static str],
+    sentence: &'static str,
+    /// Nobody is there, or nobody who can be talked to.
+    silent: bool,
+}
+
+const fn answer(marks: &'static [&'static str], sentence: &'static str) -> Known {
+    Known { marks, sentence, silent: false }
+}
+
+const fn silence(marks: &'static [&'static str], sentence: &'static str) -> Known {
+    Known { marks, sentence, silent: true }
+}
+
+/// The first that fits.
+const KNOWN: [Known; 19] = [
+    answer(
+        &[
+            "no space left on device",
+            "disk quota exceeded",
+            "quotaexceeded",
+            "insufficient storage",
+            "xminiostoragefull",
+        ],
+        "the remote is full: make room there, or keep fewer backups (RETENTION_MAX_FILES, RETENTION_MAX_DAYS)",
+    ),
+    answer(&["nosuchbucket"], "the bucket does not exist: create it, or correct RCLONE_REMOTE"),
+    answer(
+        &["requesttimetooskewed"],
+        "the remote refuses the time of this machine: set its clock (NTP)",
+    ),
+    answer(
+        &["authorizationheadermalformed", "permanentredirect", "bucketregionerror"],
+        "the bucket is in another region: correct the region or the endpoint of the remote",
+    ),
+    answer(
+        &[
+            "signaturedoesnotmatch",
+            "invalidaccesskeyid",
+            "invalidclienttokenid",
+            "401 unauthorized",
+            "unable to authenticate",
+        ],
+        "the remote refuses the credentials: check its keys or password",
+    ),
+    answer(
+        &["invalid_grant", "couldn't fetch token", "token expired", "expiredtoken"],
+        "the login of the remote is no longer valid: renew it, with `rclone config reconnect` where it is an OAuth one",
+    ),
+    answer(
+        &["ssh agent requested"],
+        "the remote has neither password nor key: give it one (pass, key_file or key_pem)",
+    ),
+    answer(
+        &["knownhosts:"],
+        "the host key of the remote is not the known one: if it was changed on purpose, correct known_hosts_file",
+    ),
+    answer(
+        &["accessdenied", "forbidden", "permission denied"],
+        "the remote does not allow that: check the permissions of the credentials and of the place",
+    ),
+    answer(
+        &["entity too large", "entitytoolarge"],
+        "the remote takes no object that big: raise the limit of the server, or of the proxy before it",
+    ),
+    answer(
+        &["slowdown", "too many requests", "toomanyrequests", "ratelimitexceeded"],
+        "the remote asks for fewer requests: give RCLONE_EXTRA_ARGS a `--tpslimit`, and more `--low-level-retries`",
+    ),
+    answer(
+        &["didn't find section in config file"],
+        "no such remote is configured: check RCLONE_REMOTE and the rclone configuration",
+    ),
+    silence(
+        &["no such host", "server misbehaving", "temporary failure in name resolution"],
+        "the remote's host name cannot be resolved: check it, and the DNS of this machine",
+    ),
+    silence(
+        &["connection refused"],
+        "nothing answers at the remote's address: check host and port, and that it runs",
+    ),
+    silence(
+        &["server gave http response to https client", "malformed http response"],
+        "the remote's port and its URL disagree on http or https: correct the URL or endpoint",
+    ),
+    silence(
+        &["x509:", "tls:"],
+        "the TLS connection to the remote failed: check its certificate, and that its CA is known here (`--ca-cert`)",
+    ),
+    silence(
+        &[
+            "i/o timeout",
+            "timeout awaiting response headers",
+            "context deadline exceeded",
+            "client.timeout",
+            "handshake timeout",
+            "no route to host",
+            "network is unreachable",
+        ],
+        NO_ANSWER,
+    ),
+    silence(
+        &["connection reset by peer", "broken pipe", "connection lost", "unexpected eof", ": eof"],
+        "the remote broke the connection off: look into its log, and at what lies between",
+    ),
+    answer(
+        &["ssh_fx_failure"],
+        "the sftp server refuses without a reason: often its disk or a quota is full",
+    ),
+];
+
+/// Nobody has answered.
+pub(super) const NO_ANSWER: &str =
+    "the remote does not answer in time: check the network and any firewall";
+
+fn known(text: &str) -> Option<&'static Known> {
+    let text = text.to_lowercase();
+    KNOWN.iter().find(|known| known.marks.iter().any(|mark| text.contains(mark)))
+}
+
+/// The sentence for a complaint; where it says nothing itself, for what was said before it.
+pub(super) fn sentence(complaint: &str, stderr: &str) -> Option<&'static str> {
+    known(complaint).or_else(|| known(stderr)).map(|known| known.sentence)
+}
+
+/// Whether a failure means that nobody is there: everything else is an answer.
+pub(super) fn is_silence(complaint: &str, stderr: &str) -> bool {
+    known(complaint).or_else(|| known(stderr)).is_some_and(|known| known.silent)
+}

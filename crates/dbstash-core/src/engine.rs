@@ -28,8 +28,8 @@ pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan,
     let plan = engine.plan(job, database)?;
     match job.compression {
         Some(compression) if plan.dump.format.compressed => Err(PlanError(format!(
-            "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or a format \
-             in DUMP_EXTRA_ARGS); unset one of them"
+            "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or -F or \
+             -Z in DUMP_EXTRA_ARGS); unset one of them"
         ))),
         _ => Ok(plan),
     }

@@ -33,6 +33,16 @@ pub enum Arg {
     },
 }
 
+impl Arg {
+    /// What everyone can see of it, if that is all there is.
+    pub fn plain(&self) -> Option<&str> {
+        match self {
+            Self::Plain(arg) => Some(arg),
+            Self::File { .. } => None,
+        }
+    }
+}
+
 /// A variable of the child.
 #[derive(Debug, Clone)]
 pub enum Var {

@@ -70,6 +70,14 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         return Err(unusable(complaints));
     };
     template(reader, &naming.template, &connected.databases);
+    if let (Some(compression), Some(given)) = (compression, &naming.extension) {
+        let wanted = compression.extension();
+        if given != wanted && !given.ends_with(&format!(".{wanted}")) {
+            reader.complaints.warn(format!(
+                "BACKUP_EXTENSION does not tell that the backup is compressed; let it end with .{wanted}"
+            ));
+        }
+    }
     if schedule == Schedule::Once && on_start {
         let twice = "BACKUP_ON_START has no effect with a schedule of once";
         reader.complaints.warn(twice.to_owned());

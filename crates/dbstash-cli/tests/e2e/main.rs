@@ -16,6 +16,7 @@ mod engines;
 mod hostile;
 mod interrupted;
 mod main_job;
+mod mariadb;
 mod matrix;
 mod names;
 mod retention;

@@ -254,10 +254,11 @@ fn a_database_called_all_is_not_all_databases() {
 #[test]
 fn roles_are_stored_beside_a_dump_as_far_as_the_login_may() {
     let Some(server) = PgServer::start("pw-globals-22") else { return };
-    server.createdb("shop");
+    server.createdb("a=b c");
     server.psql("postgres", "CREATE ROLE accountant PASSWORD 'x'");
     crate::scene::each_remote(|remote| {
-        let run = dbstash(&remote).env("DB_URI", server.uri("shop")).env("BACKUP_COMPRESS", "true");
+        let run =
+            dbstash(&remote).env("DB_URI", server.uri("a=b c")).env("BACKUP_COMPRESS", "true");
         for (superuser, passwords) in [("NOSUPERUSER", false), ("SUPERUSER", true)] {
             server.psql("postgres", &format!("ALTER ROLE stash {superuser}"));
             let done = run.run(PATIENCE);

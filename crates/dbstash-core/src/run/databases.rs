@@ -26,7 +26,7 @@ pub(super) async fn subjects(job: &Job, cx: Context<'_>) -> Result<Vec<Database>
         quiet: &|_| (),
     };
     let names = guard.watch(&Progress::default(), ask(job, cx)).await?;
-    let all = names.split('\0').map(str::trim_end).filter(|name| !name.is_empty());
+    let all = names.split('\0').map(|name| name.trim_matches('\n')).filter(|name| !name.is_empty());
     let kept = all.filter(|name| !job.exclude.iter().any(|pattern| pattern.matches(name)));
     let subjects: Vec<_> = kept.map(|name| Database::One(name.to_owned())).collect();
     if subjects.is_empty() {

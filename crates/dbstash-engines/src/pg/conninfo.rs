@@ -22,8 +22,14 @@ pub(super) fn conninfo(server: &Server, database: Option<&str>, service: Option<
     let taken = |key: &str| key == "dbname" && database.is_some();
     let rest = server.params.iter().filter(|(key, _)| !taken(key));
     pairs.extend(rest.map(|(key, value)| (key.as_str(), value.clone())));
-    let quoted = |(key, value): &(&str, String)| {
-        format!("{key}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
-    };
-    pairs.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    pairs.iter().map(|(key, value)| pair(key, value)).collect::<Vec<_>>().join(" ")
+}
+
+/// A database for an option that takes a name or connection parameters.
+pub(super) fn database(name: &str) -> String {
+    if name.contains(['=', ':']) { pair("dbname", name) } else { name.to_owned() }
+}
+
+fn pair(key: &str, value: &str) -> String {
+    format!("{key}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }

@@ -144,7 +144,10 @@ fn client(
 fn globals(server: &Server, database: &str) -> Result<Vec<Stream>, PlanError> {
     let ways = [&[][..], &["--no-role-passwords"]].map(|more: &[&str]| {
         // The login's own database: a role may not be let into any other one.
-        let mut args = vec!["--globals-only".to_owned(), format!("--database={database}")];
+        let mut args = vec![
+            "--globals-only".to_owned(),
+            format!("--database={}", conninfo::database(database)),
+        ];
         args.extend(more.iter().map(|&word| word.to_owned()));
         Ok(Stream {
             invocation: client("pg_dumpall", server, None, args)?,

@@ -30,7 +30,7 @@ fn the_command_line_holds_no_secret_and_takes_names_literally() {
             .invocation
             .args
             .iter()
-            .map(|dbstash_core::invocation::Arg::Plain(a)| a.as_str())
+            .filter_map(dbstash_core::invocation::Arg::plain)
             .collect::<Vec<_>>(),
         [
             "--no-password",

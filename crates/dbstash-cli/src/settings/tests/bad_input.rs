@@ -79,8 +79,11 @@ fn engine_and_scheme() {
     tells(&wrong("DBSTASH_ENGINE", "sqlite"), &["DBSTASH_ENGINE=sqlite", "DB_URI", "pg"]);
     tells(
         &wrong("DBSTASH_ENGINE", "redis"),
-        &["DBSTASH_ENGINE=redis", "not available", "pg, sqlite"],
+        &["DBSTASH_ENGINE=redis", "not available", "pg, mariadb, sqlite"],
     );
+    let mysql = format!("mysql://app:{SPELLED}@db/shop");
+    tells(&wrong("DB_URI", &mysql), &["not available", "DBSTASH_ENGINE=mariadb"]);
+    assert!(good().env("DB_URI", &mysql).env("DBSTASH_ENGINE", "mariadb").resolve().is_ok());
     tells(&wrong("DBSTASH_ENGINE", "sqlit"), &["did you mean sqlite?"]);
     assert!(good().env("DBSTASH_ENGINE", "PG").resolve().is_ok());
 }
@@ -95,7 +98,7 @@ fn parts_of_a_connection() {
         &["no database name", "DB_NAME", "BACKUP_ALL_DATABASES"],
     );
     tells(&parts(&pg).env("DB_NAME", "a,,b").mistake(), &["DB_NAME=a,,b"]);
-    tells(&parts(&pg).env("DBSTASH_ENGINE", "").mistake(), &["DBSTASH_ENGINE", "pg, sqlite"]);
+    tells(&parts(&pg).env("DBSTASH_ENGINE", "").mistake(), &["DBSTASH_ENGINE", "pg, mariadb"]);
     tells(
         &parts(&pg).env("DBSTASH_ENGINE", "sqlite").mistake(),
         &["DBSTASH_ENGINE=sqlite", "DB_PATH"],

@@ -18,7 +18,7 @@ const fn silence(marks: &'static [&'static str], sentence: &'static str) -> Know
 }
 
 /// The first that fits.
-const KNOWN: [Known; 19] = [
+const KNOWN: [Known; 20] = [
     answer(
         &[
             "no space left on device",
@@ -28,6 +28,10 @@ const KNOWN: [Known; 19] = [
             "xminiostoragefull",
         ],
         "the remote is full: make room there, or keep fewer backups (RETENTION_MAX_FILES, RETENTION_MAX_DAYS)",
+    ),
+    answer(
+        &["can't limit to single files"],
+        "RCLONE_REMOTE names a file, not a folder: correct it, or move that file away",
     ),
     answer(&["nosuchbucket"], "the bucket does not exist: create it, or correct RCLONE_REMOTE"),
     answer(

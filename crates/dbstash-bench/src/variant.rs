@@ -69,6 +69,8 @@ impl Variant {
     /// Whether this machine has what it needs.
     pub(crate) fn is_possible(self, scene: &Scene, remote: &TestRemote) -> bool {
         match self {
+            // It knows no remote: once is enough.
+            Self::Floor => remote.kind() == RemoteKind::Local,
             Self::ZstdPipe => tools::find("zstd").is_some(),
             Self::Restic => tools::find("restic").is_some() && remote.kind() == RemoteKind::Local,
             Self::Peer => scene.options.peer.is_some(),

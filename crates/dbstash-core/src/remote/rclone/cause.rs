@@ -109,7 +109,14 @@ const KNOWN: [Known; 20] = [
         NO_ANSWER,
     ),
     silence(
-        &["connection reset by peer", "broken pipe", "connection lost", "unexpected eof", ": eof"],
+        &[
+            "connection reset by peer",
+            "broken pipe",
+            "connection lost",
+            "use of closed network connection",
+            "unexpected eof",
+            ": eof",
+        ],
         "the remote broke the connection off: look into its log, and at what lies between",
     ),
     answer(

@@ -136,7 +136,7 @@ fn server(engine: EngineKey, rest: &str) -> Result<Connection, UriError> {
             "port" => ports = Some(value),
             // As libpq has it, for the sake of JDBC's URIs.
             "ssl" if value == "true" && engine == EngineKey::Pg => {
-                server.params.push(("sslmode".into(), "require".into()))
+                server.params.push(("sslmode".into(), "require".into()));
             }
             key if SECRET_PARAMS.contains(&key) => {
                 server.secret_params.push((key.to_owned(), value.into()));

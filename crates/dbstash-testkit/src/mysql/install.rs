@@ -31,10 +31,6 @@ impl Install {
         })
     }
 
-    pub(super) fn scheme(&self) -> &'static str {
-        "mariadb"
-    }
-
     /// A directory that the server can write to.
     pub(super) fn scratch(&self) -> Scratch {
         let scratch = Scratch::new("maria");
@@ -74,20 +70,6 @@ impl Install {
         command.args(["--no-defaults", "--user=root", "--max-allowed-packet=128M"]);
         command.arg(socket(scratch));
         command
-    }
-
-    /// What the user of a backup needs.
-    pub(super) fn grants(&self, host: &str) -> String {
-        format!(
-            "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS ON *.* TO 'stash'@'{host}';"
-        )
-    }
-
-    /// What only this family has.
-    pub(super) fn own_seed(&self) -> &'static str {
-        "CREATE SEQUENCE numbers START WITH 100 INCREMENT BY 7; SELECT NEXT VALUE FOR numbers;\n\
-         CREATE TABLE own (id UUID PRIMARY KEY, at INET6);\n\
-         INSERT INTO own VALUES ('123e4567-e89b-12d3-a456-426614174000', '::1');"
     }
 
     fn as_user(&self, options: &[&str], program: &Path) -> Command {

@@ -29,6 +29,13 @@ pub struct MysqlServer {
     server: Option<Server>,
 }
 
+/// What the user of a backup needs.
+const GRANTED: &str = "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS";
+/// What only this family has.
+const OWN_SEED: &str = "CREATE SEQUENCE numbers START WITH 100 INCREMENT BY 7; SELECT NEXT VALUE FOR numbers;\n\
+    CREATE TABLE own (id UUID PRIMARY KEY, at INET6);\n\
+    INSERT INTO own VALUES ('123e4567-e89b-12d3-a456-426614174000', '::1');";
+
 impl MysqlServer {
     /// The user of the backup.
     pub const USER: &'static str = "stash";
@@ -49,8 +56,7 @@ impl MysqlServer {
             this.sql(
                 "",
                 &format!(
-                    "CREATE USER 'stash'@'{host}' IDENTIFIED BY '{quoted}'; {}",
-                    this.install.grants(host)
+                    "CREATE USER 'stash'@'{host}' IDENTIFIED BY '{quoted}'; GRANT {GRANTED} ON *.* TO 'stash'@'{host}'"
                 ),
             );
         }
@@ -85,9 +91,8 @@ impl MysqlServer {
 
     /// The URI of a database for the user, over TCP, with password.
     pub fn uri(&self, database: &str) -> String {
-        let scheme = self.install.scheme();
         let (password, database) = (percent_encoded(&self.password), percent_encoded(database));
-        format!("{scheme}://{}:{password}@127.0.0.1:{}/{database}", Self::USER, self.port)
+        format!("mariadb://{}:{password}@127.0.0.1:{}/{database}", Self::USER, self.port)
     }
 
     /// What the server logged.
@@ -136,7 +141,7 @@ impl MysqlServer {
     pub fn seed_shop(&self, database: &str, bulk_rows: u64) {
         let seed = include_str!("shop.sql").replace(":bulk_rows", &bulk_rows.to_string());
         self.sql(database, &seed);
-        self.sql(database, self.install.own_seed());
+        self.sql(database, OWN_SEED);
     }
 
     /// Every definition, and a checksum of each table's rows: equal for two databases of one

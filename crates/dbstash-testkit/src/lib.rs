@@ -12,6 +12,7 @@
 
 pub mod bins;
 pub mod fake;
+mod feed;
 pub mod mysql;
 pub mod pg;
 pub mod procs;

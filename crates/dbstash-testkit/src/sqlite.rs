@@ -1,10 +1,9 @@
 //! `SQLite` databases.
 
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::Command;
 
+use crate::feed::feed;
 use crate::tools;
 
 /// Whether there is a `sqlite3`; when not, the caller's test is skipped loudly and has to return.
@@ -25,26 +24,8 @@ pub fn run(file: &Path, sql: &str) -> String {
 
 /// Feeds a dump to stock sqlite3, stopping at the first error, which is given back.
 pub fn restore(file: &Path, sql: &[u8]) -> Result<String, String> {
-    let mut sqlite = Command::new(tools::find("sqlite3").unwrap())
-        .args(["-batch", "-bail", "-init", "/dev/null"])
-        .arg(file)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = sqlite.stdin.take().unwrap();
-    let output = thread::scope(|scope| {
-        scope.spawn(move || {
-            let _ = input.write_all(sql);
-        });
-        sqlite.wait_with_output().unwrap()
-    });
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
+    let mut sqlite = Command::new(tools::find("sqlite3").unwrap());
+    feed(sqlite.args(["-batch", "-bail", "-init", "/dev/null"]).arg(file), sql)
 }
 
 /// What makes a database that database: schema, rows in their order, both numbers of the header,

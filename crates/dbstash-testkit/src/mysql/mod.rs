@@ -4,15 +4,13 @@ mod install;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
-use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use self::install::Install;
+use crate::feed::{feed, percent_encoded};
 use crate::scratch::{Scratch, free_port};
 use crate::server::{Server, eventually};
 
@@ -119,21 +117,7 @@ impl MysqlServer {
         if !database.is_empty() {
             client.arg(format!("--database={database}"));
         }
-        let client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut client = client.spawn().unwrap();
-        let mut input = client.stdin.take().unwrap();
-        let output = thread::scope(|scope| {
-            // It closes its input early when it fails.
-            scope.spawn(move || {
-                let _ = input.write_all(sql);
-            });
-            client.wait_with_output().unwrap()
-        });
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+        feed(&mut client, sql)
     }
 
     /// Fills a database with one of everything, and a table of `bulk_rows` rows of about 200
@@ -225,17 +209,6 @@ impl Drop for MysqlServer {
 
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
-}
-
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }
 
 /// A socket's path, as a client takes it.

@@ -3,17 +3,16 @@
 mod digest;
 mod install;
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use std::{fs, thread};
 
 use rustix::process::Signal;
 
 use self::install::Install;
+use crate::feed::{feed, percent_encoded};
 use crate::scratch::{Scratch, free_port};
 use crate::server::{Server, eventually};
 
@@ -179,28 +178,9 @@ impl PgServer {
     /// Restores a plain dump as the superuser with stock psql, stopping at the first error, which
     /// is given back.
     pub fn feed(&self, database: &str, sql: &[u8]) -> Result<String, String> {
-        let mut psql = self
-            .client("psql")
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"])
-            .args(["-d", &conninfo(database)])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = psql.stdin.take().unwrap();
-        let output = thread::scope(|scope| {
-            // It closes its input early when it fails.
-            scope.spawn(move || {
-                let _ = input.write_all(sql);
-            });
-            psql.wait_with_output().unwrap()
-        });
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+        let mut psql = self.client("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        feed(psql.args(["-d", &conninfo(database)]), sql)
     }
 
     /// Fills a database of the role with one of everything, and a table of `bulk_rows` rows of
@@ -281,15 +261,4 @@ impl Drop for PgServer {
 fn conninfo(database: &str) -> String {
     let name = database.replace('\\', "\\\\").replace('\'', "\\'");
     format!("dbname='{name}'")
-}
-
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }

@@ -47,6 +47,11 @@ impl RemoteKind {
         Self::CryptS3,
     ];
 
+    /// What the failure matrix runs on: renamed at the end, or whole at once; rclone's server, or
+    /// another one's; encrypted.
+    pub const MATRIX: [Self; 6] =
+        [Self::Local, Self::Webdav, Self::S3, Self::Moto, Self::CryptLocal, Self::CryptS3];
+
     /// One of each sort that behaves differently when an upload is cut short.
     pub const MAIN: [Self; 3] = [Self::Local, Self::Sftp, Self::S3];
 }

@@ -58,7 +58,7 @@ pub(super) fn start(kind: RemoteKind, store: Option<&Path>, tls: bool) -> Option
 impl TestRemote {
     fn sftp(&mut self, store: &Path) {
         // Packets come in any order, and this server waits only 1 s for one in between.
-        let patient = ("RCLONE_VFS_WRITE_WAIT", "1m");
+        let patient = ("RCLONE_VFS_WRITE_WAIT", "10s");
         let login = [("RCLONE_USER", USER), ("RCLONE_PASS", PASSWORD), patient];
         let port = self.serve("sftp", store, &login);
         self.define("dst", &[("type", "sftp"), ("host", "127.0.0.1"), ("user", USER)]);

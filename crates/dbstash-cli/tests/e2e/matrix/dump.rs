@@ -14,7 +14,7 @@ use std::thread;
 
 use dbstash_testkit::{Dbstash, FakeTools, RemoteKind, tools};
 
-use self::ground::{Ground, KINDS};
+use self::ground::Ground;
 use crate::scene::PATIENCE;
 
 /// Name; what the tool does, after a setting, if there is one; what must be told: the cause, and the stderr with it.
@@ -168,7 +168,9 @@ fn ends_on_crypt_over_s3() {
 #[test]
 fn hangs_on_every_remote() {
     thread::scope(|scope| {
-        for (kind, engine) in KINDS.into_iter().flat_map(|kind| [(kind, PG), (kind, SQLITE)]) {
+        for (kind, engine) in
+            RemoteKind::MATRIX.into_iter().flat_map(|kind| [(kind, PG), (kind, SQLITE)])
+        {
             scope.spawn(move || {
                 let Some(ground) = Ground::on(kind) else { return };
                 for (name, tool, phase, told) in HANGS {

@@ -7,16 +7,6 @@ use dbstash_testkit::{FakeTools, RemoteKind, TestRemote, Tmpfs, tools};
 use super::place::{Place, failed, journals, on_each, rclone, warned};
 use crate::scene::{PATIENCE, backups, dbstash};
 
-/// Where half an object shows, and where not; a server of ours, and one that is not.
-const KINDS: [RemoteKind; 6] = [
-    RemoteKind::Local,
-    RemoteKind::Webdav,
-    RemoteKind::S3,
-    RemoteKind::Moto,
-    RemoteKind::CryptLocal,
-    RemoteKind::CryptS3,
-];
-
 struct Case {
     name: &'static str,
     /// Of a fake `pg_dump`; a real dump when empty.
@@ -177,7 +167,7 @@ const CASES: [Case; 17] = [
 
 #[test]
 fn an_rclone_that_dies_stalls_or_lies_stores_nothing() {
-    on_each(&KINDS, |place| {
+    on_each(&RemoteKind::MATRIX, |place| {
         let kind = place.remote.kind();
         let main = matches!(kind, RemoteKind::Local | RemoteKind::S3);
         let atomic = matches!(kind, RemoteKind::S3 | RemoteKind::Moto | RemoteKind::CryptS3);

@@ -28,6 +28,9 @@ use super::{Entry, Features, NewObject, ObjectSize, Remote, RemoteError, Upload}
 const QUICK: Duration = Duration::from_secs(60);
 /// A listing or a deletion of many.
 const LONG: Duration = Duration::from_secs(30 * 60);
+/// A listing of objects, at any depth.
+const LISTING: [&str; 5] =
+    ["lsjson", "--recursive", "--files-only", "--no-modtime", "--no-mimetype"];
 /// "Directory not found" and "object not found".
 const MISSING: [Option<i32>; 2] = [Some(3), Some(4)];
 
@@ -243,15 +246,7 @@ impl Remote for Rclone {
 
     async fn list(&self, folder: &str) -> Result<Vec<Entry>, RemoteError> {
         let path = if folder.is_empty() { self.settings.root.clone() } else { self.path(folder) };
-        let args = [
-            "lsjson",
-            "--recursive",
-            "--files-only",
-            "--no-modtime",
-            "--no-mimetype",
-            "--fast-list",
-            &path,
-        ];
+        let args = [&LISTING[..], &["--fast-list", &path]].concat();
         let answer = self.call(&args, b"", LONG).await?;
         if answer.exit.code() == Some(3) {
             return Ok(Vec::new());
@@ -265,16 +260,8 @@ impl Remote for Rclone {
 
     async fn any(&self, names: &[&str]) -> Result<bool, RemoteError> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let args = [
-            "lsjson",
-            "--recursive",
-            "--files-only",
-            "--no-modtime",
-            "--no-mimetype",
-            "--files-from-raw=-",
-            "--no-traverse",
-            &self.folder(),
-        ];
+        let folder = self.folder();
+        let args = [&LISTING[..], &["--files-from-raw=-", "--no-traverse", &folder]].concat();
         let answer = self.call(&args, lines(&names)?.as_bytes(), QUICK).await?;
         if MISSING.contains(&answer.exit.code()) {
             return Ok(false);

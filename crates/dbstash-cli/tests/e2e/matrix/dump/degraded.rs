@@ -11,7 +11,7 @@ use dbstash_testkit::{Dbstash, FakeTools, PgServer, RemoteKind, Scratch, TestRem
 use serde_json::Value;
 
 use super::PG;
-use super::ground::{Ground, KINDS};
+use super::ground::Ground;
 use crate::scene::{PATIENCE, backups, dbstash, summary};
 
 /// The bytes of the one backup that this run makes, which is a degraded one.
@@ -34,7 +34,7 @@ fn a_plain_dump_that_pg_dump_compresses() {
     server.createdb("shop");
     server.seed_shop("shop", 100);
     let (digest, scratch) = (server.digest("shop"), Scratch::new("gz"));
-    for kind in KINDS {
+    for kind in RemoteKind::MATRIX {
         let Some(remote) = TestRemote::start(kind) else { return };
         let run = dbstash(&remote)
             .env("DB_URI", server.uri("shop"))
@@ -78,7 +78,7 @@ fn rows_without_the_transaction_of_a_sqlite_dump() {
         &format!("{schema} INSERT INTO t VALUES (1, 'COMMIT;'), (2, x'00ff'), (3, NULL);"),
     );
     let rows = sqlite::run(&file, ".sha3sum");
-    for kind in KINDS {
+    for kind in RemoteKind::MATRIX {
         let Some(remote) = TestRemote::start(kind) else { return };
         let run = dbstash(&remote)
             .env("DB_URI", format!("sqlite://{}", file.display()))

@@ -8,16 +8,6 @@ use dbstash_testkit::{Dbstash, Finished, RemoteKind, Scratch, TestRemote};
 
 use crate::scene::{PATIENCE, backups, dbstash, shop_file, summary};
 
-/// One of each sort: renamed at the end, or whole at once; rclone's server, or another one's; encrypted.
-pub const KINDS: [RemoteKind; 6] = [
-    RemoteKind::Local,
-    RemoteKind::Webdav,
-    RemoteKind::S3,
-    RemoteKind::Moto,
-    RemoteKind::CryptLocal,
-    RemoteKind::CryptS3,
-];
-
 /// A remote with one older good backup. All runs share a state directory.
 pub struct Ground {
     pub remote: TestRemote,
@@ -44,7 +34,7 @@ impl Ground {
 
     /// One on every kind of remote.
     pub fn all() -> Vec<Self> {
-        KINDS.into_iter().filter_map(Self::on).collect()
+        RemoteKind::MATRIX.into_iter().filter_map(Self::on).collect()
     }
 
     /// A run on this remote.

@@ -4,15 +4,6 @@ use dbstash_testkit::{Dbstash, FakeTools, Finished, RemoteKind, TestRemote};
 
 use crate::scene::{PATIENCE, backups, dbstash, summary};
 
-const KINDS: [RemoteKind; 6] = [
-    RemoteKind::Local,
-    RemoteKind::Webdav,
-    RemoteKind::S3,
-    RemoteKind::Moto,
-    RemoteKind::CryptLocal,
-    RemoteKind::CryptS3,
-];
-
 /// A run of a fake dump whose bytes tell who made it.
 struct Rival {
     fakes: FakeTools,
@@ -64,7 +55,7 @@ fn marks(run: &Dbstash, remote: &TestRemote) -> Vec<String> {
 
 #[test]
 fn a_manifest_without_its_object_takes_the_name_too() {
-    for kind in KINDS {
+    for kind in RemoteKind::MATRIX {
         let Some(remote) = TestRemote::start(kind) else { return };
         eprintln!("--- on {kind}");
         remote.write("shop.sql.dbstash.json", b"{}");
@@ -80,7 +71,7 @@ fn a_manifest_without_its_object_takes_the_name_too() {
 
 #[test]
 fn a_manifest_that_appears_during_the_dump_is_not_overwritten() {
-    for kind in KINDS {
+    for kind in RemoteKind::MATRIX {
         let Some(remote) = TestRemote::start(kind) else { return };
         eprintln!("--- on {kind}");
         let rival = Rival::new(&remote, "mark-1", "{db}");
@@ -101,7 +92,7 @@ fn a_manifest_that_appears_during_the_dump_is_not_overwritten() {
 /// Runs without a lock that share their state never take each other's name.
 #[test]
 fn at_once_in_one_state_directory() {
-    for kind in KINDS {
+    for kind in RemoteKind::MATRIX {
         let Some(remote) = TestRemote::start(kind) else { return };
         eprintln!("--- on {kind}");
         let rival = Rival::new(&remote, "mark-1", "{db}");
@@ -123,7 +114,7 @@ fn at_once_in_one_state_directory() {
 /// show a rival, success is never the other's.
 #[test]
 fn at_once_on_two_machines() {
-    for kind in KINDS {
+    for kind in RemoteKind::MATRIX {
         let Some(remote) = TestRemote::start(kind) else { return };
         eprintln!("--- on {kind}");
         let rivals =

@@ -63,6 +63,7 @@ impl Launcher for Local {
         }
         let args = invocation.args.iter().map(|arg| match arg {
             Arg::Plain(arg) => Ok(arg.clone()),
+            Arg::Tree { .. } => unreachable!(),
             Arg::File { before, content } => Ok(format!("{before}{}", private(content)?)),
         });
         let args = args.collect::<Result<_, LaunchError>>()?;

@@ -130,7 +130,10 @@ impl<'a> Run<'a> {
             quiet: &|text| self.warn(text),
         };
         let plan = engine::plan(self.cx.engine, self.job, self.database)?;
-        let (command, remote) = (plan.dump.invocation.to_string(), self.cx.remote.label());
+        let (command, remote) = (
+            plan.dump.invocations().first().map_or(String::new(), |i| i.to_string()),
+            self.cx.remote.label(),
+        );
         self.tell(RunEvent::Started { command: &command, remote: &remote });
 
         let run_dir = self.cx.state.run_dir(&self.job.id, &self.id.id)?;
@@ -155,7 +158,7 @@ impl<'a> Run<'a> {
         plan: &Plan,
         run_dir: &RunDir,
     ) -> Result<(Box<dyn Producer>, Draft), RunError> {
-        let launch = self.cx.launcher.launch(&plan.dump.invocation, run_dir);
+        let launch = self.cx.launcher.launch(plan.dump.invocations()[0], run_dir);
         match tokio::join!(launch, self.begin(plan, run_dir)) {
             (Ok(dump), Ok(draft)) => Ok((dump, draft)),
             (Err(error), Ok(mut draft)) => {
@@ -180,14 +183,16 @@ impl<'a> Run<'a> {
         guard: &Guard<'_>,
         run_dir: &RunDir,
     ) -> Result<Manifest, Failure> {
-        let mut artifact = Artifact::new(dump, plan.dump.check, self.job.limits.min_size);
+        let format = *plan.dump.format();
+        let engine::Dump::Stream(stream) = plan.dump else { unreachable!() };
+        let mut artifact = Artifact::new(dump, stream.check, self.job.limits.min_size);
         let stored =
             store(&mut artifact, self.job.compression, draft.uploads[0].as_mut(), guard).await?;
         for line in stored.proof.remarks().lines() {
             self.warn(line.to_owned());
         }
         let object = draft.object.clone();
-        draft.add(&object, plan.dump.format, stored);
+        draft.add(&object, format, stored);
         for companion in plan.companions {
             self.accompany(companion, draft, guard, run_dir).await?;
         }

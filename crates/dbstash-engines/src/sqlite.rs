@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use dbstash_core::engine::{Engine, Format, Plan, PlanError, Stream};
+use dbstash_core::engine::{Dump, Engine, Format, Plan, PlanError, Stream};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Source};
 
@@ -71,11 +71,11 @@ impl Engine for Sqlite {
         }
         let bare =
             job.extra_args.iter().any(|word| matches!(word.as_str(), "--data-only" | "-data-only"));
-        let dump = Stream {
+        let dump = Dump::Stream(Stream {
             invocation: Invocation::new("sqlite3", args),
             format: Format { name: "plain", extension: "sql", compressed: false },
             check: Box::new(Script::new(bare)),
-        };
+        });
         Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 

@@ -55,14 +55,14 @@ pub fn text(settings: &Settings, plans: &[(Database, Plan)], at_once: bool) -> S
             zone,
             uuid: "xxxxxxxx",
         });
-        let extension = job.dump_extension(&plan.dump.format);
+        let extension = job.dump_extension(&plan.dump);
         let compression = job.compression.map_or(String::new(), |c| format!(", {c}"));
         let _ = write!(
             text,
             "\ndatabase  {}\ncommand   {}\nformat    {}{compression}\ntarget    {root}{slash}{}\n",
             database.label(),
-            plan.dump.invocation,
-            plan.dump.format.name,
+            plan.dump.invocations()[0],
+            plan.dump.format().name,
             object_name(&base, 1, &extension),
         );
     }

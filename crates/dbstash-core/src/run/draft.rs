@@ -37,6 +37,7 @@ impl Draft {
         let file = object.rsplit('/').next().unwrap_or(object);
         self.stored.push(manifest::Object {
             name: file.to_owned(),
+            files: None,
             format: format.name.to_owned(),
             bytes: stored.bytes,
             raw_bytes: stored.proof.raw_bytes(),
@@ -69,7 +70,7 @@ impl Run<'_> {
             self.tidy().await;
             Ok::<_, RunError>(None)
         };
-        let extension = self.job.dump_extension(&plan.dump.format);
+        let extension = self.job.dump_extension(&plan.dump);
         let (expected, name) = tokio::join!(asked, self.free_name(&extension));
         let (expected, (object, claim)) = (expected?, name?);
         let base =

@@ -7,7 +7,7 @@ mod explain;
 mod flags;
 mod footer;
 
-use dbstash_core::engine::{Check, Companion, Engine, Format, Plan, PlanError, Stream};
+use dbstash_core::engine::{Check, Companion, Dump, Engine, Format, Plan, PlanError, Stream};
 use dbstash_core::invocation::{Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Globals, Job, Server, Source};
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
@@ -79,7 +79,7 @@ impl Engine for Pg {
                 required: job.globals == Globals::On,
             });
         }
-        let dump = Stream { invocation, format, check };
+        let dump = Dump::Stream(Stream { invocation, format, check });
         Ok(Plan { dump, companions, warnings: flags.warnings })
     }
 

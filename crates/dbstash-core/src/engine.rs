@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::invocation::Invocation;
-use crate::job::{Database, EngineKey, Job};
+use crate::job::{Database, EngineKey, Job, Mode};
 
 /// A database system.
 ///
@@ -26,6 +26,13 @@ pub trait Engine: Send + Sync {
 /// How `engine` dumps `database` of `job`, as far as the two fit together.
 pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan, PlanError> {
     let plan = engine.plan(job, database)?;
+    if let (Dump::Stream(_), Mode::Directory | Mode::Tar) = (&plan.dump, job.mode) {
+        return Err(PlanError(format!(
+            "BACKUP_MODE={} is not for {}: set BACKUP_MODE=stream",
+            job.mode.as_str(),
+            job.engine
+        )));
+    }
     match job.compression {
         Some(compression) if plan.dump.format().compressed => Err(PlanError(format!(
             "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or -F or \

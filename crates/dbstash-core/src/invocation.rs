@@ -78,6 +78,17 @@ impl Invocation {
         }
     }
 
+    /// The same with the paths of a tree that is made in `tree`.
+    #[must_use]
+    pub fn in_tree(mut self, tree: &str) -> Self {
+        for arg in &mut self.args {
+            if let Arg::Tree { before, inside, after } = arg {
+                *arg = Arg::Plain(format!("{before}{tree}{inside}{after}"));
+            }
+        }
+        self
+    }
+
     /// Whether a variable of ours is handed down.
     pub fn inherits(&self, name: &str) -> bool {
         Self::BASE.iter().chain(self.inherits).any(|pattern| match pattern.strip_suffix('*') {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::compression::Compression;
-use crate::engine::{Dump, Format, Stream, Tree};
+use crate::engine::{Dump, Format, Tree};
 use crate::name::Template;
 use crate::retention::Policy;
 use crate::secret::SecretString;
@@ -315,16 +315,19 @@ impl Job {
         self.compressed(format.extension)
     }
 
+    /// Whether this dump is stored as a folder.
+    pub fn is_folder(&self, dump: &Dump) -> bool {
+        self.mode == Mode::Directory && matches!(dump, Dump::Tree(Tree { file: None, .. }))
+    }
+
     /// The extension of the dump itself: a tree is a tar, or a folder without one. The user may have given another.
     pub fn dump_extension(&self, dump: &Dump) -> String {
+        if self.is_folder(dump) {
+            return String::new();
+        }
         let own = match dump {
-            Dump::Tree(Tree { file: None, .. }) if self.mode == Mode::Directory => {
-                return String::new();
-            }
             Dump::Tree(Tree { file: None, .. }) => "tar",
-            Dump::Tree(Tree { format, .. }) | Dump::Stream(Stream { format, .. }) => {
-                format.extension
-            }
+            dump => dump.format().extension,
         };
         self.naming.extension.clone().unwrap_or_else(|| self.compressed(own))
     }

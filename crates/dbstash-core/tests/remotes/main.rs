@@ -1,6 +1,7 @@
 //! The contract of `Remote` and `Upload`, on every kind of remote there is.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod faults;
 mod trees;
 
 use std::ffi::OsString;

@@ -17,7 +17,7 @@ const MARKER: &str = ".dbstash-tmp/tree.aa.20260101T000000Z-aaaa.part";
 const SLOW: [&str; 1] = ["--bwlimit=4Mi"];
 
 /// A directory with these files.
-fn tree(files: &BTreeMap<String, Vec<u8>>) -> Scratch {
+pub(super) fn tree(files: &BTreeMap<String, Vec<u8>>) -> Scratch {
     let dir = Scratch::new("tree");
     for (name, bytes) in files {
         let path = dir.path().join(name);
@@ -28,7 +28,7 @@ fn tree(files: &BTreeMap<String, Vec<u8>>) -> Scratch {
 }
 
 /// Names that somebody has to escape somewhere.
-fn odd() -> BTreeMap<String, Vec<u8>> {
+pub(super) fn odd() -> BTreeMap<String, Vec<u8>> {
     [
         "toc.dat",
         "-dash",
@@ -51,15 +51,15 @@ fn odd() -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Enough for a copy to be in its middle.
-fn bulky() -> BTreeMap<String, Vec<u8>> {
+pub(super) fn bulky() -> BTreeMap<String, Vec<u8>> {
     (0..24).map(|n| (format!("f/{n}.dat"), bytes(1 << 20))).collect()
 }
 
-fn new<'a>(name: &'a str, from: &'a Path) -> NewTree<'a> {
+pub(super) fn new<'a>(name: &'a str, from: &'a Path) -> NewTree<'a> {
     NewTree { name, temporary: MARKER, from }
 }
 
-async fn committed(upload: &mut dyn TreeUpload) -> Result<(), RemoteError> {
+pub(super) async fn committed(upload: &mut dyn TreeUpload) -> Result<(), RemoteError> {
     upload.commit(&proof(b"whole").await, &|_| ()).await
 }
 
@@ -70,7 +70,7 @@ async fn stored(remote: &Rclone, name: &str, files: &BTreeMap<String, Vec<u8>>) 
 }
 
 /// A folder as a restore would get it.
-fn restored(fixture: &TestRemote, name: &str) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn restored(fixture: &TestRemote, name: &str) -> BTreeMap<String, Vec<u8>> {
     let into = Scratch::new("restored");
     let [from, to] = [format!("{}/{name}", fixture.root()), into.path().display().to_string()];
     assert!(fixture.rclone(&["copy", &from, &to]).status().unwrap().success());
@@ -91,7 +91,7 @@ fn restored(fixture: &TestRemote, name: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Copies until something has been moved, then does `meanwhile`; how the copy ended, if it was not dropped.
-async fn interrupted(
+pub(super) async fn interrupted(
     upload: &mut dyn TreeUpload,
     drop_it: bool,
     meanwhile: impl FnOnce(),

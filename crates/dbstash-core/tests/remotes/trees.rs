@@ -63,7 +63,7 @@ pub(super) async fn committed(upload: &mut dyn TreeUpload) -> Result<(), RemoteE
     upload.commit(&proof(b"whole").await, &|_| ()).await
 }
 
-async fn stored(remote: &Rclone, name: &str, files: &BTreeMap<String, Vec<u8>>) {
+pub(super) async fn stored(remote: &Rclone, name: &str, files: &BTreeMap<String, Vec<u8>>) {
     let dir = tree(files);
     let mut upload = remote.begin_tree(&new(name, dir.path())).await.unwrap();
     committed(upload.as_mut()).await.unwrap();
@@ -99,7 +99,7 @@ pub(super) async fn interrupted(
     let (moving, proof) = (Notify::new(), proof(b"whole").await);
     let moved = |bytes| {
         if bytes > 0 {
-            moving.notify_one()
+            moving.notify_one();
         }
     };
     let mut commit = upload.commit(&proof, &moved);

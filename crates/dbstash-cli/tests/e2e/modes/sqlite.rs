@@ -79,9 +79,9 @@ fn a_collation_of_the_application_is_copied_unchecked() {
     // As an application with a collation of its own leaves it.
     sqlite::run(
         &file.path,
-        "CREATE TABLE words(w TEXT); CREATE INDEX by_word ON words(w); INSERT INTO words VALUES ('a'), ('b'); \
-         PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql = 'CREATE TABLE words(w TEXT COLLATE german)' \
-         WHERE name = 'words'",
+        "CREATE TABLE odd_words(w TEXT); CREATE INDEX by_word ON odd_words(w); INSERT INTO odd_words VALUES ('a'), ('b'); \
+         PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql = 'CREATE TABLE odd_words(w TEXT COLLATE german)' \
+         WHERE name = 'odd_words'",
     );
     let run = dbstash(&remote).env("DB_URI", file.uri()).env("SQLITE_FORMAT", "file");
     let work = Work::under(run);

@@ -11,7 +11,7 @@ const SUFFIX: &str = ".part";
 
 /// The temporary's name for an object of a run: some of the object's own, a digest of all of it, and the run.
 pub fn name(object: &str, run: &str) -> String {
-    let file = object.rsplit('/').next().unwrap_or(object);
+    let file = object.trim_end_matches('/').rsplit('/').next().unwrap_or(object);
     let short: String = file.chars().take(40).collect();
     let digest = base16ct::lower::encode_string(&Sha256::digest(object.as_bytes()));
     format!("{FOLDER}{short}.{}.{run}{SUFFIX}", &digest[..8])

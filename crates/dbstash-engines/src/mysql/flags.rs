@@ -7,6 +7,8 @@ use super::footer::Seen;
 pub(super) struct Flags {
     /// What will be left of the lines by which a whole dump is told.
     pub(super) check: Seen,
+    /// Whether rows that system-versioned tables had once can be in the dump: some flags exclude it.
+    pub(super) keeps_history: bool,
     /// What is odd about them.
     pub(super) warnings: Vec<String>,
 }
@@ -14,11 +16,14 @@ pub(super) struct Flags {
 impl Flags {
     /// Reads the words in order; the last one on a matter counts.
     pub(super) fn read(tool: &str, words: &[String]) -> Self {
-        let mut flags = Self { check: Seen::Footer, warnings: Vec::new() };
+        let mut flags = Self { check: Seen::Footer, keeps_history: true, warnings: Vec::new() };
         for word in words {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             let name = name.replace('_', "-");
             let off = matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "off");
+            if ["--xml", "-X", "--replace", "--as-of", "--tab", "-T"].contains(&name.as_str()) {
+                flags.keeps_history = false;
+            }
             match name.as_str() {
                 "--compact" if !off => flags.check = Seen::Nothing("--compact"),
                 "--skip-comments" => flags.check = Seen::Nothing("--skip-comments"),

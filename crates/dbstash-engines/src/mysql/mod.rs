@@ -6,7 +6,7 @@ mod footer;
 mod options;
 
 use dbstash_core::engine::{Check, Engine, Format, Plan, PlanError, Stream};
-use dbstash_core::invocation::{Arg, Invocation};
+use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Job, Server, Source};
 
 use self::flags::Flags;
@@ -22,7 +22,7 @@ pub(crate) enum Dialect {
 }
 
 /// Consistent without locks, row by row, and with everything a database holds.
-const DEFAULTS: [&str; 8] = [
+const DEFAULTS: [&str; 9] = [
     "--single-transaction",
     "--quick",
     "--routines",
@@ -33,6 +33,8 @@ const DEFAULTS: [&str; 8] = [
     "--default-character-set=utf8mb4",
     // They would ask for the PROCESS privilege, and hold nothing of a database.
     "--no-tablespaces",
+    // A value may have that many bytes, and its row in hex twice as many.
+    "--max-allowed-packet=1G",
 ];
 const FORMAT: Format = Format { name: "plain", extension: "sql", compressed: false };
 
@@ -51,6 +53,17 @@ impl Dialect {
         }
     }
 
+    /// What only its own dump tool knows. `--loose-`: what an older one does not know is let pass.
+    fn own_defaults(self) -> &'static [&'static str] {
+        match self {
+            // A server with transactions of its own refuses those of another; the statistics are
+            // asked for by some versions alone, and fail with servers that have none.
+            Self::Mysql => &["--set-gtid-purged=OFF", "--loose-skip-column-statistics"],
+            // A column that counts by a sequence cannot be loaded while only its table is locked.
+            Self::Mariadb => &["--skip-add-locks"],
+        }
+    }
+
     /// The name of the system, for people.
     fn name(self) -> &'static str {
         match self {
@@ -64,6 +77,11 @@ impl Dialect {
         let mut invocation = Invocation::new(program, [""; 0]);
         let content = options::file(self, server)?;
         invocation.args.push(Arg::File { before: "--defaults-file=".to_owned(), content });
+        if self == Self::Mysql {
+            // The login path in the user's home would win over any option file.
+            let none = Var::Plain("/dev/null".to_owned());
+            invocation.env.push(("MYSQL_TEST_LOGIN_FILE".to_owned(), none));
+        }
         Ok(invocation)
     }
 }
@@ -80,7 +98,8 @@ impl Engine for Dialect {
         let Source::Server(server) = &job.source else {
             return Err(PlanError(format!("{} needs a server: set DB_URI or DB_HOST", job.engine)));
         };
-        let Flags { check, mut warnings } = Flags::read(self.dump_tool(), &job.extra_args);
+        let Flags { check, keeps_history, mut warnings } =
+            Flags::read(self.dump_tool(), &job.extra_args);
         if job.native_compression {
             warnings.push(format!(
                 "BACKUP_COMPRESS has no effect: {} cannot compress; BACKUP_COMPRESSION=zstd does",
@@ -89,7 +108,10 @@ impl Engine for Dialect {
         }
         let mut invocation = self.invocation(self.dump_tool(), server)?;
         let plain = |arg: &str| Arg::Plain(arg.to_owned());
-        invocation.args.extend(DEFAULTS.iter().map(|arg| plain(arg)));
+        invocation.args.extend(DEFAULTS.iter().chain(self.own_defaults()).map(|arg| plain(arg)));
+        if *self == Self::Mariadb && keeps_history {
+            invocation.args.push(plain("--loose-dump-history"));
+        }
         invocation.args.extend(job.extra_args.iter().map(|arg| plain(arg)));
         match database {
             Database::All if !job.exclude.is_empty() => {
@@ -113,7 +135,7 @@ impl Engine for Dialect {
         };
         let mut invocation = self.invocation(self.client(), server)?;
         let query = "SELECT CONCAT(schema_name, CHAR(0)) FROM information_schema.schemata WHERE schema_name \
-            NOT IN ('information_schema', 'performance_schema', 'sys', 'mysql') ORDER BY 1";
+            NOT IN ('information_schema', 'performance_schema', 'sys', 'mysql', 'ndbinfo') ORDER BY 1";
         let args = [
             "--batch",
             "--raw",

@@ -5,7 +5,7 @@ mod flags;
 mod footer;
 mod options;
 
-use dbstash_core::engine::{Check, Engine, Format, Plan, PlanError, Stream};
+use dbstash_core::engine::{Check, Dump, Engine, Format, Plan, PlanError, Stream};
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Job, Server, Source};
 
@@ -125,7 +125,7 @@ impl Engine for Dialect {
             Database::One(name) => invocation.args.extend([plain("--"), plain(name)]),
         }
         let check: Box<dyn Check> = Box::new(Footer::new(*self, check));
-        let dump = Stream { invocation, format: FORMAT, check };
+        let dump = Dump::Stream(Stream { invocation, format: FORMAT, check });
         Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 

@@ -244,6 +244,13 @@ impl Remote for Rclone {
         Ok(Box::new(upload::RcloneUpload::begin(self.clone(), &probed, object)?))
     }
 
+    async fn begin_tree(
+        &self,
+        _tree: &super::NewTree<'_>,
+    ) -> Result<Box<dyn super::TreeUpload>, RemoteError> {
+        unimplemented!()
+    }
+
     async fn list(&self, folder: &str) -> Result<Vec<Entry>, RemoteError> {
         let path = if folder.is_empty() { self.settings.root.clone() } else { self.path(folder) };
         let args = [&LISTING[..], &["--fast-list", &path]].concat();

@@ -4,13 +4,18 @@ mod explain;
 mod flags;
 mod footer;
 mod options;
+mod split;
+mod tab;
 
-use dbstash_core::engine::{Check, Dump, Engine, Format, Plan, PlanError, Stream};
+use dbstash_core::engine::{
+    Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Tree,
+};
 use dbstash_core::invocation::{Arg, Invocation, Var};
-use dbstash_core::job::{Database, EngineKey, Job, Server, Source};
+use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
 
 use self::flags::Flags;
-use self::footer::Footer;
+use self::footer::{Footer, Seen};
+use self::split::Split;
 
 /// The two families. They share their ancestors, and differ in clients, servers and TLS options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +42,8 @@ const DEFAULTS: [&str; 9] = [
     "--max-allowed-packet=1G",
 ];
 const FORMAT: Format = Format { name: "plain", extension: "sql", compressed: false };
+const FILES: Format = Format { name: "sql-files", extension: "", compressed: false };
+const TAB: Format = Format { name: "tab-files", extension: "", compressed: false };
 
 impl Dialect {
     fn dump_tool(self) -> &'static str {
@@ -72,6 +79,29 @@ impl Dialect {
         }
     }
 
+    /// One dump as files: cut into them by us, or written by the server.
+    fn tree(self, invocation: Invocation, flags: &Flags) -> Result<Tree, PlanError> {
+        if flags.tab {
+            let steps = vec![Step { invocation, stdout: Stdout::Ignored }];
+            let check = tab::Tab::new(flags.check);
+            return Ok(Tree { steps, format: TAB, check: Some(Box::new(check)), file: None });
+        }
+        let in_the_way = match flags.check {
+            Seen::Nothing(flag) => Some(flag),
+            Seen::Xml => Some("--xml"),
+            Seen::Footer => flags.uncut.as_deref(),
+        };
+        if let Some(flag) = in_the_way {
+            return Err(PlanError(format!(
+                "{flag} in DUMP_EXTRA_ARGS leaves a dump that cannot be cut into files: drop it, or set \
+                 BACKUP_MODE=stream"
+            )));
+        }
+        let split = Split::new(Footer::new(self, flags.check));
+        let steps = vec![Step { invocation, stdout: Stdout::Split(Box::new(split)) }];
+        Ok(Tree { steps, format: FILES, check: None, file: None })
+    }
+
     /// Where the credentials are: in a private file that no other option file can overrule.
     fn invocation(self, program: &str, server: &Server) -> Result<Invocation, PlanError> {
         let mut invocation = Invocation::new(program, [""; 0]);
@@ -98,21 +128,29 @@ impl Engine for Dialect {
         let Source::Server(server) = &job.source else {
             return Err(PlanError(format!("{} needs a server: set DB_URI or DB_HOST", job.engine)));
         };
-        let Flags { check, keeps_history, mut warnings } =
-            Flags::read(self.dump_tool(), &job.extra_args);
+        let is_tree = job.mode != Mode::Stream;
+        let mut flags = Flags::read(self.dump_tool(), &job.extra_args, is_tree);
         if job.native_compression {
-            warnings.push(format!(
-                "BACKUP_COMPRESS has no effect: {} cannot compress; BACKUP_COMPRESSION=zstd does",
-                self.dump_tool()
-            ));
+            let way_out = match job.mode {
+                Mode::Directory => "BACKUP_MODE=tar with BACKUP_COMPRESSION=zstd does",
+                Mode::Stream | Mode::Tar => "BACKUP_COMPRESSION=zstd does",
+            };
+            let tool = self.dump_tool();
+            flags
+                .warnings
+                .push(format!("BACKUP_COMPRESS has no effect: {tool} cannot compress; {way_out}"));
         }
         let mut invocation = self.invocation(self.dump_tool(), server)?;
         let plain = |arg: &str| Arg::Plain(arg.to_owned());
         invocation.args.extend(DEFAULTS.iter().chain(self.own_defaults()).map(|arg| plain(arg)));
-        if *self == Self::Mariadb && keeps_history {
+        if *self == Self::Mariadb && flags.keeps_history {
             invocation.args.push(plain("--loose-dump-history"));
         }
-        invocation.args.extend(job.extra_args.iter().map(|arg| plain(arg)));
+        invocation.args.extend(flags.words.iter().map(|arg| plain(arg)));
+        if flags.tab {
+            let (before, nothing) = ("--tab=".to_owned(), String::new());
+            invocation.args.push(Arg::Tree { before, inside: nothing.clone(), after: nothing });
+        }
         match database {
             Database::All if !job.exclude.is_empty() => {
                 return Err(PlanError(format!(
@@ -120,13 +158,24 @@ impl Engine for Dialect {
                     self.dump_tool()
                 )));
             }
+            Database::All if flags.tab => {
+                return Err(PlanError(
+                    "--tab in DUMP_EXTRA_ARGS writes the tables of one database: set DB_NAME, or \
+                     BACKUP_SPLIT_DATABASES=true"
+                        .to_owned(),
+                ));
+            }
             Database::All => invocation.args.push(plain("--all-databases")),
             // A name may begin with a dash.
             Database::One(name) => invocation.args.extend([plain("--"), plain(name)]),
         }
-        let check: Box<dyn Check> = Box::new(Footer::new(*self, check));
-        let dump = Dump::Stream(Stream { invocation, format: FORMAT, check });
-        Ok(Plan { dump, companions: Vec::new(), warnings })
+        let dump = if is_tree {
+            Dump::Tree(self.tree(invocation, &flags)?)
+        } else {
+            let check: Box<dyn Check> = Box::new(Footer::new(*self, flags.check));
+            Dump::Stream(Stream { invocation, format: FORMAT, check })
+        };
+        Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {

@@ -23,7 +23,7 @@ const METHODS: [(&str, &str, &str); 5] = [
 ];
 
 /// A stock tool on these bytes.
-fn filter(tool: &str, args: &[&str], bytes: &[u8]) -> Output {
+pub fn filter(tool: &str, args: &[&str], bytes: &[u8]) -> Output {
     let mut child = Command::new(tools::require(tool).unwrap())
         .args(args)
         .stdin(Stdio::piped())

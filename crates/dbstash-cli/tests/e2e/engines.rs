@@ -1,7 +1,6 @@
 //! The conformance suite for engines: seeded, backed up while somebody writes, listed, restored into a fresh database
 //! with stock tools, compared. A new engine or format is a new [`Subject`].
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, thread};
@@ -70,24 +69,15 @@ impl Subject for SqliteFile {
     }
 
     fn digest(&self) -> String {
-        without_ticker(&self.file.path, &self.file.scratch)
+        sqlite::digest_without(&self.file.path, "ticker")
     }
 
     fn restored(&self, bytes: &[u8]) -> String {
         let fresh = self.file.scratch.path().join("restored.db");
         let _ = fs::remove_file(&fresh);
         sqlite::restore(&fresh, bytes).unwrap();
-        without_ticker(&fresh, &self.file.scratch)
+        sqlite::digest_without(&fresh, "ticker")
     }
-}
-
-/// The digest of a copy in which the table that never stands still is empty.
-fn without_ticker(file: &Path, scratch: &Scratch) -> String {
-    let copy = scratch.path().join("copy.db");
-    let _ = fs::remove_file(&copy);
-    sqlite::run(file, &format!(".backup {}", copy.display()));
-    sqlite::run(&copy, "UPDATE ticker SET n = 0");
-    sqlite::digest(&copy)
 }
 
 #[test]

@@ -115,11 +115,14 @@ impl Run<'_> {
         let manifest = manifest::name_for(&object);
         let beside = shape.beside.iter().map(|extension| format!("{base}.{extension}"));
         let objects: Vec<_> = std::iter::once(object.clone()).chain(beside).collect();
-        let streamed = objects.iter().filter(|name| !name.ends_with('/'));
         run_dir.write_journal(&Journal {
             remote: remote.label(),
             started: self.started,
-            temporaries: streamed.chain([&manifest]).map(|name| self.temporary(name)).collect(),
+            temporaries: objects
+                .iter()
+                .chain([&manifest])
+                .map(|name| self.temporary(name))
+                .collect(),
             objects,
             manifest,
         })?;

@@ -74,7 +74,8 @@ impl Run<'_> {
         work: Work<'_>,
     ) -> Result<(), Failure> {
         let tree = spool.tree();
-        let new = NewTree { name: &draft.object, from: &tree };
+        let temporary = self.temporary(&draft.object);
+        let new = NewTree { name: &draft.object, temporary: &temporary, from: &tree };
         let opening = async { Ok(self.cx.remote.begin_tree(&new).await?) };
         let upload = work.guard.watch(&Progress::default(), opening).await?;
         let upload = draft.tree.insert(upload);

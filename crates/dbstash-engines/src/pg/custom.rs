@@ -17,7 +17,8 @@ const VERSIONS: std::ops::RangeInclusive<u8> = 12..=16;
 const HEADER: usize = 11;
 /// The format bytes of the archives.
 const CUSTOM: u8 = 1;
-const DIRECTORY: u8 = 5;
+/// That of a tar: its table of contents is the same.
+const DIRECTORY: u8 = 3;
 const DATA: u8 = 1;
 const LARGE_OBJECTS: u8 = 3;
 /// The mark of an entry without data, in the place of its offset.

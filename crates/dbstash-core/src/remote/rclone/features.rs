@@ -43,6 +43,16 @@ impl Version {
 pub(super) struct Report {
     #[serde(default)]
     pub(super) features: Flags,
+    /// How the remote calls itself; that of the other one, for an alias.
+    #[serde(default)]
+    string: String,
+}
+
+impl Report {
+    /// Whether `rclone cryptcheck` takes it.
+    pub(super) fn is_crypt(&self) -> bool {
+        self.string.starts_with("Encrypted drive ")
+    }
 }
 
 /// Feature flags.

@@ -26,6 +26,9 @@ pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
                 .into(),
         );
     }
+    if loaded && has("mysql_native_password") {
+        return Some("mariadb-dump on PATH is MySQL's: install MariaDB's client".into());
+    }
     if loaded && dialect == Dialect::Mariadb && has("caching_sha2_password") {
         return Some("the server is MySQL, not MariaDB: set DBSTASH_ENGINE=mysql".into());
     }

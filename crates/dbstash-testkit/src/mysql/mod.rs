@@ -137,11 +137,9 @@ impl MysqlServer {
         panic!("the server did not come up: {}", self.log());
     }
 
-    /// Stops it and starts it again, with this option too.
-    pub fn restart_with(&mut self, option: &str) {
-        self.options.push(option.to_owned());
-        self.stop();
-        self.restart();
+    /// Another option for its next start.
+    pub fn add_option(&mut self, option: String) {
+        self.options.push(option);
     }
 
     /// Kills it as a power cut does.

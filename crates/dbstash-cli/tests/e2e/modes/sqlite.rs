@@ -41,8 +41,11 @@ fn a_copy_of_the_file_conforms() {
                 work.is_empty();
                 let object = backups(&work.run).into_iter().find(|o| o.ends_with(end)).unwrap();
                 let bytes = remote.read(&object);
-                let bytes =
-                    if compression == "gzip" { filter("gzip", &["-dc"], &bytes).stdout } else { bytes };
+                let bytes = if compression == "gzip" {
+                    filter("gzip", &["-dc"], &bytes).stdout
+                } else {
+                    bytes
+                };
                 let fresh = file.scratch.path().join("restored.db");
                 fs::write(&fresh, bytes).unwrap();
                 assert_eq!(sqlite::digest_without(&fresh, "ticker"), before, "{journal} {kind}");

@@ -114,7 +114,10 @@ impl Manifest {
             }
         }
         let mut names = BTreeSet::new();
-        for Object { name, .. } in &manifest.objects {
+        for Object { name, files, .. } in &manifest.objects {
+            if *files == Some(0) {
+                return Err(BadManifest::malformed(&format!("{name:?} is a folder of no files")));
+            }
             if !is_file_name(name) {
                 return Err(BadManifest::malformed(&format!("{name:?} is no file name")));
             }

@@ -286,7 +286,10 @@ impl<'a> Run<'a> {
 
     fn failed(self, error: RunError) -> Report {
         let of_tool = matches!(error, RunError::Dump(_) | RunError::Databases(_));
-        let explained = of_tool.then(|| self.cx.engine.explain(error.stderr())).flatten();
+        let explained = of_tool
+            .then(|| tree::out_of_room(self.job, &error))
+            .flatten()
+            .or_else(|| of_tool.then(|| self.cx.engine.explain(error.stderr())).flatten());
         self.finished(Outcome::Failed { error, explained })
     }
 

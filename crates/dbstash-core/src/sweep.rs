@@ -3,10 +3,12 @@
 use chrono::TimeDelta;
 
 use crate::job::Job;
-use crate::remote::RemoteError;
+use crate::manifest;
+use crate::remote::{Remote, RemoteError};
 use crate::report::{RunEvent, RunId};
 use crate::run::Context;
 use crate::state::Journal;
+use crate::temporary;
 
 /// A journal that could not be worked off by then is given up.
 const SETTLED: TimeDelta = TimeDelta::hours(24);
@@ -71,10 +73,39 @@ async fn take_back(journal: &Journal, cx: Context<'_>) -> Result<Option<usize>, 
     }
     let mut found = Vec::new();
     for name in names {
-        if remote.stat(&name).await?.is_some() {
+        if name.ends_with('/') {
+            match folder(&name, journal, remote).await? {
+                Folder::Empty => {}
+                Folder::Ours => found.push(name),
+                Folder::Foreign => return Ok(None),
+            }
+        } else if remote.stat(&name).await?.is_some() {
             found.push(name);
         }
     }
     remote.delete(&found).await?;
     Ok(Some(found.len()))
+}
+
+/// Whose the files in a folder without a manifest are.
+enum Folder {
+    Empty,
+    Ours,
+    Foreign,
+}
+
+/// Not ours is a folder that a run elsewhere is filling, as its temporary tells, or in which others keep backups.
+async fn folder(name: &str, journal: &Journal, remote: &dyn Remote) -> Result<Folder, RemoteError> {
+    let inside = remote.list(name).await?;
+    if inside.is_empty() {
+        return Ok(Folder::Empty);
+    }
+    let unfinished = remote.list(temporary::FOLDER).await?;
+    let elsewhere = |other: &str| {
+        journal.temporaries.iter().any(|ours| temporary::is_another(ours, other))
+            && !journal.temporaries.iter().any(|ours| ours == other)
+    };
+    let foreign = unfinished.iter().any(|e| elsewhere(&e.name))
+        || inside.iter().any(|e| e.name.ends_with(manifest::SUFFIX));
+    Ok(if foreign { Folder::Foreign } else { Folder::Ours })
 }

@@ -8,6 +8,7 @@ use crate::artifact::{Artifact, TreeArtifact, WholeTree};
 use crate::catalog::Catalog;
 use crate::engine::{Format, Tree};
 use crate::error::RunError;
+use crate::job::{Job, Mode, SqliteFormat};
 use crate::manifest::{self, Manifest};
 use crate::remote::NewTree;
 use crate::spool::{self, Spool};
@@ -81,17 +82,9 @@ impl Run<'_> {
         let upload = draft.tree.insert(upload);
         let progress = Progress::default();
         progress.enter(Phase::Writing);
-        let (seen, moved) = (std::sync::Mutex::new(0), || progress.moved());
-        let copying = async {
-            let told = |bytes| {
-                let mut seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if *seen != bytes {
-                    *seen = bytes;
-                    moved();
-                }
-            };
-            Ok(upload.commit(&whole.proof, &told).await?)
-        };
+        // Told while the files are compared, too: that is work, although no byte moves.
+        let told = |_| progress.moved();
+        let copying = async { Ok(upload.commit(&whole.proof, &told).await?) };
         work.guard.watch(&progress, copying).await?;
 
         let name = draft.beside(SUMS);
@@ -137,4 +130,14 @@ impl Run<'_> {
 /// The last part of a backup's name.
 fn folder_name(base: &str) -> String {
     base.rsplit('/').next().unwrap_or(base).to_owned()
+}
+
+/// What a tool means that found no room for its files.
+pub(super) fn out_of_room(job: &Job, error: &RunError) -> Option<String> {
+    let makes_files = job.mode != Mode::Stream || job.sqlite_format == SqliteFormat::File;
+    let full = ["No space left on device", "Disk quota exceeded", "disk is full"];
+    let path = job.temp_dir.display();
+    (makes_files && full.iter().any(|said| error.stderr().contains(said))).then(|| {
+        format!("the temporary directory {path} is full: make room, or set BACKUP_TEMP_DIR to a bigger disk")
+    })
 }

@@ -51,7 +51,7 @@ fn a_tool_that_fails() {
         ("$real \"$@\"; exit 3", "dump", "exited with code 3"),
         ("$real \"$@\"; kill -9 $$", "dump", "was killed by signal 9"),
         ("exit 0", "dump", "it is empty"),
-        ("echo junk >$tree/toc.dat", "dump", "it does not begin with PGDMP"),
+        ("echo a long line of junk >$tree/toc.dat", "dump", "it does not begin with PGDMP"),
         ("$real \"$@\"; rm $tree/toc.dat", "dump", "it has no toc.dat"),
         ("$real \"$@\"; truncate -s -1 $tree/toc.dat", "dump", "ends in the middle"),
         ("$real \"$@\"; echo >>$tree/toc.dat", "dump", "goes on after its end"),
@@ -89,7 +89,7 @@ fn a_tool_that_stands_still() {
 #[test]
 fn local_disk_that_fails() {
     let Some(server) = shop() else { return };
-    let Some(disk) = Tmpfs::mount("1m") else { return };
+    let Some(disk) = Tmpfs::mount("400k") else { return };
     on_each(&[RemoteKind::Local], |place| {
         let fakes = FakeTools::new();
         let run = folder_run(&place, &server, &fakes);
@@ -112,12 +112,12 @@ fn local_disk_that_fails() {
 #[test]
 fn too_little_room_is_told_at_once() {
     let Some(server) = shop() else { return };
-    let Some(disk) = Tmpfs::mount("16m") else { return };
+    let Some(disk) = Tmpfs::mount("2m") else { return };
     on_each(&[RemoteKind::Local], |place| {
         let fakes = FakeTools::new();
         let run = folder_run(&place, &server, &fakes).env("BACKUP_TEMP_DIR", disk.path());
         run.run(PATIENCE).expect_code(0);
-        fs::write(disk.path().join("filler"), vec![1; 15 << 20]).unwrap();
+        fs::write(disk.path().join("filler"), vec![1; 1500 << 10]).unwrap();
         pg_dump(&fakes, "touch $0.was-here; $real \"$@\"");
         let done = run.run(PATIENCE);
         done.expect_code(1).expect_no_leftovers();

@@ -34,11 +34,17 @@ pub(super) struct RcloneTree {
     encrypted: bool,
     files: Files,
     running: Option<Running>,
-    /// The temporary may be there.
-    marked: bool,
-    /// The folder was empty when everybody could know that it is ours.
-    ours: bool,
-    clean: bool,
+    claim: Claim,
+}
+
+/// What there may be on the remote.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Nothing,
+    /// The temporary.
+    Marked,
+    /// The folder, too: it was empty when everybody could know that it is ours.
+    Ours,
 }
 
 /// What a copy has come to.
@@ -65,16 +71,14 @@ impl RcloneTree {
             encrypted: probed.encrypted,
             files: Files::default(),
             running: None,
-            marked: false,
-            ours: false,
-            clean: false,
+            claim: Claim::Nothing,
         })
     }
 
     /// Makes the folder ours, or says that it is somebody else's. Of two runs that see each other's temporaries one
     /// gives way; one that sees a rival which should, waits until it has: it may have looked too early to see us.
     async fn claim(&mut self) -> Result<(), RemoteError> {
-        self.marked = true;
+        self.claim = Claim::Marked;
         let path = self.remote.path(&self.temporary);
         let marker = self.remote.call(&["rcat", &path], b"dbstash\n", super::QUICK).await?;
         super::succeeded(marker, &format!("store {}", self.temporary))?;
@@ -91,7 +95,7 @@ impl RcloneTree {
         if self.remote.any(&[&self.name, &name_for(&self.name)]).await? {
             return Err(self.taken("and is not written into"));
         }
-        self.ours = true;
+        self.claim = Claim::Ours;
         Ok(())
     }
 
@@ -227,12 +231,8 @@ impl RcloneTree {
         })
     }
 
-    async fn unmark(&mut self) -> Result<(), RemoteError> {
-        if self.marked {
-            bounded(self.remote.delete(&[self.temporary.clone()])).await?;
-            self.marked = false;
-        }
-        Ok(())
+    async fn unmark(&self) -> Result<(), RemoteError> {
+        bounded(self.remote.delete(std::slice::from_ref(&self.temporary))).await
     }
 }
 
@@ -247,6 +247,7 @@ impl TreeUpload for RcloneTree {
         self.claim().await?;
         self.copy(moved).await?;
         let bytes = self.files.bytes();
+        moved(bytes);
         let proof = async { tokio::try_join!(self.compare(), self.counted()) };
         beating(proof, || moved(bytes)).await?;
         // A manifest follows at once, and the folder is not empty any more: nobody needs to be told. Left behind, it is
@@ -256,16 +257,16 @@ impl TreeUpload for RcloneTree {
     }
 
     async fn abort(&mut self, grace: Duration) -> Result<(), RemoteError> {
-        if self.clean {
-            return Ok(());
-        }
         if let Some(running) = &mut self.running {
             running.stop(grace).await;
         }
-        let taken_back = if self.ours { self.take_back().await } else { Ok(()) };
+        if self.claim == Claim::Nothing {
+            return Ok(());
+        }
+        let taken_back = if self.claim == Claim::Ours { self.take_back().await } else { Ok(()) };
         // Last: until then, others keep away.
         taken_back.and(self.unmark().await)?;
-        self.clean = true;
+        self.claim = Claim::Nothing;
         Ok(())
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Flags {
     pub(super) check: Seen,
     /// Whether rows that system-versioned tables had once can be in the dump: some flags exclude it.
     pub(super) keeps_history: bool,
+    /// Whether every table has to come with its rows.
+    pub(super) wants_rows: bool,
     /// Whether the server writes the files. Where it does, is ours to say.
     pub(super) tab: bool,
     /// The word that makes it impossible to cut the dump into files.
@@ -30,6 +32,7 @@ impl Flags {
             words: Vec::new(),
             check: Seen::Footer,
             keeps_history: true,
+            wants_rows: true,
             tab: false,
             uncut: None,
             warnings: Vec::new(),
@@ -41,6 +44,9 @@ impl Flags {
             let off = matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "off");
             if ["--xml", "-X", "--replace", "--as-of"].contains(&name.as_str()) {
                 flags.keeps_history = false;
+            }
+            if ["--no-data", "-d", "--ignore-table-data"].contains(&name.as_str()) {
+                flags.wants_rows = false;
             }
             match name.as_str() {
                 "--compact" if !off => flags.check = Seen::Nothing("--compact"),

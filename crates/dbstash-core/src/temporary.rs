@@ -84,7 +84,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_temporary_is_recognised_by_its_name(
-            object in "(\\PC{1,8}/)?\\PC{0,90}", random in "[0-9a-f]{8}", started in 0_i64..4_000_000_000, later in 0_i64..200_000,
+            object in "(\\PC{1,8}/)?\\PC{0,90}/?", random in "[0-9a-f]{8}", started in 0_i64..4_000_000_000, later in 0_i64..200_000,
         ) {
             let started = DateTime::from_timestamp(started, 0).unwrap();
             let name = name(&object, &format!("{}-{random}", started.format("%Y%m%dT%H%M%SZ")));

@@ -102,7 +102,8 @@ impl Run<'_> {
     pub(super) async fn reserve(&self, shape: &Shape, run_dir: &RunDir) -> Result<Draft, RunError> {
         let remote = self.cx.remote;
         let asked = async {
-            if remote.probe().await?.atomic {
+            // Folders have a temporary everywhere.
+            if remote.probe().await?.atomic && !shape.folder {
                 return Ok(self.last_size().await);
             }
             self.tidy().await;
@@ -111,7 +112,7 @@ impl Run<'_> {
         let (expected, name) = tokio::join!(asked, self.free_name(shape));
         let (expected, (object, claim)) = (expected?, name?);
         let base = object.strip_suffix(&shape.extension).map_or(&*object, |base| base);
-        let base = base.trim_end_matches(['.', '/']).to_owned();
+        let base = base.trim_end_matches(if shape.folder { '/' } else { '.' }).to_owned();
         let manifest = manifest::name_for(&object);
         let beside = shape.beside.iter().map(|extension| format!("{base}.{extension}"));
         let objects: Vec<_> = std::iter::once(object.clone()).chain(beside).collect();

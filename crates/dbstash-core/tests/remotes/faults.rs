@@ -212,10 +212,10 @@ async fn of_two_rivals_one_gives_way() {
             let left = restored(&fixture, "x/");
             match done {
                 (Err(error), Ok(())) => {
-                    assert!(error.what.contains("BACKUP_NAME_TEMPLATE") && left == theirs)
+                    assert!(error.what.contains("BACKUP_NAME_TEMPLATE") && left == theirs);
                 }
                 (Ok(()), Err(error)) => {
-                    assert!(error.what.contains("BACKUP_NAME_TEMPLATE") && left == ours)
+                    assert!(error.what.contains("BACKUP_NAME_TEMPLATE") && left == ours);
                 }
                 other => panic!("{kind} {head_start}: {other:?}"),
             }

@@ -63,7 +63,7 @@ pub(super) async fn committed(upload: &mut dyn TreeUpload) -> Result<(), RemoteE
     upload.commit(&proof(b"whole").await, &|_| ()).await
 }
 
-async fn stored(remote: &Rclone, name: &str, files: &BTreeMap<String, Vec<u8>>) {
+pub(super) async fn stored(remote: &Rclone, name: &str, files: &BTreeMap<String, Vec<u8>>) {
     let dir = tree(files);
     let mut upload = remote.begin_tree(&new(name, dir.path())).await.unwrap();
     committed(upload.as_mut()).await.unwrap();
@@ -99,7 +99,7 @@ pub(super) async fn interrupted(
     let (moving, proof) = (Notify::new(), proof(b"whole").await);
     let moved = |bytes| {
         if bytes > 0 {
-            moving.notify_one()
+            moving.notify_one();
         }
     };
     let mut commit = upload.commit(&proof, &moved);
@@ -164,7 +164,19 @@ async fn conformance(fixture: &TestRemote) {
     }
     remote.delete(&["x-2/".into(), "x y/".into(), "a/x/".into()]).await.unwrap();
     assert_eq!(fixture.names(), ["x.dbstash.json", "xx/f"]);
+    // A file of the same name is not in the folder, where both can be.
+    fixture.write("xx.sql", b"stay");
+    let both = matches!(kind, RemoteKind::Moto);
+    if both {
+        fixture.write("xx", b"stay");
+    }
     remote.delete(&["xx/".into(), "x.dbstash.json".into()]).await.unwrap();
+    assert_eq!(fixture.names(), if both { vec!["xx", "xx.sql"] } else { vec!["xx.sql"] });
+    let file = remote.delete(&["xx.sql/".into()]).await;
+    assert!(fixture.names().contains(&"xx.sql".to_owned()), "{kind}: {file:?}");
+    for name in fixture.names() {
+        fixture.delete(&name);
+    }
 
     // Given up in the middle, gently or not: nothing is left, unseen parts neither.
     let slow =

@@ -46,3 +46,21 @@ fn only_whole_folders_of_ours_go() {
         assert!(names.contains(&format!("{touched}toc.dat")), "{kind}: {names:?}");
     }
 }
+
+/// A folder has no extension: whatever its name ends with belongs to it.
+#[test]
+fn a_name_may_end_with_a_dot() {
+    let Some(server) = shop() else { return };
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    let run = dbstash(&remote).env("DB_URI", server.uri("shop")).env("BACKUP_MODE", "directory");
+    let work = Work::under(run.env("BACKUP_NAME_TEMPLATE", "{db}."));
+    for _ in 0..2 {
+        work.run.run(PATIENCE).expect_code(0);
+    }
+    let mut names = backups(&work.run);
+    names.sort();
+    assert_eq!(names, ["shop.-2/", "shop./"]);
+    for list in ["shop..sha256", "shop.-2.sha256"] {
+        assert!(remote.names().contains(&list.to_owned()), "{:?}", remote.names());
+    }
+}

@@ -264,7 +264,7 @@ mod tests {
     fn stats_are_no_cause_and_tell_what_was_moved() {
         let stats = |bytes: u64| {
             serde_json::json!({
-                "level": "notice", "msg": "Failed to x: connection refused",
+                "level": "error", "msg": "Failed to x: connection refused",
                 "stats": { "bytes": bytes, "lastError": "connection refused" },
             })
         };

@@ -122,7 +122,8 @@ impl RcloneTree {
     /// Copies everything.
     async fn copy(&mut self, moved: &(dyn Fn(u64) + Sync)) -> Result<(), RemoteError> {
         let (from, to) = (self.source(), self.remote.path(&self.name));
-        let mut args = vec!["copy", &*from, &*to, "--stats=2s", "--stats-log-level=NOTICE"];
+        // As errors, so that a user's `--log-level` does not silence them.
+        let mut args = vec!["copy", &*from, &*to, "--stats=2s", "--stats-log-level=ERROR"];
         // Nothing of somebody else's may pass for ours because it is as big and as old.
         args.push("--ignore-times");
         if self.kind == "s3" {

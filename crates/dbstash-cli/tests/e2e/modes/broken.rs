@@ -8,7 +8,7 @@ use dbstash_testkit::{Dbstash, FakeTools, PgServer, RemoteKind, Tmpfs, tools};
 
 use super::Work;
 use crate::matrix::place::{Place, on_each};
-use crate::scene::{PATIENCE, summary};
+use crate::scene::{PATIENCE, backups, summary};
 
 /// A `pg_dump` in the shell: `$real` is the real one, `$tree` where it has to write.
 fn pg_dump(fakes: &FakeTools, script: &str) {
@@ -145,8 +145,9 @@ fn a_copy_that_fails_is_taken_back() {
             fails(&place, &work, "upload", told);
         }
         let good = Work::under(folder_run(&place, &server, &FakeTools::new()));
-        place.works_again(&good.run, 2);
+        good.run.run(PATIENCE).expect_code(0).expect_no_leftovers();
         good.is_empty();
+        assert_eq!(backups(&good.run).len(), 2);
     });
 }
 

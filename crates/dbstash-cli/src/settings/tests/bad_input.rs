@@ -79,7 +79,7 @@ fn engine_and_scheme() {
     tells(&wrong("DBSTASH_ENGINE", "sqlite"), &["DBSTASH_ENGINE=sqlite", "DB_URI", "pg"]);
     tells(
         &wrong("DBSTASH_ENGINE", "redis"),
-        &["DBSTASH_ENGINE=redis", "not available", "pg, mariadb, sqlite"],
+        &["DBSTASH_ENGINE=redis", "not available", "pg, mongo, mariadb, sqlite"],
     );
     let mysql = format!("mysql://app:{SPELLED}@db/shop");
     tells(&wrong("DB_URI", &mysql), &["not available", "DBSTASH_ENGINE=mariadb"]);
@@ -98,7 +98,10 @@ fn parts_of_a_connection() {
         &["no database name", "DB_NAME", "BACKUP_ALL_DATABASES"],
     );
     tells(&parts(&pg).env("DB_NAME", "a,,b").mistake(), &["DB_NAME=a,,b"]);
-    tells(&parts(&pg).env("DBSTASH_ENGINE", "").mistake(), &["DBSTASH_ENGINE", "pg, mariadb"]);
+    tells(
+        &parts(&pg).env("DBSTASH_ENGINE", "").mistake(),
+        &["DBSTASH_ENGINE", "pg, mongo, mariadb"],
+    );
     tells(
         &parts(&pg).env("DBSTASH_ENGINE", "sqlite").mistake(),
         &["DBSTASH_ENGINE=sqlite", "DB_PATH"],

@@ -11,7 +11,7 @@ use dbstash_testkit::{MysqlServer, PgServer, RemoteKind, Scratch, TestRemote, sq
 use crate::scene::{PATIENCE, backups, dbstash};
 
 /// A seeded database of one engine, dumped in one format.
-trait Subject: Sync {
+pub trait Subject: Sync {
     /// The settings of a job for it.
     fn settings(&self) -> Vec<(&'static str, String)>;
     /// What the object's name ends with.
@@ -25,9 +25,14 @@ trait Subject: Sync {
 }
 
 /// Holds for every engine and format, on every kind of remote.
-fn conformance(subject: &dyn Subject) {
+pub fn conformance(subject: &dyn Subject) {
+    conformance_on(subject, &RemoteKind::ALL);
+}
+
+/// The same on these.
+pub fn conformance_on(subject: &dyn Subject, kinds: &[RemoteKind]) {
     let digest = subject.digest();
-    for kind in RemoteKind::ALL {
+    for &kind in kinds {
         let Some(remote) = TestRemote::start(kind) else { continue };
         eprintln!("--- on {kind}");
         let run = dbstash(&remote).envs(subject.settings());

@@ -18,6 +18,7 @@ mod interrupted;
 mod main_job;
 mod mariadb;
 mod matrix;
+mod mongo;
 mod names;
 mod retention;
 mod scene;

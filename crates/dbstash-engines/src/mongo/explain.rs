@@ -5,7 +5,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     let has = |text: &str| stderr.contains(text);
     let any = |texts: &[&str]| texts.iter().any(|text| has(text));
     // Beside "server selection", which follows from it.
-    if any(&["AuthenticationFailed", "Authentication failed", "auth error"]) {
+    if any(&["AuthenticationFailed", "Authentication failed", "auth error", "SCRAM failure"]) {
         return Some(
             "the server refuses the user or its password: check DB_URI, or DB_USER and DB_PASSWORD, and which database \
              knows the user (authSource in DB_URI, or DB_AUTH_SOURCE)"
@@ -84,7 +84,12 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
                 .into(),
         );
     }
-    if any(&["no such host", "server misbehaving", "Temporary failure in name resolution"]) {
+    if any(&[
+        "no such host",
+        "server misbehaving",
+        "Temporary failure in name resolution",
+        "Name or service not known",
+    ]) {
         let host = after(stderr, "lookup ")
             .and_then(|rest| rest.split([' ', ':']).next())
             .map_or(String::new(), |host| format!(" \"{host}\""));
@@ -95,7 +100,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     if any(&["error parsing uri", "connection string failed validation"]) {
         return Some("mongodump does not take the connection: check the options of DB_URI".into());
     }
-    if has("connection refused") {
+    if any(&["connection refused", "Connection refused"]) {
         return Some(
             "nothing answers at the server's address: check host and port, and that it runs".into(),
         );
@@ -109,7 +114,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     {
         return Some("the server went away, or ended the dump, in the middle: see its log".into());
     }
-    if any(&["server selection error", "server selection timeout", "no reachable servers"]) {
+    if any(&["server selection error", "erver selection timeout", "no reachable servers"]) {
         return Some(
             "no server could be reached that can be asked: check host, port, replicaSet and readPreference of DB_URI, \
              the firewall, and that it runs (serverSelectionTimeoutMS says how long to look)"

@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import sys
+import threading
 import time
 import uuid
 
@@ -18,8 +19,8 @@ from bson import json_util
 from bson.code import Code
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient, ReplaceOne
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 RAW = CodecOptions(document_class=RawBSONDocument)
 ORDERED = CodecOptions(document_class=bson.SON)
@@ -87,7 +88,6 @@ def seed(name, rows):
 
 def tick(name):
     """Writes until stdin ends; says how often."""
-    import threading
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     count = 0
@@ -97,6 +97,13 @@ def tick(name):
         count += 1
         time.sleep(0.001)
     print(count)
+
+
+def bump(name):
+    """Some changes of what a digest leaves out."""
+    for _ in range(50):
+        client[name].ticker.update_one({"_id": 0}, {"$inc": {"n": 1}})
+        client[name].ticker.insert_one({"x": "y" * 1000})
 
 
 def digest(name):

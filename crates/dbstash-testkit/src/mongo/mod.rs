@@ -27,6 +27,8 @@ pub struct MongoServer {
     python: PathBuf,
     port: u16,
     password: String,
+    /// Nobody has to log in yet.
+    is_open: bool,
     server: Option<Server>,
 }
 
@@ -51,23 +53,21 @@ impl MongoServer {
         let scratch = Scratch::new("mongo");
         fs::write(scratch.path().join("keeper.py"), include_str!("keeper.py")).unwrap();
         let password = password.to_owned();
-        let mut this = Self { scratch, program, python, port: 0, password, server: None };
+        let mut this =
+            Self { scratch, program, python, port: 0, password, is_open: true, server: None };
         // Users are made before anybody has to log in.
-        this.serve(&[]);
+        this.restart();
         for (user, role) in [(Self::USER, "backup"), ("root", "root")] {
             this.keep(&["user", user, role, "admin"]);
         }
         this.stop();
+        this.is_open = false;
         this.restart();
         Some(this)
     }
 
     /// Starts it again, on another port.
     pub fn restart(&mut self) {
-        self.serve(&["--auth"]);
-    }
-
-    fn serve(&mut self, options: &[&str]) {
         self.server = None;
         for _ in 0..5 {
             self.port = free_port();
@@ -76,7 +76,7 @@ impl MongoServer {
                 .args(["--standalone", "--host", "127.0.0.1", "--port", &self.port.to_string()])
                 .arg("--storage-path")
                 .arg(self.scratch.dir("data"))
-                .args(options)
+                .args((!self.is_open).then_some("--auth"))
                 // It would take a configuration file of the directory.
                 .current_dir(self.scratch.path())
                 .env("HOME", self.scratch.path());
@@ -115,8 +115,7 @@ impl MongoServer {
     fn keeper(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.python);
         let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port);
-        let is_open = args.first() == Some(&"user") || self.server.is_none();
-        let uri = if is_open || args.first() == Some(&"ready") {
+        let uri = if self.is_open {
             uri
         } else {
             let password = percent_encoded(&self.password);

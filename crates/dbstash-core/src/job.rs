@@ -173,13 +173,15 @@ pub enum EngineKey {
     Mysql,
     /// MariaDB.
     Mariadb,
+    /// MongoDB.
+    Mongo,
     /// `SQLite`.
     Sqlite,
 }
 
 impl EngineKey {
     /// Every engine, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Pg, Self::Mysql, Self::Mariadb, Self::Sqlite];
+    pub const ALL: [Self; 5] = [Self::Pg, Self::Mongo, Self::Mysql, Self::Mariadb, Self::Sqlite];
 
     /// The short name.
     pub fn as_str(self) -> &'static str {
@@ -187,6 +189,7 @@ impl EngineKey {
             Self::Pg => "pg",
             Self::Mysql => "mysql",
             Self::Mariadb => "mariadb",
+            Self::Mongo => "mongo",
             Self::Sqlite => "sqlite",
         }
     }

@@ -97,7 +97,7 @@ fn a_gtid_of_the_server_is_not_in_the_way() {
     };
     server.createdb("shop");
     server.sql("shop", "CREATE TABLE t (x INT); INSERT INTO t VALUES (1)");
-    let run = product(server, &remote).env("DB_URI", server.uri("shop"));
+    let run = product(&server, &remote).env("DB_URI", server.uri("shop"));
     let dump = || {
         let done = run.run(PATIENCE);
         done.expect_code(0);

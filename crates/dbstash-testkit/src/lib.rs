@@ -13,6 +13,7 @@
 pub mod bins;
 pub mod fake;
 mod feed;
+pub mod mongo;
 pub mod mysql;
 pub mod pg;
 pub mod procs;
@@ -26,6 +27,7 @@ pub mod tmpfs;
 pub mod tools;
 
 pub use fake::FakeTools;
+pub use mongo::{MongoServer, Mongodump};
 pub use mysql::MysqlServer;
 pub use pg::PgServer;
 pub use product::{Dbstash, Finished, Running};

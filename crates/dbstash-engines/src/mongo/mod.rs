@@ -1,0 +1,149 @@
+//! MongoDB by `mongodump`: an archive of one database or of all.
+
+mod address;
+mod archive;
+mod bson;
+mod crc64;
+mod explain;
+mod flags;
+mod gzip;
+
+use dbstash_core::engine::{
+    Check, Dump, Engine, Format, Incomplete, Passed, Plan, PlanError, Stream,
+};
+use dbstash_core::invocation::{Arg, Invocation};
+use dbstash_core::job::{Database, EngineKey, Job, Server, Source};
+
+use self::archive::Archive;
+use self::flags::Flags;
+use self::gzip::Gzip;
+use crate::conn::mongo::{is_srv, param};
+
+/// The engine.
+pub(crate) struct Mongo;
+
+/// The word of our own command line that asks a server for the names of its databases.
+pub const LIST_DATABASES: &str = "mongo-databases";
+
+const ARCHIVE: Format = Format { name: "archive", extension: "archive", compressed: false };
+const ZIPPED: Format = Format { name: "archive", extension: "archive.gz", compressed: true };
+const BARE: Format = Format { name: "bson", extension: "bson", compressed: false };
+
+impl Engine for Mongo {
+    fn key(&self) -> EngineKey {
+        EngineKey::Mongo
+    }
+
+    fn plan(&self, job: &Job, database: &Database) -> Result<Plan, PlanError> {
+        let server = server(job)?;
+        let mut flags = Flags::read(&job.extra_args)?;
+        let name = match database {
+            Database::One(name) => Some(name.as_str()),
+            Database::All => None,
+        };
+        if name.is_none() && !job.exclude.is_empty() {
+            return Err(PlanError(
+                "DB_EXCLUDE needs BACKUP_SPLIT_DATABASES=true: mongodump cannot leave databases out of one dump of all"
+                    .into(),
+            ));
+        }
+        if name.is_some() && flags.oplog {
+            return Err(PlanError(
+                "DUMP_EXTRA_ARGS: --oplog is of the whole server: set BACKUP_ALL_DATABASES=true, or leave it out; and \
+                 only a replica set has an oplog"
+                    .into(),
+            ));
+        }
+        let mut args = Vec::new();
+        if !flags.archive && !flags.bare {
+            args.push("--archive".to_owned());
+        }
+        if job.native_compression && !flags.gzip && !flags.bare {
+            flags.gzip = true;
+            args.push("--gzip".to_owned());
+        }
+        args.extend(name.map(|name| format!("--db={name}")));
+        args.extend(job.extra_args.iter().cloned());
+        if flags.out && !flags.archive && !flags.bare {
+            flags.warnings.push(flags::elsewhere("--out", "a directory"));
+        }
+        flags.warnings.extend(login_lost(server, name));
+        let (format, check): (_, Box<dyn Check>) = match (flags.bare, flags.gzip) {
+            (true, _) => (BARE, Box::new(Bare::default())),
+            (false, true) => (ZIPPED, Box::new(Gzip::new(Archive::new(name)))),
+            (false, false) => (ARCHIVE, Box::new(Archive::new(name))),
+        };
+        let invocation = mongodump(server, args, &flags);
+        let dump = Dump::Stream(Stream { invocation, format, check });
+        Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
+    }
+
+    fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {
+        let mut invocation = Invocation::new(Invocation::OURSELVES, ["internal", LIST_DATABASES]);
+        let content = address::for_driver(server(job)?);
+        invocation.args.push(Arg::File { before: String::new(), content });
+        Ok(invocation)
+    }
+
+    fn explain(&self, stderr: &str) -> Option<String> {
+        explain::explain(stderr)
+    }
+}
+
+fn server(job: &Job) -> Result<&Server, PlanError> {
+    let Source::Server(server) = &job.source else {
+        return Err(PlanError("mongo needs a server: set DB_URI=mongodb://... or DB_HOST".into()));
+    };
+    if server.user.is_none() && server.password.is_some() {
+        return Err(PlanError(
+            "there is a password and no user: set DB_USER, or name it in DB_URI".into(),
+        ));
+    }
+    Ok(server)
+}
+
+/// mongodump, its address and secrets in a private file.
+fn mongodump(server: &Server, args: Vec<String>, flags: &Flags) -> Invocation {
+    let mut invocation = Invocation::new("mongodump", [""; 0]);
+    let content = address::config(server, flags.selection_timeout);
+    invocation.args.push(Arg::File { before: "--config=".to_owned(), content });
+    invocation.args.extend(args.into_iter().map(Arg::Plain));
+    // Proxies and a bundle of authorities of the user's own, which Go looks for.
+    invocation.inherits = &["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_*"];
+    invocation
+}
+
+/// With SRV nobody knows here which database knows the user.
+fn login_lost(server: &Server, database: Option<&str>) -> Option<String> {
+    let login = param(server, "dbname")?;
+    let unsaid = is_srv(server) && param(server, "authSource").is_none();
+    (unsaid && server.user.is_some() && database != Some(login)).then(|| {
+        format!("DB_URI names the database {login} and no authSource: the user is looked up in the one that the zone says, or in admin; if that is wrong, add authSource={login}")
+    })
+}
+
+/// Documents of one collection, one after the other.
+#[derive(Default)]
+struct Bare {
+    walk: bson::Walk,
+    broken: Option<String>,
+}
+
+impl Check for Bare {
+    fn feed(&mut self, bytes: &[u8]) {
+        if self.broken.is_none() {
+            self.broken = self.walk.feed(bytes).err();
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        match self.broken {
+            Some(what) => Err(Incomplete(format!("it is no BSON: {what}"))),
+            None if !self.walk.is_between() => Err(Incomplete("it ends within a document".into())),
+            None => Ok(Passed::by("documents")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
 //! A dump in the making, and the only proof that it is whole.
 
+mod tree;
+
 use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::tree::{TreeArtifact, WholeTree};
 use crate::engine::{Check, Incomplete, Passed};
 use crate::process::LaunchError;
 
@@ -97,7 +100,7 @@ pub struct Artifact {
 }
 
 /// Proof that a dump is whole: its producer ended well, every byte passed, its check passed, its size is plausible.
-/// Only [`Artifact::finish`] makes one, and nothing is published without one.
+/// Only [`Artifact::finish`] and [`TreeArtifact::finish`] make one, and nothing is published without one.
 #[derive(Debug)]
 pub struct Complete {
     raw_bytes: u64,
@@ -130,7 +133,12 @@ impl Artifact {
 
     /// Bytes we hold ourselves and know to be whole.
     pub fn of_bytes(bytes: Vec<u8>) -> Self {
-        Self::new(Box::new(Held(io::Cursor::new(bytes))), Box::new(Known), 1)
+        Self::new(Box::new(Held(io::Cursor::new(bytes))), Box::new(Proven(Passed::by("held"))), 1)
+    }
+
+    /// Bytes that were proven to be a whole dump before, and are read once more.
+    pub fn proven(producer: Box<dyn Producer>, proof: &Complete) -> Self {
+        Self::new(producer, Box::new(Proven(proof.passed.clone())), 1)
     }
 
     /// The next bytes, seen by the check; 0 is the end.
@@ -188,13 +196,14 @@ impl Producer for Held {
     }
 }
 
-struct Known;
+/// The verdict of an earlier look at the same bytes.
+struct Proven(Passed);
 
-impl Check for Known {
+impl Check for Proven {
     fn feed(&mut self, _bytes: &[u8]) {}
 
     fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
-        Ok(Passed::by("held"))
+        Ok(self.0)
     }
 }
 
@@ -221,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn too_small_names_the_setting() {
         let held = Box::new(Held(io::Cursor::new(b"tiny".to_vec())));
-        let mut artifact = Artifact::new(held, Box::new(Known), 1000);
+        let mut artifact = Artifact::new(held, Box::new(Proven(Passed::by("held"))), 1000);
         while artifact.read(&mut [0; 16]).await.unwrap() > 0 {}
         let error = artifact.finish().await.unwrap_err().to_string();
         assert!(error.contains("4 bytes") && error.contains("BACKUP_MIN_SIZE (1000)"), "{error}");

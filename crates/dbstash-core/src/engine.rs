@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::invocation::Invocation;
-use crate::job::{Database, EngineKey, Job};
+use crate::job::{Database, EngineKey, Job, Mode};
 
 /// A database system.
 ///
@@ -26,8 +26,15 @@ pub trait Engine: Send + Sync {
 /// How `engine` dumps `database` of `job`, as far as the two fit together.
 pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan, PlanError> {
     let plan = engine.plan(job, database)?;
+    if let (Dump::Stream(_), Mode::Directory | Mode::Tar) = (&plan.dump, job.mode) {
+        return Err(PlanError(format!(
+            "BACKUP_MODE={} is not for {}: set BACKUP_MODE=stream",
+            job.mode.as_str(),
+            job.engine
+        )));
+    }
     match job.compression {
-        Some(compression) if plan.dump.format.compressed => Err(PlanError(format!(
+        Some(compression) if plan.dump.format().compressed => Err(PlanError(format!(
             "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or -F or \
              -Z in DUMP_EXTRA_ARGS); unset one of them"
         ))),
@@ -38,11 +45,101 @@ pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan,
 /// How one backup will be made.
 pub struct Plan {
     /// Its first object.
-    pub dump: Stream,
+    pub dump: Dump,
     /// What is stored beside it.
     pub companions: Vec<Companion>,
     /// What the user should know at the start, and once: none of it stops a run.
     pub warnings: Vec<String>,
+}
+
+/// How a dump comes into being.
+pub enum Dump {
+    /// As a tool's stdout: it is stored as it comes.
+    Stream(Stream),
+    /// As files on local disk: they are stored when all of them are whole.
+    Tree(Tree),
+}
+
+impl Dump {
+    /// What it will be.
+    pub fn format(&self) -> &Format {
+        match self {
+            Self::Stream(stream) => &stream.format,
+            Self::Tree(tree) => &tree.format,
+        }
+    }
+
+    /// The programs that make it, in order.
+    pub fn invocations(&self) -> Vec<&Invocation> {
+        match self {
+            Self::Stream(stream) => vec![&stream.invocation],
+            Self::Tree(tree) => tree.steps.iter().map(|step| &step.invocation).collect(),
+        }
+    }
+}
+
+/// How a tree of files will be made, in an empty directory of its own.
+pub struct Tree {
+    /// One after the other; one that fails ends it.
+    pub steps: Vec<Step>,
+    /// What the files are.
+    pub format: Format,
+    /// Looks at the files; `None` where the check of a step says all.
+    pub check: Option<Box<dyn TreeCheck>>,
+    /// The only file of it, stored as it is; otherwise the tree is stored, as a folder or a tar.
+    pub file: Option<&'static str>,
+}
+
+/// One program on the way to a tree.
+pub struct Step {
+    /// The program.
+    pub invocation: Invocation,
+    /// What becomes of its stdout.
+    pub stdout: Stdout,
+}
+
+/// What becomes of a step's stdout.
+pub enum Stdout {
+    /// Nothing: the program writes files.
+    Ignored,
+    /// It vouches for the files.
+    Checked(Box<dyn Check>),
+    /// It is the dump, cut into files.
+    Split(Box<dyn Splitter>),
+}
+
+/// Cuts one dump into files: says what goes where, and writes nothing itself.
+///
+/// Fed every byte in order, in chunks of any size; keeps a bounded amount of them.
+pub trait Splitter: Send {
+    /// The next bytes of the dump.
+    fn feed(&mut self, bytes: &[u8], out: &mut dyn FnMut(Piece<'_>));
+
+    /// What is left, and what the dump turned out to be, after its last byte.
+    fn finish(self: Box<Self>, out: &mut dyn FnMut(Piece<'_>)) -> Result<Passed, Incomplete>;
+}
+
+/// A part of a file of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Here begins the file of this path, relative to the tree; no path comes twice.
+    File(&'a str),
+    /// Bytes for the file begun last.
+    Bytes(&'a [u8]),
+}
+
+/// Decides from the files of a tree whether it is a whole dump.
+///
+/// The files come in the order of their paths, which are relative to the tree.
+pub trait TreeCheck: Send {
+    /// A file; whether its bytes are of interest.
+    fn begin(&mut self, path: &str, bytes: u64) -> bool;
+
+    /// The next bytes of the file begun last, in chunks of any size.
+    fn feed(&mut self, bytes: &[u8]);
+
+    /// What the tree turned out to be, after its last file.
+    fn finish(self: Box<Self>) -> Result<Passed, Incomplete>;
 }
 
 /// How one object will be made.
@@ -71,7 +168,7 @@ pub struct Companion {
 pub struct Format {
     /// The tool's word for it: `plain`, `custom`, ...
     pub name: &'static str,
-    /// Without a leading dot.
+    /// Without a leading dot; empty for a tree, which is a folder or a tar.
     pub extension: &'static str,
     /// Whether the tool itself compresses it.
     pub compressed: bool,

@@ -11,6 +11,7 @@ use crate::artifact::ProduceError;
 use crate::engine::PlanError;
 use crate::process::LaunchError;
 use crate::remote::RemoteError;
+use crate::spool::SpoolError;
 use crate::state::StateError;
 
 /// Why a backup was not made.
@@ -31,6 +32,9 @@ pub enum RunError {
     /// The upload failed.
     #[error(transparent)]
     Upload(#[from] RemoteError),
+    /// Local disk for the dump fails.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// Our own compression failed.
     #[error("the dump could not be compressed: {0}")]
     Compression(std::io::Error),
@@ -92,6 +96,7 @@ impl RunError {
             Self::State(_) => "state",
             Self::Databases(_) => "databases",
             Self::Dump(_) => "dump",
+            Self::Spool(_) => "spool",
             Self::Compression(_) => "compression",
             Self::Upload(_) => "upload",
             Self::Manifest(_) => "manifest",
@@ -109,7 +114,11 @@ impl RunError {
             | Self::Stalled { stderr, .. }
             | Self::TimedOut { stderr, .. } => stderr,
             Self::Manifest(cause) => cause.stderr(),
-            Self::Plan(_) | Self::State(_) | Self::Compression(_) | Self::Interrupted => "",
+            Self::Plan(_)
+            | Self::State(_)
+            | Self::Spool(_)
+            | Self::Compression(_)
+            | Self::Interrupted => "",
         }
     }
 

@@ -31,6 +31,15 @@ pub enum Arg {
         /// Secret.
         content: SecretString,
     },
+    /// A path in the directory of the [`Tree`](crate::engine::Tree) that this program helps to make.
+    Tree {
+        /// An option that takes a path: `--file=`.
+        before: String,
+        /// Added to the directory's path: `/copy.db`, or nothing.
+        inside: String,
+        /// Words after the path.
+        after: String,
+    },
 }
 
 impl Arg {
@@ -38,7 +47,7 @@ impl Arg {
     pub fn plain(&self) -> Option<&str> {
         match self {
             Self::Plain(arg) => Some(arg),
-            Self::File { .. } => None,
+            Self::File { .. } | Self::Tree { .. } => None,
         }
     }
 }
@@ -71,6 +80,17 @@ impl Invocation {
         }
     }
 
+    /// The same with the paths of a tree that is made in `tree`.
+    #[must_use]
+    pub fn in_tree(mut self, tree: &str) -> Self {
+        for arg in &mut self.args {
+            if let Arg::Tree { before, inside, after } = arg {
+                *arg = Arg::Plain(format!("{before}{tree}{inside}{after}"));
+            }
+        }
+        self
+    }
+
     /// Whether a variable of ours is handed down.
     pub fn inherits(&self, name: &str) -> bool {
         Self::BASE.iter().chain(self.inherits).any(|pattern| match pattern.strip_suffix('*') {
@@ -95,6 +115,9 @@ impl fmt::Display for Invocation {
             match arg {
                 Arg::Plain(arg) => write!(f, " {}", quoted(arg))?,
                 Arg::File { before, .. } => write!(f, " {before}<private file>")?,
+                Arg::Tree { before, inside, after } => {
+                    write!(f, " {before}<temporary directory>{inside}{after}")?;
+                }
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::compression::Compression;
-use crate::engine::Format;
+use crate::engine::{Dump, Format, Tree};
 use crate::name::Template;
 use crate::retention::Policy;
 use crate::secret::SecretString;
@@ -47,6 +47,46 @@ pub struct Job {
     pub retention: Policy,
     /// Whether one run of this job excludes another.
     pub exclusive: bool,
+    /// As what a dump is stored.
+    pub mode: Mode,
+    /// What a stream of a SQLite database is.
+    pub sqlite_format: SqliteFormat,
+    /// How many parallel jobs the dump tool may have where it makes files.
+    pub jobs: u32,
+    /// Where dumps are made that have to be files first.
+    pub temp_dir: PathBuf,
+}
+
+/// As what a dump is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// One object, as it comes.
+    Stream,
+    /// A folder of files, made on local disk first.
+    Directory,
+    /// The same files in one tar.
+    Tar,
+}
+
+impl Mode {
+    /// The word for it, in settings and manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Directory => "directory",
+            Self::Tar => "tar",
+        }
+    }
+}
+
+/// What a backup of a SQLite database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqliteFormat {
+    /// A script that makes it.
+    Sql,
+    /// An exact copy of the file, made on local disk first.
+    File,
 }
 
 /// The identity of a job: letters, digits, `.`, `_` and `-`, and no leading dot or dash, so that it can be a file
@@ -266,20 +306,40 @@ impl Job {
             limits: Limits { timeout: None, stall: Some(Duration::from_secs(3600)), min_size: 1 },
             retention: Policy::default(),
             exclusive: true,
+            mode: Mode::Stream,
+            sqlite_format: SqliteFormat::Sql,
+            jobs: 1,
+            temp_dir: PathBuf::from("/tmp/dbstash-work"),
         }
     }
 
     /// The extension of an object of this format, without a leading dot.
     pub fn extension(&self, format: &Format) -> String {
-        match self.compression {
-            Some(compression) => format!("{}.{}", format.extension, compression.extension()),
-            None => format.extension.to_owned(),
-        }
+        self.compressed(format.extension)
     }
 
-    /// The same for the dump itself, whose whole extension the user may have given.
-    pub fn dump_extension(&self, format: &Format) -> String {
-        self.naming.extension.clone().unwrap_or_else(|| self.extension(format))
+    /// Whether this dump is stored as a folder.
+    pub fn is_folder(&self, dump: &Dump) -> bool {
+        self.mode == Mode::Directory && matches!(dump, Dump::Tree(Tree { file: None, .. }))
+    }
+
+    /// The extension of the dump itself: a tree is a tar, or a folder without one. The user may have given another.
+    pub fn dump_extension(&self, dump: &Dump) -> String {
+        if self.is_folder(dump) {
+            return String::new();
+        }
+        let own = match dump {
+            Dump::Tree(Tree { file: None, .. }) => "tar",
+            dump => dump.format().extension,
+        };
+        self.naming.extension.clone().unwrap_or_else(|| self.compressed(own))
+    }
+
+    fn compressed(&self, extension: &str) -> String {
+        match self.compression {
+            Some(compression) => format!("{extension}.{}", compression.extension()),
+            None => extension.to_owned(),
+        }
     }
 
     /// The subjects of this job, one backup each; `None` when the server has to be asked for them.

@@ -63,6 +63,10 @@ impl Launcher for Local {
         }
         let args = invocation.args.iter().map(|arg| match arg {
             Arg::Plain(arg) => Ok(arg.clone()),
+            Arg::Tree { .. } => {
+                let source = std::io::Error::other("it needs a temporary directory");
+                Err(LaunchError::Other { program: invocation.program.clone(), source })
+            }
             Arg::File { before, content } => Ok(format!("{before}{}", private(content)?)),
         });
         let args = args.collect::<Result<_, LaunchError>>()?;

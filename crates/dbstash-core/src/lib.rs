@@ -34,6 +34,7 @@ pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod secret;
+pub mod spool;
 pub mod state;
 pub mod store;
 mod sweep;

@@ -28,7 +28,7 @@ pub struct Manifest {
     pub engine: EngineKey,
     /// The database's label.
     pub database: String,
-    /// How it was made: `stream`.
+    /// As what it was stored: `stream`, `directory` or `tar`.
     pub mode: String,
     /// What was stored, the dump first.
     pub objects: Vec<Object>,
@@ -45,15 +45,18 @@ pub struct Manifest {
 /// One stored object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// Its file name; it lies beside the manifest.
+    /// Its file name, or the folder's without a `/`; it lies beside the manifest.
     pub name: String,
+    /// Only for a folder: how many files are in it, at any depth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
     /// The dump tool's word for the format.
     pub format: String,
     /// Bytes on the remote.
     pub bytes: u64,
     /// Bytes of the dump.
     pub raw_bytes: u64,
-    /// Of the bytes on the remote, in hex.
+    /// Of the bytes on the remote, in hex; for a folder, of the list of its files' sums that is stored beside it.
     pub sha256: String,
     /// What was done to the dump on its way, in order; empty for the tool's own bytes.
     pub encodings: Vec<String>,
@@ -111,7 +114,10 @@ impl Manifest {
             }
         }
         let mut names = BTreeSet::new();
-        for Object { name, .. } in &manifest.objects {
+        for Object { name, files, .. } in &manifest.objects {
+            if *files == Some(0) {
+                return Err(BadManifest::malformed(&format!("{name:?} is a folder of no files")));
+            }
             if !is_file_name(name) {
                 return Err(BadManifest::malformed(&format!("{name:?} is no file name")));
             }
@@ -148,9 +154,9 @@ impl Manifest {
     }
 }
 
-/// The manifest's name for an object's.
+/// The manifest's name for an object's, or for a folder's that ends with a `/`.
 pub fn name_for(object: &str) -> String {
-    format!("{object}{SUFFIX}")
+    format!("{}{SUFFIX}", object.trim_end_matches('/'))
 }
 
 fn is_file_name(name: &str) -> bool {
@@ -179,6 +185,7 @@ pub(crate) mod tests {
             mode: "stream".into(),
             objects: vec![Object {
                 name: object.into(),
+                files: None,
                 format: "plain".into(),
                 bytes: 10,
                 raw_bytes: 10,

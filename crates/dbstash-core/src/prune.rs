@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::catalog::{Backup, Catalog};
+use crate::catalog::{Backup, Catalog, folders_above};
 use crate::job::{Database, Job};
 use crate::remote::{Remote, RemoteError};
 use crate::retention::{self, Reason, Verdict};
@@ -75,14 +75,65 @@ impl PrunePlan {
     /// Deletes it: manifests first, so that what is half deleted is no backup any more. Returns how many went.
     pub async fn carry_out(&self, remote: &dyn Remote) -> Result<usize, RemoteError> {
         let manifests: Vec<String> = self.deletions().map(|b| b.manifest_name.clone()).collect();
-        let ours = self.deletions().flat_map(Backup::objects);
-        let objects: Vec<String> = ours.filter(|name| !self.shared.contains(name)).collect();
         remote.delete(&manifests).await?;
-        remote.delete(&objects).await?;
+        remote.delete(&self.objects()).await?;
         Ok(manifests.len())
+    }
+
+    /// The objects that go with their manifests; folders end with a `/`.
+    fn objects(&self) -> Vec<String> {
+        let ours = self.deletions().flat_map(Backup::objects);
+        ours.filter(|name| !self.is_shared(name)).collect()
+    }
+
+    /// Whether a manifest which stays speaks of an object, of a folder it is in, or of anything in it.
+    fn is_shared(&self, name: &str) -> bool {
+        let mut inside = self.shared.range(name.to_owned()..);
+        self.shared.contains(name)
+            || folders_above(name).any(|folder| self.shared.contains(folder))
+            || name.ends_with('/') && inside.next().is_some_and(|first| first.starts_with(name))
     }
 }
 
 fn is_delete(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Delete(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Object, name_for, tests::manifest};
+    use crate::retention::Limit;
+
+    fn backup(place: &str, objects: &[(&str, Option<u64>)]) -> Backup {
+        let mut manifest = manifest("j", "db", 0, objects[0].0);
+        let one = manifest.objects[0].clone();
+        let object =
+            |&(name, files): &(&str, _)| Object { name: name.into(), files, ..one.clone() };
+        manifest.objects = objects.iter().map(object).collect();
+        Backup { manifest_name: name_for(&format!("{place}{}", objects[0].0)), manifest }
+    }
+
+    /// What goes with `going` while `staying` stays.
+    fn gone(going: Backup, staying: &[Backup]) -> Vec<String> {
+        PrunePlan {
+            verdicts: vec![(going, Verdict::Delete(Limit::Count(1)))],
+            shared: staying.iter().flat_map(Backup::objects).collect(),
+        }
+        .objects()
+    }
+
+    #[test]
+    fn nothing_goes_that_what_stays_speaks_of() {
+        let tree = || backup("a/", &[("x", Some(3)), ("x.sha256", None)]);
+        assert_eq!(gone(tree(), &[]), ["a/x/", "a/x.sha256"]);
+        // Neighbours.
+        let beside = [backup("a/", &[("x-2", Some(3))]), backup("a/", &[("x", None)])];
+        assert_eq!(gone(tree(), &beside), ["a/x/", "a/x.sha256"]);
+        // The same, something in it, what it is in.
+        assert_eq!(gone(tree(), &[tree()]), [""; 0]);
+        assert_eq!(gone(tree(), &[backup("a/x/", &[("f.sql", None)])]), ["a/x.sha256"]);
+        assert_eq!(gone(tree(), &[backup("a/x/y/", &[("f", Some(1))])]), ["a/x.sha256"]);
+        assert_eq!(gone(tree(), &[backup("", &[("a", Some(9))])]), [""; 0]);
+    }
 }

@@ -4,17 +4,18 @@ mod companion;
 mod databases;
 mod draft;
 mod record;
+mod tree;
 
 use chrono::Utc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::databases::subjects;
-use self::draft::Draft;
-use crate::artifact::{Artifact, Producer};
+use self::draft::{Draft, Shape};
+use crate::artifact::Artifact;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::engine::{self, Engine, Plan};
+use crate::engine::{self, Companion, Dump, Engine, Format, Tree};
 use crate::error::RunError;
 use crate::job::{Database, Job};
 use crate::launch::Launcher;
@@ -22,6 +23,7 @@ use crate::manifest::Manifest;
 use crate::prune::PrunePlan;
 use crate::remote::Remote;
 use crate::report::{Observer, Outcome, Report, RunEvent, RunId};
+use crate::spool::Spool;
 use crate::state::{LockError, RunDir, StateDir};
 use crate::store::{Failure, Guard, Progress, store};
 use crate::sweep;
@@ -49,6 +51,7 @@ pub struct Context<'a> {
 /// signal does.
 pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
     sweep::dead_runs(job, cx).await;
+    Spool::sweep(&job.temp_dir);
     let subjects = match subjects(job, cx).await {
         Ok(subjects) => subjects,
         Err(error) => return vec![Run::new(job, &job.subject(), cx).failed(error)],
@@ -61,6 +64,21 @@ pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
         }
     }
     reports
+}
+
+/// A dump that is about to be made.
+enum Begun {
+    /// Its tool is at work.
+    Stream(Artifact, Format),
+    /// Nothing is made yet.
+    Tree(Tree),
+}
+
+/// What all of an attempt works under.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    guard: &'a Guard<'a>,
+    run_dir: &'a RunDir,
 }
 
 /// One backup of one database.
@@ -130,13 +148,15 @@ impl<'a> Run<'a> {
             quiet: &|text| self.warn(text),
         };
         let plan = engine::plan(self.cx.engine, self.job, self.database)?;
-        let (command, remote) = (plan.dump.invocation.to_string(), self.cx.remote.label());
+        let commands: Vec<_> = plan.dump.invocations().iter().map(ToString::to_string).collect();
+        let (command, remote) = (commands.join(" && "), self.cx.remote.label());
         self.tell(RunEvent::Started { command: &command, remote: &remote });
 
         let run_dir = self.cx.state.run_dir(&self.job.id, &self.id.id)?;
-        let (dump, mut draft) =
-            guard.watch(&Progress::default(), self.open(&plan, &run_dir)).await?;
-        match self.make(plan, dump, &mut draft, &guard, &run_dir).await {
+        let (shape, work) = (self.shape(&plan), Work { guard: &guard, run_dir: &run_dir });
+        let opening = self.open(plan.dump, &shape, &run_dir);
+        let (dump, mut draft) = guard.watch(&Progress::default(), opening).await?;
+        match self.make(dump, plan.companions, &mut draft, work).await {
             Ok(manifest) => Ok((manifest, draft.object)),
             Err(Failure { cause, left }) => {
                 // A manifest that may still be there keeps what it vouches for.
@@ -149,22 +169,33 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Starts both sides at once: the dump's first bytes wait in the pipe while the remote is asked.
+    /// Finds the backup's place. Of a stream, starts both sides at once: its first bytes wait in the pipe while the
+    /// remote is asked.
     async fn open(
         &self,
-        plan: &Plan,
+        dump: Dump,
+        shape: &Shape,
         run_dir: &RunDir,
-    ) -> Result<(Box<dyn Producer>, Draft), RunError> {
-        let launch = self.cx.launcher.launch(&plan.dump.invocation, run_dir);
-        match tokio::join!(launch, self.begin(plan, run_dir)) {
-            (Ok(dump), Ok(draft)) => Ok((dump, draft)),
+    ) -> Result<(Begun, Draft), RunError> {
+        let stream = match dump {
+            Dump::Stream(stream) => stream,
+            Dump::Tree(tree) => {
+                return Ok((Begun::Tree(tree), self.reserve(shape, run_dir).await?));
+            }
+        };
+        let launch = self.cx.launcher.launch(&stream.invocation, run_dir);
+        match tokio::join!(launch, self.begin(shape, run_dir)) {
+            (Ok(tool), Ok(draft)) => {
+                let artifact = Artifact::new(tool, stream.check, self.job.limits.min_size);
+                Ok((Begun::Stream(artifact, stream.format), draft))
+            }
             (Err(error), Ok(mut draft)) => {
                 // Nothing was written: nothing can be left but the process.
                 let _ = draft.undo(RunError::Interrupted.grace()).await;
                 Err(error.into())
             }
-            (Ok(mut dump), Err(error)) => {
-                dump.stop(error.grace()).await;
+            (Ok(mut tool), Err(error)) => {
+                tool.stop(error.grace()).await;
                 Err(error)
             }
             (Err(error), Err(_)) => Err(error.into()),
@@ -174,27 +205,40 @@ impl<'a> Run<'a> {
     /// The dump, what belongs beside it, and then the manifest.
     async fn make(
         &self,
-        plan: Plan,
-        dump: Box<dyn Producer>,
+        dump: Begun,
+        companions: Vec<Companion>,
         draft: &mut Draft,
-        guard: &Guard<'_>,
-        run_dir: &RunDir,
+        work: Work<'_>,
     ) -> Result<Manifest, Failure> {
-        let mut artifact = Artifact::new(dump, plan.dump.check, self.job.limits.min_size);
-        let stored =
-            store(&mut artifact, self.job.compression, draft.uploads[0].as_mut(), guard).await?;
-        for line in stored.proof.remarks().lines() {
+        let remarks = match dump {
+            Begun::Stream(artifact, format) => self.stream(artifact, format, draft, work).await?,
+            Begun::Tree(tree) => self.tree(tree, draft, work).await?,
+        };
+        for line in remarks.lines() {
             self.warn(line.to_owned());
         }
-        let object = draft.object.clone();
-        draft.add(&object, plan.dump.format, stored);
-        for companion in plan.companions {
-            self.accompany(companion, draft, guard, run_dir).await?;
+        for companion in companions {
+            self.accompany(companion, draft, work).await?;
         }
         let manifest = self.manifest(draft);
         draft.announced = true;
-        self.publish(&object, &manifest, guard).await?;
+        self.publish(&draft.object, &manifest, work.guard).await?;
         Ok(manifest)
+    }
+
+    /// Stores a dump as it comes.
+    async fn stream(
+        &self,
+        mut artifact: Artifact,
+        format: Format,
+        draft: &mut Draft,
+        work: Work<'_>,
+    ) -> Result<String, Failure> {
+        let upload = draft.uploads[0].as_mut();
+        let stored = store(&mut artifact, self.job.compression, upload, work.guard).await?;
+        let remarks = stored.proof.remarks().to_owned();
+        draft.add(&draft.object.clone(), format, stored);
+        Ok(remarks)
     }
 
     /// Deletes what retention says; its failures are warnings, the backup is there all the same.
@@ -242,7 +286,10 @@ impl<'a> Run<'a> {
 
     fn failed(self, error: RunError) -> Report {
         let of_tool = matches!(error, RunError::Dump(_) | RunError::Databases(_));
-        let explained = of_tool.then(|| self.cx.engine.explain(error.stderr())).flatten();
+        let explained = of_tool
+            .then(|| tree::out_of_room(self.job, &error))
+            .flatten()
+            .or_else(|| of_tool.then(|| self.cx.engine.explain(error.stderr())).flatten());
         self.finished(Outcome::Failed { error, explained })
     }
 

@@ -12,6 +12,7 @@
 //! Whoever makes one of these files holds its folder's flock, shared, until the file's own is taken: under the
 //! exclusive one, what is not locked belongs to nobody.
 
+pub(crate) mod live;
 mod names;
 mod run_dir;
 mod sizes;
@@ -136,20 +137,9 @@ impl StateDir {
 
     fn live_dir(&self, group: &str, run: &str) -> Result<RunDir, StateError> {
         let folder = self.root.join("runs").join(group);
-        let (unborn, path) = (folder.join(format!(".{run}")), folder.join(run));
-        let fail = |what, reason| StateError { path: path.clone(), what, reason };
-        private_dir(&folder).map_err(|e| fail("cannot be made", e))?;
-        let _gate = enter(&folder).map_err(|e| fail("cannot be locked", e))?;
-        let born = private_dir(&unborn).and_then(|()| {
-            let alive = lasting_file(&unborn.join("alive"))?;
-            alive.try_lock()?;
-            // Only now can a sweep see it.
-            fs::rename(&unborn, &path).map(|()| alive)
-        });
-        let alive = born.map_err(|e| {
-            let _ = fs::remove_dir_all(&unborn);
-            fail("cannot be made", e)
-        })?;
+        let path = folder.join(run);
+        let fail = |reason| StateError { path: path.clone(), what: "cannot be made", reason };
+        let alive = private_dir(&folder).and_then(|()| live::born(&folder, run)).map_err(fail)?;
         Ok(RunDir::new(path, alive))
     }
 
@@ -160,21 +150,7 @@ impl StateDir {
 
     fn dead_dirs(&self, group: &str) -> Vec<RunDir> {
         let folder = self.root.join("runs").join(group);
-        let Ok(entries) = fs::read_dir(&folder) else {
-            return Vec::new();
-        };
-        let alone = shut(&folder);
-        let unborn = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
-        entries
-            .flatten()
-            .filter(|entry| alone.is_some() || !unborn(entry))
-            .filter_map(|entry| {
-                let path = entry.path();
-                let alive = private_file(&path.join("alive")).ok()?;
-                alive.try_lock().ok()?;
-                Some(RunDir::new(path, alive))
-            })
-            .collect()
+        live::dead(&folder, "").into_iter().map(|(path, alive)| RunDir::new(path, alive)).collect()
     }
 
     /// Where the manifests of a remote are cached; it may not exist yet.
@@ -195,18 +171,6 @@ impl StateDir {
             &format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()),
         )
     }
-}
-
-/// Holds a folder open to births.
-fn enter(folder: &Path) -> io::Result<File> {
-    let gate = File::open(folder)?;
-    gate.lock_shared()?;
-    Ok(gate)
-}
-
-/// Holds a folder shut to births; `None` when one is under way.
-fn shut(folder: &Path) -> Option<File> {
-    File::open(folder).ok().filter(|gate| gate.try_lock().is_ok())
 }
 
 /// A file name for any text.
@@ -231,15 +195,9 @@ fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-/// A file whose lock our children hold with us: they inherit it.
-fn lasting_file(path: &Path) -> io::Result<File> {
-    let file = private_file(path)?;
-    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::live::enter;
     use super::*;
 
     fn state() -> (tempfile::TempDir, StateDir, JobId) {

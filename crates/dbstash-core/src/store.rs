@@ -11,8 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::progress::Phase;
-pub use self::progress::Progress;
+pub use self::progress::{Phase, Progress};
 use self::pump::pump;
 use crate::artifact::{Artifact, Complete};
 use crate::compression::Compression;

@@ -3,10 +3,12 @@
 use chrono::TimeDelta;
 
 use crate::job::Job;
-use crate::remote::RemoteError;
+use crate::manifest;
+use crate::remote::{Remote, RemoteError};
 use crate::report::{RunEvent, RunId};
 use crate::run::Context;
-use crate::state::Journal;
+use crate::state::{Journal, StateDir};
+use crate::temporary;
 
 /// A journal that could not be worked off by then is given up.
 const SETTLED: TimeDelta = TimeDelta::hours(24);
@@ -33,7 +35,7 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
         }
         let object = journal.objects.first().map_or("", String::as_str);
         let swept = tokio::select! {
-            swept = take_back(&journal, cx) => swept,
+            swept = take_back(&journal, cx.remote, cx.state) => swept,
             () = cx.cancel.cancelled() => Ok(None),
         };
         match swept {
@@ -54,12 +56,15 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
 }
 
 /// Deletes what no manifest vouches for, and says how many objects that were; `None` while a live run has a name of it.
-async fn take_back(journal: &Journal, cx: Context<'_>) -> Result<Option<usize>, RemoteError> {
-    let remote = cx.remote;
+async fn take_back(
+    journal: &Journal,
+    remote: &dyn Remote,
+    state: &StateDir,
+) -> Result<Option<usize>, RemoteError> {
     let claims: Vec<_> = journal
         .objects
         .iter()
-        .map(|object| cx.state.claim(&journal.remote, object).ok().flatten())
+        .map(|object| state.claim(&journal.remote, object).ok().flatten())
         .collect();
     if claims.iter().any(Option::is_none) {
         return Ok(None);
@@ -71,10 +76,118 @@ async fn take_back(journal: &Journal, cx: Context<'_>) -> Result<Option<usize>, 
     }
     let mut found = Vec::new();
     for name in names {
-        if remote.stat(&name).await?.is_some() {
+        if name.ends_with('/') {
+            match folder(&name, journal, remote).await? {
+                Folder::Empty => {}
+                Folder::Ours => found.push(name),
+                Folder::Foreign => return Ok(None),
+            }
+        } else if remote.stat(&name).await?.is_some() {
             found.push(name);
         }
     }
     remote.delete(&found).await?;
     Ok(Some(found.len()))
+}
+
+/// Whose the files in a folder without a manifest are.
+enum Folder {
+    Empty,
+    Ours,
+    Foreign,
+}
+
+/// Not ours is a folder that a run elsewhere is filling, as its temporary tells, or in which others keep backups.
+async fn folder(name: &str, journal: &Journal, remote: &dyn Remote) -> Result<Folder, RemoteError> {
+    let inside = remote.list(name).await?;
+    if inside.is_empty() {
+        return Ok(Folder::Empty);
+    }
+    let unfinished = remote.list(temporary::FOLDER).await?;
+    let elsewhere = |other: &str| {
+        journal.temporaries.iter().any(|ours| temporary::is_another(ours, other))
+            && !journal.temporaries.iter().any(|ours| ours == other)
+    };
+    let foreign = unfinished.iter().any(|e| elsewhere(&e.name))
+        || inside.iter().any(|e| e.name.ends_with(manifest::SUFFIX));
+    Ok(if foreign { Folder::Foreign } else { Folder::Ours })
+}
+
+#[cfg(test)]
+mod tests {
+    use dbstash_testkit::{RemoteKind, TestRemote, tools};
+
+    use super::*;
+    use crate::remote::rclone::{Patience, Rclone, Settings};
+
+    const RUN: &str = "20260101T000000Z-a1b2c3d4";
+
+    /// What is left when a run that was storing the folder `a/x/` is swept up after; with what came of it.
+    async fn swept(kind: RemoteKind, there: &[&str]) -> Option<(Option<usize>, Vec<String>)> {
+        let fixture = TestRemote::start(kind)?;
+        let mut env = fixture.env();
+        env.push(("PATH".to_owned(), tools::path().into_string().unwrap()));
+        let remote = Rclone::new(Settings {
+            root: fixture.root().to_owned(),
+            config: Some("/dev/null".into()),
+            extra_args: Vec::new(),
+            env,
+            upload_check: false,
+            allow_spool: false,
+            patience: Patience::default(),
+        });
+        for name in there {
+            fixture.write(name, b"left");
+        }
+        let objects = ["a/x/", "a/x.sha256"].map(str::to_owned).to_vec();
+        let journal = Journal {
+            remote: remote.label(),
+            started: chrono::Utc::now(),
+            temporaries: objects.iter().map(|name| temporary::name(name, RUN)).collect(),
+            objects,
+            manifest: "a/x.dbstash.json".into(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state")).unwrap();
+        let found = take_back(&journal, &remote, &state).await.unwrap();
+        // What is gone is no error.
+        if found.is_some() {
+            assert_eq!(take_back(&journal, &remote, &state).await.unwrap(), Some(0));
+        }
+        Some((found, fixture.names()))
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_taken_back_unless_it_is_somebody_elses() {
+        let ours = temporary::name("a/x/", RUN);
+        let theirs = temporary::name("a/x/", "20260101T000500Z-e1b2c3d4");
+        let beside = ["a/x-2/f", "a/x.sql"];
+        for kind in [RemoteKind::Local, RemoteKind::S3] {
+            for (left, taken, stays) in [
+                (vec!["a/x/f", "a/x/g/h h", "a/x.sha256", &ours], Some(3), vec![]),
+                (vec!["a/x.sha256"], Some(1), vec![]),
+                (vec![], Some(0), vec![]),
+                // A manifest vouches for it.
+                (
+                    vec!["a/x/f", "a/x.dbstash.json", &ours],
+                    Some(1),
+                    vec!["a/x.dbstash.json", "a/x/f"],
+                ),
+                // Another machine is filling it.
+                (vec![&*theirs, "a/x/f"], None, vec![&*theirs, "a/x/f"]),
+                // Others keep backups there.
+                (vec!["a/x/f", "a/x/y.dbstash.json"], None, vec!["a/x/f", "a/x/y.dbstash.json"]),
+            ] {
+                let there = [&beside[..], &left].concat();
+                let Some((found, names)) = swept(kind, &there).await else { return };
+                let mut expected = [&beside[..], &stays].concat();
+                expected.sort_unstable();
+                assert_eq!(
+                    (found, names),
+                    (taken, expected.iter().map(|&n| n.to_owned()).collect()),
+                    "{kind} {left:?}"
+                );
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ const SUFFIX: &str = ".part";
 
 /// The temporary's name for an object of a run: some of the object's own, a digest of all of it, and the run.
 pub fn name(object: &str, run: &str) -> String {
-    let file = object.rsplit('/').next().unwrap_or(object);
+    let file = object.trim_end_matches('/').rsplit('/').next().unwrap_or(object);
     let short: String = file.chars().take(40).collect();
     let digest = base16ct::lower::encode_string(&Sha256::digest(object.as_bytes()));
     format!("{FOLDER}{short}.{}.{run}{SUFFIX}", &digest[..8])
@@ -31,11 +31,21 @@ pub fn is_stale(name: &str, now: DateTime<Utc>) -> bool {
 /// gives way. Names with a time in them are the same only within a second; who began at another time, under a name
 /// without one, may be long dead, or have hours to go.
 pub fn gives_way(ours: &str, other: &str) -> bool {
+    is_rival(ours, other) && other < ours
+}
+
+/// Whether `other` is the same object by another run of the same second.
+pub fn is_rival(ours: &str, other: &str) -> bool {
+    let second = |name| parts(name)?.1.split('-').next();
+    is_another(ours, other) && second(ours) == second(other)
+}
+
+/// Whether `other` is the same object by another run.
+pub fn is_another(ours: &str, other: &str) -> bool {
     let (Some((object, ours)), Some((same, other))) = (parts(ours), parts(other)) else {
         return false;
     };
-    let second = |run: &str| run.split('-').next().map(str::to_owned);
-    object == same && second(ours) == second(other) && other < ours
+    object == same && ours != other
 }
 
 /// The object and the run.
@@ -62,12 +72,19 @@ mod tests {
             "another time"
         );
         assert!(!gives_way(&names[1], ".dbstash-tmp/foreign"));
+        assert!(is_rival(&names[0], &names[1]) && is_rival(&names[1], &names[0]));
+        let later = name("x/b.sql", "20251231T000000Z-b1b2c3d4");
+        assert!(is_another(&names[0], &later) && !is_rival(&names[0], &later));
+        assert!(!is_another(&later, &later));
+        // A folder, and a file of that name.
+        assert!(!is_another(&name("x/b/", a), &name("x/b", b)));
+        assert!(is_another(&name("x/b/", a), &name("x/b/", b)));
     }
 
     proptest! {
         #[test]
         fn a_temporary_is_recognised_by_its_name(
-            object in "(\\PC{1,8}/)?\\PC{0,90}", random in "[0-9a-f]{8}", started in 0_i64..4_000_000_000, later in 0_i64..200_000,
+            object in "(\\PC{1,8}/)?\\PC{0,90}/?", random in "[0-9a-f]{8}", started in 0_i64..4_000_000_000, later in 0_i64..200_000,
         ) {
             let started = DateTime::from_timestamp(started, 0).unwrap();
             let name = name(&object, &format!("{}-{random}", started.format("%Y%m%dT%H%M%SZ")));

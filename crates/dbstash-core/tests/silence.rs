@@ -4,9 +4,10 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use dbstash_core::artifact::Artifact;
 use dbstash_core::remote::rclone::{Patience, Rclone, Settings};
-use dbstash_core::remote::{NewObject, Remote as _, RemoteError};
-use dbstash_testkit::{RemoteKind, Signal, TestRemote, tools};
+use dbstash_core::remote::{NewObject, NewTree, Remote as _, RemoteError};
+use dbstash_testkit::{RemoteKind, Scratch, Signal, TestRemote, tools};
 
 /// Short, so that nobody waits for minutes. A test that is slow for other reasons answers within it all the same.
 const PATIENCE: Patience = Patience {
@@ -71,6 +72,40 @@ async fn stopped_in_the_middle(kind: RemoteKind) {
     assert_eq!(fixture.names(), [""; 0]);
 }
 
+/// The same in the middle of a folder.
+async fn stopped_in_the_middle_of_a_folder(kind: RemoteKind) {
+    let Some(mut fixture) = TestRemote::start(kind) else { return };
+    // Slow enough that there is a middle.
+    let remote = remote(&fixture, &[("RCLONE_BWLIMIT", "4Mi")]);
+    let dir = Scratch::new("tree");
+    for n in 0..40 {
+        std::fs::write(dir.path().join(n.to_string()), vec![7; 1 << 20]).unwrap();
+    }
+    let temporary = ".dbstash-tmp/silence.20260101T000000Z-a.part";
+    let new = NewTree { name: "x/", temporary, from: dir.path() };
+    let mut upload = remote.begin_tree(&new).await.unwrap();
+    let mut artifact = Artifact::of_bytes(b"whole".to_vec());
+    while artifact.read(&mut [0; 16]).await.unwrap() > 0 {}
+    let proof = artifact.finish().await.unwrap();
+    let moving = tokio::sync::Notify::new();
+    let moved = |_| moving.notify_one();
+    let mut commit = upload.commit(&proof, &moved);
+    tokio::select! {
+        done = &mut commit => panic!("over too soon: {done:?}"),
+        () = moving.notified() => fixture.signal_server(Signal::STOP),
+    }
+    let before = Instant::now();
+    let error = commit.await.unwrap_err();
+    assert!(error.what.contains("does not answer in time"), "{error}");
+    let left = upload.abort(Duration::from_secs(1)).await;
+    assert!(before.elapsed() < SOON, "{kind}: over after {:?}", before.elapsed());
+    assert!(left.is_err());
+    fixture.signal_server(Signal::CONT);
+    tokio::time::sleep(PATIENCE.pause).await;
+    upload.abort(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(fixture.names(), [""; 0]);
+}
+
 /// Takes connections and never says a word.
 async fn silent_from_the_start(
     kind: RemoteKind,
@@ -98,6 +133,14 @@ async fn a_remote_that_stops_in_the_middle_is_given_up() {
         stopped_in_the_middle(RemoteKind::S3),
         stopped_in_the_middle(RemoteKind::Sftp),
         stopped_in_the_middle(RemoteKind::Webdav),
+    );
+}
+
+#[tokio::test]
+async fn a_remote_that_stops_in_the_middle_of_a_folder_is_given_up() {
+    tokio::join!(
+        stopped_in_the_middle_of_a_folder(RemoteKind::S3),
+        stopped_in_the_middle_of_a_folder(RemoteKind::Webdav),
     );
 }
 

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use dbstash_core::engine::{Engine, Format, Plan, PlanError, Stream};
+use dbstash_core::engine::{Dump, Engine, Format, Plan, PlanError, Stream};
 use dbstash_core::invocation::Invocation;
-use dbstash_core::job::{Database, EngineKey, Job, Source};
+use dbstash_core::job::{Database, EngineKey, Job, Mode, Source, SqliteFormat};
 
 use percent_encoding::percent_decode_str;
 
+mod copy;
 mod script;
 
 use self::script::Script;
@@ -47,6 +48,30 @@ impl Engine for Sqlite {
                 "a database in memory cannot be backed up: name its file".into(),
             ));
         }
+        if job.mode != Mode::Stream {
+            return Err(PlanError(format!(
+                "BACKUP_MODE={} is not for sqlite, which has one file: set BACKUP_MODE=stream, with SQLITE_FORMAT=file \
+                 for an exact copy",
+                job.mode.as_str()
+            )));
+        }
+        let mut warnings = Vec::new();
+        if job.native_compression {
+            warnings.push(
+                "BACKUP_COMPRESS has no effect: sqlite3 cannot compress; BACKUP_COMPRESSION=zstd does"
+                    .to_owned(),
+            );
+        }
+        if job.sqlite_format == SqliteFormat::File {
+            if !job.extra_args.is_empty() {
+                warnings.push(
+                    "DUMP_EXTRA_ARGS has no effect with SQLITE_FORMAT=file: a copy has no options"
+                        .to_owned(),
+                );
+            }
+            let dump = Dump::Tree(copy::tree(path));
+            return Ok(Plan { dump, companions: Vec::new(), warnings });
+        }
         let mut dump = ".dump".to_owned();
         for word in &job.extra_args {
             let _ = write!(dump, " {}", quoted(word));
@@ -64,18 +89,13 @@ impl Engine for Sqlite {
         args.extend(PRAGMAS.map(|name| {
             format!("SELECT 'PRAGMA {name}=' || {name} || ';' FROM pragma_{name} WHERE {name} <> 0")
         }));
-        let mut warnings = Vec::new();
-        if job.native_compression {
-            warnings
-                .push("BACKUP_COMPRESS has no effect: sqlite3 cannot compress a dump".to_owned());
-        }
         let bare =
             job.extra_args.iter().any(|word| matches!(word.as_str(), "--data-only" | "-data-only"));
-        let dump = Stream {
+        let dump = Dump::Stream(Stream {
             invocation: Invocation::new("sqlite3", args),
             format: Format { name: "plain", extension: "sql", compressed: false },
             check: Box::new(Script::new(bare)),
-        };
+        });
         Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 

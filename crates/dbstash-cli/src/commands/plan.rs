@@ -55,14 +55,16 @@ pub fn text(settings: &Settings, plans: &[(Database, Plan)], at_once: bool) -> S
             zone,
             uuid: "xxxxxxxx",
         });
-        let extension = job.dump_extension(&plan.dump.format);
+        let extension = job.dump_extension(&plan.dump);
+        let commands: Vec<_> = plan.dump.invocations().iter().map(ToString::to_string).collect();
+        let slash_after = if job.is_folder(&plan.dump) { "/" } else { "" };
         let compression = job.compression.map_or(String::new(), |c| format!(", {c}"));
         let _ = write!(
             text,
-            "\ndatabase  {}\ncommand   {}\nformat    {}{compression}\ntarget    {root}{slash}{}\n",
+            "\ndatabase  {}\ncommand   {}\nformat    {}{compression}\ntarget    {root}{slash}{}{slash_after}\n",
             database.label(),
-            plan.dump.invocation,
-            plan.dump.format.name,
+            commands.join("\ncommand   "),
+            plan.dump.format().name,
             object_name(&base, 1, &extension),
         );
     }

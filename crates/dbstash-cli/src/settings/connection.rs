@@ -71,7 +71,7 @@ fn engine(text: &str) -> Result<EngineKey, String> {
     let Kind::OneOf(words) = DBSTASH_ENGINE.kind else {
         return Err(String::new());
     };
-    if ["mysql", "redis"].contains(&text) {
+    if text == "redis" {
         return Err(format!(
             "this engine is not available in this version yet; accepted are {}",
             words.join(", ")
@@ -116,12 +116,6 @@ fn from_uri(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connec
         // The two families share a scheme.
         Some(key @ EngineKey::Mariadb) if connection.engine == EngineKey::Mysql => {
             Some(Connection { engine: key, ..connection })
-        }
-        None if connection.engine == EngineKey::Mysql => {
-            let family = "MySQL is not available in this version yet; for a MariaDB server set DBSTASH_ENGINE=mariadb, \
-                          or write mariadb://";
-            reader.mistake(&DB_URI, family);
-            None
         }
         Some(key) if key != connection.engine => {
             let scheme = connection.engine;
@@ -168,7 +162,7 @@ fn from_parts(
         None if wrong_engine => {}
         None => reader.complaints.mistake(
             "DBSTASH_ENGINE is not set: DB_HOST does not say which database system it is; \
-             accepted are pg, mongo, mariadb"
+             accepted are pg, mongo, mysql, mariadb"
                 .to_owned(),
         ),
     }

@@ -9,6 +9,7 @@ mod connection_string;
 pub mod later;
 pub mod layers;
 pub mod machine;
+mod modes;
 mod nearest;
 mod parse;
 mod reader;

@@ -22,14 +22,14 @@ use super::nearest::nearest;
 use super::reader::Reader;
 use super::table::{
     BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL, BACKUP_LOCK,
-    BACKUP_MIN_SIZE, BACKUP_MODE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START, BACKUP_SCHEDULE,
-    BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT, COMPRESSION_THREADS, DBSTASH_JOB, DBSTASH_STATE_DIR,
-    DRY_RUN, DUMP_EXTRA_ARGS, Group, INITIAL_DELAY, Kind, LOG_FORMAT, LOG_LEVEL, PG_GLOBALS,
-    RETENTION_HOLD_BELOW, RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting,
-    TZ,
+    BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT,
+    BACKUP_TIMEOUT, COMPRESSION_THREADS, DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, DUMP_EXTRA_ARGS,
+    Group, INITIAL_DELAY, Kind, LOG_FORMAT, LOG_LEVEL, PG_GLOBALS, RETENTION_HOLD_BELOW,
+    RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
 use super::{
-    LogFormat, LogSettings, Place, Settings, connection, parse, remote, secrets, shown, table,
+    LogFormat, LogSettings, Place, Settings, connection, modes, parse, remote, secrets, shown,
+    table,
 };
 
 /// Makes settings of what was given, or tells every mistake at once.
@@ -45,7 +45,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         *path = machine.absolute(path);
     }
     let remote = remote::remote(reader, machine);
-    mode(reader);
+    let modes = modes::modes(reader, machine);
     let schedule = schedule(reader);
     let naming = naming(reader, machine);
     let limits = limits(reader);
@@ -70,6 +70,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         return Err(unusable(complaints));
     };
     template(reader, &naming.template, &connected.databases);
+    modes::remarks(reader, connected.engine);
     if let (Some(compression), Some(given)) = (compression, &naming.extension) {
         let wanted = compression.extension();
         if given != wanted && !given.ends_with(&format!(".{wanted}")) {
@@ -96,6 +97,10 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         limits,
         retention,
         exclusive,
+        mode: modes.mode,
+        sqlite_format: modes.sqlite_format,
+        jobs: modes.jobs,
+        temp_dir: modes.temp_dir,
     };
     let values = shown::all(reader, &job, &remote);
     let secrets = kept(&complaints.secrets);
@@ -201,18 +206,6 @@ fn globals(reader: &mut Reader<'_>) -> Globals {
         Some("off") => Globals::Off,
         _ => Globals::Auto,
     }
-}
-
-fn mode(reader: &mut Reader<'_>) {
-    reader.value(&BACKUP_MODE, |text| {
-        match (text.to_ascii_lowercase().as_str(), BACKUP_MODE.kind) {
-            ("directory" | "tar", _) => {
-                Err("this mode is not available in this version yet; accepted is stream".to_owned())
-            }
-            (word, Kind::OneOf(words)) => parse::one_of(word, words).map(drop),
-            _ => Ok(()),
-        }
-    });
 }
 
 fn schedule(reader: &mut Reader<'_>) -> Option<Schedule> {

@@ -106,7 +106,7 @@ macro_rules! settings {
 
 settings! {
     /// The database system. Only needed with `DB_HOST`; a URI says it by its scheme.
-    DBSTASH_ENGINE: Connection, OneOf(&["pg", "mongo", "mariadb", "sqlite"]), Computed("from the URI's scheme"), Open;
+    DBSTASH_ENGINE: Connection, OneOf(&["pg", "mongo", "mysql", "mariadb", "sqlite"]), Computed("from the URI's scheme"), Open;
     /// The job's identity, in every manifest: lock, list and retention go by it and the database.
     DBSTASH_JOB: Connection, Text("ID"), Computed("ENGINE-HOST-PORT, or sqlite-PATH"), Open;
     /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require`,
@@ -160,8 +160,16 @@ settings! {
     BACKUP_SCHEDULE: Backup, Text("CRON|once"), Is("0 2 * * *"), Open;
     /// How long after each other backups start, in the place of `BACKUP_SCHEDULE`.
     BACKUP_INTERVAL: Backup, Duration, Unset, Open;
-    /// How a dump reaches the remote.
-    BACKUP_MODE: Backup, OneOf(&["stream"]), Is("stream"), Open;
+    /// As what a dump is stored: `stream` is one object, as it comes; `directory` a folder of files
+    /// and `tar` the same files in one object, both made in `BACKUP_TEMP_DIR` first.
+    BACKUP_MODE: Backup, OneOf(&["stream", "directory", "tar"]), Is("stream"), Open;
+    /// Local disk for dumps that have to be files first; made when it is missing.
+    BACKUP_TEMP_DIR: Backup, Path, Is("/tmp/dbstash-work"), Open;
+    /// How many parallel jobs the dump tool may have in directory and tar mode.
+    BACKUP_JOBS: Backup, Count, Is("1"), Open;
+    /// What a sqlite backup is: an SQL script, or an exact copy of the file, made in
+    /// `BACKUP_TEMP_DIR` first.
+    SQLITE_FORMAT: Backup, OneOf(&["sql", "file"]), Is("sql"), Open;
     /// A backup's name without its extension. Tokens: `{db} {engine} {date} {time} {ts}
     /// {uuid} {timestamp} {job} {host} {node}`; a `/` makes folders.
     BACKUP_NAME_TEMPLATE: Backup, Text("TEMPLATE"), Is("{db}-{date}-{time}"), Open;

@@ -76,7 +76,7 @@ fn conforms(tool: Mongodump) {
         ("BACKUP_COMPRESSION", "zstd:1", ".archive.zst", main),
     ] {
         let subject = MongoDatabase { server, tool, setting: (name, value), extension };
-        conformance_on(&subject, kinds);
+        conformance_on(kinds, &subject);
         server = subject.server;
     }
 }

@@ -103,6 +103,11 @@ impl Older {
         self.there(remote);
     }
 
+    /// Whether this object is of it.
+    pub fn has(&self, name: &str) -> bool {
+        self.objects.iter().any(|(known, _)| known == name)
+    }
+
     /// It is there, byte for byte.
     #[track_caller]
     pub fn there(&self, remote: &TestRemote) {

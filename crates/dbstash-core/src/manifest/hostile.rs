@@ -45,6 +45,7 @@ fn any_value() -> impl Strategy<Value = Value> {
             "+262142-12-31T23:59:59Z",
             "-262143-01-01T00:00:00Z",
             "pg",
+            ".dbstash-tmp",
         ])
         .prop_map(Value::from),
     ];
@@ -103,14 +104,18 @@ fn is_harmless(read: &Manifest) -> bool {
     read.job.as_str().parse::<JobId>().is_ok()
         && read.objects[0].name == "shop.sql"
         && read.objects.iter().all(|o| plain(&o.name) && !o.name.ends_with(SUFFIX))
+        && read.objects.iter().all(|o| o.files != Some(0))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn a_changed_manifest_is_refused_or_harmless(changes in any_changes()) {
+    fn a_changed_manifest_is_refused_or_harmless(changes in any_changes(), folder in any::<bool>()) {
         let mut value = serde_json::to_value(manifest("pg-h-1", "shop", 0, "shop.sql")).unwrap();
+        if folder {
+            value["objects"][0]["files"] = 3.into();
+        }
         for change in &changes {
             apply(&mut value, change);
         }
@@ -120,7 +125,12 @@ proptest! {
         let _ = (read.bytes(), read.raw_bytes());
         prop_assert_eq!(&Manifest::read(NAME, &read.write()).unwrap(), &read);
         let backup = Backup { manifest_name: NAME.to_owned(), manifest: read };
-        prop_assert!(backup.objects().all(|name| name.starts_with("a/b/")));
+        // One name below their place, with or without the slash of a folder.
+        let beside = |name: String| {
+            let file = name.strip_prefix("a/b/").map(|file| file.strip_suffix('/').unwrap_or(file));
+            file.is_some_and(|file| !file.is_empty() && !file.contains('/'))
+        };
+        prop_assert!(backup.objects().all(beside));
         let policy = Policy { max_files: Some(1), max_age: Some(chrono::TimeDelta::days(1)), ..Policy::default() };
         let (job, database) = (backup.manifest.job.clone(), backup.manifest.database.clone());
         let all = [backup.clone(), backup];
@@ -156,6 +166,35 @@ proptest! {
             prop_assert!(backup.objects().all(|object| names.contains(&object)));
         }
         prop_assert!(catalog.stale.iter().all(|name| name.starts_with(".dbstash-tmp/") && !name.contains("/../")));
+    }
+
+    /// Folders that lie in each other, manifests in them, files anywhere: what is believed can be deleted without
+    /// touching what another manifest, readable or not, speaks of.
+    #[test]
+    fn a_believed_folder_is_nobody_elses(
+        names in prop::collection::vec("((a|b|\\.dbstash-tmp)/){0,3}(a|b|c)(\\.sql)?", 1..10),
+        folders in prop::collection::vec(("((a|b)/){0,2}(a|b|\\.dbstash-tmp)", 1_u64..4, any::<bool>()), 1..5),
+    ) {
+        let size = ObjectSize::Unknown;
+        let mut entries: Vec<Entry> = names.iter().map(|name| Entry { name: name.clone(), size }).collect();
+        let mut bodies = HashMap::new();
+        for (folder, files, readable) in &folders {
+            let mut one = manifest("pg-h-1", "shop", 0, folder.rsplit('/').next().unwrap());
+            one.objects[0].files = Some(*files);
+            let name = name_for(folder);
+            if *readable {
+                bodies.insert(name.clone(), one.write());
+            }
+            entries.push(Entry { name, size });
+        }
+        let catalog = Catalog::sort(&entries, &bodies, Utc::now());
+        for purged in catalog.backups.iter().flat_map(Backup::objects) {
+            prop_assert!(purged.ends_with('/') && purged != ".dbstash-tmp/");
+            let inside: Vec<_> = entries.iter().filter(|e| e.name.starts_with(&purged)).collect();
+            prop_assert!(!inside.is_empty());
+            prop_assert!(inside.iter().all(|e| !e.name.ends_with(SUFFIX)), "{purged} {inside:?}");
+            prop_assert!(!inside.iter().any(|e| catalog.others.contains(&e.name)));
+        }
     }
 }
 

@@ -18,24 +18,29 @@ pub trait Remote: Send + Sync {
     /// Asks what the remote can do and whether it can be used at all. Answers from memory the second time.
     async fn probe(&self) -> Result<Features, RemoteError>;
 
-    /// The size of an object; `None` when there is none (a folder is none).
+    /// The size of an object; `None` when there is none (a folder is none, nor is a name that ends with a `/`).
     async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError>;
 
     /// Begins to store an object. Nothing is published before [`Upload::commit`]; the caller has made sure that the
     /// name is free.
     async fn begin(&self, object: &NewObject<'_>) -> Result<Box<dyn Upload>, RemoteError>;
 
+    /// Begins to store the files of a local directory as the folder `tree.name`. Nothing is copied before
+    /// [`TreeUpload::commit`]; the caller has made sure that the folder is empty or missing.
+    async fn begin_tree(&self, tree: &NewTree<'_>) -> Result<Box<dyn TreeUpload>, RemoteError>;
+
     /// Every object whose name begins with `folder`, which is empty or ends with a `/`, at any depth. An error, never a
     /// part of the listing. A place that does not exist yet is empty.
     async fn list(&self, folder: &str) -> Result<Vec<Entry>, RemoteError>;
 
-    /// Whether an object of any of these names is there.
+    /// Whether an object of any of these names is there; for one that ends with a `/`, anything in that folder.
     async fn any(&self, names: &[&str]) -> Result<bool, RemoteError>;
 
     /// Copies small objects into a local directory, under their names. One that is missing is left out.
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError>;
 
-    /// Deletes objects. Idempotent: one that is missing is no error.
+    /// Deletes objects, and of a name that ends with a `/` the whole folder, whatever is in it. Idempotent: one that is
+    /// missing is no error. A folder whose name has empty parts, `.` or `..` is refused before anything is deleted.
     async fn delete(&self, names: &[String]) -> Result<(), RemoteError>;
 }
 
@@ -54,6 +59,35 @@ pub trait Upload: Send {
     /// Takes everything back: after it, neither the name nor a temporary is there. Idempotent; works after a commit,
     /// too. The upload's process gets `grace` to end.
     async fn abort(&mut self, grace: Duration) -> Result<(), RemoteError>;
+}
+
+/// A folder on its way. It has its final name from the start: without a manifest it is no backup.
+#[async_trait]
+pub trait TreeUpload: Send {
+    /// Copies every file, and makes sure that exactly those are there and arrived as they are: by hashes where the
+    /// remote knows one, by sizes elsewhere. `moved` is told now and then how many bytes have been, all in all; while
+    /// they are compared, the same number again. Can be dropped half-way.
+    async fn commit(
+        &mut self,
+        proof: &Complete,
+        moved: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), RemoteError>;
+
+    /// Takes everything back: after it, nothing of ours is in the folder. What somebody else has put there stays, and a
+    /// folder that has a manifest by now stays whole: another run vouches for it. Idempotent; works after a commit, too.
+    /// The copying process gets `grace` to end.
+    async fn abort(&mut self, grace: Duration) -> Result<(), RemoteError>;
+}
+
+/// A folder to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewTree<'a> {
+    /// Its name; ends with a `/`.
+    pub name: &'a str,
+    /// A small object that is there while the folder is being made: it tells others of the same name.
+    pub temporary: &'a str,
+    /// The local directory with its files.
+    pub from: &'a Path,
 }
 
 /// An object to be stored.

@@ -8,7 +8,7 @@ use crate::engine::{Companion, Format, Plan};
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
 use crate::name::{Values, object_name};
-use crate::remote::{NewObject, RemoteError, Upload};
+use crate::remote::{NewObject, RemoteError, TreeUpload, Upload};
 use crate::state::{Claim, Journal, RunDir};
 use crate::store::Stored;
 use crate::temporary;
@@ -18,12 +18,16 @@ const MOST_NAMES: u32 = 1000;
 
 /// A backup that is not one yet: no manifest vouches for it.
 pub(super) struct Draft {
-    /// The dump's name.
+    /// The dump's name; a folder's ends with a `/`.
     pub(super) object: String,
     /// The dump's name without its extension.
     pub(super) base: String,
-    /// The uploads of its objects, the dump's first.
+    /// The uploads of its objects, a stream's first.
     pub(super) uploads: Vec<Box<dyn Upload>>,
+    /// The upload of a folder.
+    pub(super) tree: Option<Box<dyn TreeUpload>>,
+    /// About how many bytes the dump will have, where an earlier backup tells.
+    pub(super) expected: Option<u64>,
     /// What is whole.
     pub(super) stored: Vec<manifest::Object>,
     /// All of it is whole, and the manifest on its way.
@@ -31,12 +35,30 @@ pub(super) struct Draft {
     _claim: Claim,
 }
 
+/// What a backup's objects will be called, beside the name of the backup.
+pub(super) struct Shape {
+    /// The dump's extension; none for a folder.
+    extension: String,
+    folder: bool,
+    /// The extensions of what is stored beside the dump.
+    beside: Vec<String>,
+}
+
+/// The extension of the list of a folder's files and their sums.
+pub(super) const SUMS: &str = "sha256";
+
 impl Draft {
+    /// The name of an object beside the dump.
+    pub(super) fn beside(&self, extension: &str) -> String {
+        format!("{}.{extension}", self.base)
+    }
+
     /// Notes an object that is whole on the remote.
     pub(super) fn add(&mut self, object: &str, format: Format, stored: Stored) {
         let file = object.rsplit('/').next().unwrap_or(object);
         self.stored.push(manifest::Object {
             name: file.to_owned(),
+            files: None,
             format: format.name.to_owned(),
             bytes: stored.bytes,
             raw_bytes: stored.proof.raw_bytes(),
@@ -49,6 +71,12 @@ impl Draft {
     /// Takes everything back; the first reason why something may be left.
     pub(super) async fn undo(&mut self, grace: Duration) -> Option<RunError> {
         let mut left = None;
+        if let Some(Err(error)) = match &mut self.tree {
+            Some(tree) => Some(tree.abort(grace).await),
+            None => None,
+        } {
+            left = Some(RunError::Upload(error));
+        }
         for upload in &mut self.uploads {
             if let Err(error) = upload.abort(grace).await {
                 left.get_or_insert(RunError::Upload(error));
@@ -59,38 +87,74 @@ impl Draft {
 }
 
 impl Run<'_> {
-    /// Finds a free name, writes down what is about to be made, and begins to make it.
-    pub(super) async fn begin(&self, plan: &Plan, run_dir: &RunDir) -> Result<Draft, RunError> {
+    /// How the objects of this plan are called.
+    pub(super) fn shape(&self, plan: &Plan) -> Shape {
+        let extension = self.job.dump_extension(&plan.dump);
+        let folder = self.job.is_folder(&plan.dump);
+        let first = |companion: &Companion| companion.ways.first().map(|way| way.format);
+        let companions = plan.companions.iter().filter_map(first);
+        let mut beside: Vec<_> = companions.map(|format| self.job.extension(&format)).collect();
+        beside.extend(folder.then(|| SUMS.to_owned()));
+        Shape { extension, folder, beside }
+    }
+
+    /// Finds a free name and writes down what is about to be made.
+    pub(super) async fn reserve(&self, shape: &Shape, run_dir: &RunDir) -> Result<Draft, RunError> {
         let remote = self.cx.remote;
         let asked = async {
-            if remote.probe().await?.atomic {
+            // Folders have a temporary everywhere.
+            if remote.probe().await?.atomic && !shape.folder {
                 return Ok(self.last_size().await);
             }
             self.tidy().await;
             Ok::<_, RunError>(None)
         };
-        let extension = self.job.dump_extension(&plan.dump.format);
-        let (expected, name) = tokio::join!(asked, self.free_name(&extension));
+        let (expected, name) = tokio::join!(asked, self.free_name(shape));
         let (expected, (object, claim)) = (expected?, name?);
-        let base =
-            object.strip_suffix(&extension).map_or(&*object, |base| base.trim_end_matches('.'));
-        let temporary = self.temporary(&object);
+        let base = object.strip_suffix(&shape.extension).map_or(&*object, |base| base);
+        let base = base.trim_end_matches(if shape.folder { '/' } else { '.' }).to_owned();
         let manifest = manifest::name_for(&object);
-        let companions = plan.companions.iter().filter_map(|c| self.companion_name(base, c));
-        let objects: Vec<_> = std::iter::once(object.clone()).chain(companions).collect();
-        let every = objects.iter().chain(std::iter::once(&manifest));
+        let beside = shape.beside.iter().map(|extension| format!("{base}.{extension}"));
+        let objects: Vec<_> = std::iter::once(object.clone()).chain(beside).collect();
         run_dir.write_journal(&Journal {
             remote: remote.label(),
             started: self.started,
-            temporaries: every.map(|name| self.temporary(name)).collect(),
+            temporaries: objects
+                .iter()
+                .chain([&manifest])
+                .map(|name| self.temporary(name))
+                .collect(),
             objects,
             manifest,
         })?;
-        let upload = remote
-            .begin(&NewObject { name: &object, temporary: &temporary, expected, owned: false })
-            .await?;
-        let (base, uploads) = (base.to_owned(), vec![upload]);
-        Ok(Draft { object, base, uploads, stored: Vec::new(), announced: false, _claim: claim })
+        Ok(Draft {
+            object,
+            base,
+            uploads: Vec::new(),
+            tree: None,
+            expected,
+            stored: Vec::new(),
+            announced: false,
+            _claim: claim,
+        })
+    }
+
+    /// The same, and begins to make it.
+    pub(super) async fn begin(&self, shape: &Shape, run_dir: &RunDir) -> Result<Draft, RunError> {
+        let mut draft = self.reserve(shape, run_dir).await?;
+        draft.uploads.push(self.upload(&draft.object, draft.expected).await?);
+        Ok(draft)
+    }
+
+    /// Begins to store an object of this run.
+    pub(super) async fn upload(
+        &self,
+        name: &str,
+        expected: Option<u64>,
+    ) -> Result<Box<dyn Upload>, RunError> {
+        let temporary = self.temporary(name);
+        let new = NewObject { name, temporary: &temporary, expected, owned: false };
+        Ok(self.cx.remote.begin(&new).await?)
     }
 
     /// Deletes the temporaries of runs that are long over.
@@ -105,7 +169,7 @@ impl Run<'_> {
     }
 
     /// A name nobody has, and nobody else here will take.
-    async fn free_name(&self, extension: &str) -> Result<(String, Claim), RunError> {
+    async fn free_name(&self, shape: &Shape) -> Result<(String, Claim), RunError> {
         let naming = &self.job.naming;
         let base = naming.template.expand(&Values {
             db: self.database.file_name(),
@@ -117,7 +181,8 @@ impl Run<'_> {
             uuid: self.id.id.rsplit('-').next().unwrap_or_default(),
         });
         for attempt in 1..=MOST_NAMES {
-            let name = object_name(&base, attempt, extension);
+            let mut name = object_name(&base, attempt, &shape.extension);
+            name.extend(shape.folder.then_some('/'));
             let manifest = manifest::name_for(&name);
             if self.cx.remote.any(&[&name, &manifest]).await? {
                 continue;
@@ -143,12 +208,6 @@ impl Run<'_> {
         let catalog = Catalog::load(self.cx.remote, &cache, self.started).await.ok()?;
         let ours = |m: &Manifest| m.job == self.job.id && m.database == database;
         catalog.backups.iter().map(|b| &b.manifest).find(|m| ours(m)).map(Manifest::bytes)
-    }
-
-    /// The name of a companion of the dump with this name.
-    pub(super) fn companion_name(&self, base: &str, companion: &Companion) -> Option<String> {
-        let way = companion.ways.first()?;
-        Some(format!("{base}.{}", self.job.extension(&way.format)))
     }
 
     /// Where an object of this run is written until it is whole.

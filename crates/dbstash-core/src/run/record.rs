@@ -18,7 +18,7 @@ impl Run<'_> {
             job: self.job.id.clone(),
             engine: self.job.engine,
             database: self.id.database.clone(),
-            mode: "stream".to_owned(),
+            mode: self.job.mode.as_str().to_owned(),
             objects: draft.stored.clone(),
             started: self.started,
             ended: self.cx.clock.now(),

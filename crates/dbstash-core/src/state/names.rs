@@ -4,7 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
-use super::{StateDir, StateError, digest, enter, lasting_file, private_dir, shut};
+use super::live::{enter, lasting_file, shut};
+use super::{StateDir, StateError, digest, private_dir};
 
 /// A claimed object name; see [`StateDir::claim`].
 #[derive(Debug)]

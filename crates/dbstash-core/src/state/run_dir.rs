@@ -27,7 +27,7 @@ pub struct Journal {
     pub started: DateTime<Utc>,
     /// Half-written objects: ours to delete.
     pub temporaries: Vec<String>,
-    /// The objects, ours to delete as long as no manifest vouches for them.
+    /// The objects, ours to delete as long as no manifest vouches for them; folders end with a `/`.
     pub objects: Vec<String>,
     /// Their manifest.
     pub manifest: String,

@@ -7,12 +7,18 @@ use tokio::time::Instant;
 /// Where a stream is, and since when.
 pub struct Progress(Mutex<(Phase, Instant)>);
 
+/// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub enum Phase {
+    /// Nothing has come yet.
     Starting,
+    /// The dump comes.
     Reading,
+    /// It goes to the remote.
     Writing,
+    /// All of it has come, and its tool has to end.
     Closed,
+    /// All of it has gone, and the remote has to confirm it.
     Ending,
 }
 
@@ -23,12 +29,12 @@ impl Default for Progress {
 }
 
 impl Progress {
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
     }
 
     /// A byte moved, on whichever side.
-    pub(super) fn moved(&self) {
+    pub(crate) fn moved(&self) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let phase = if now.0 == Phase::Starting { Phase::Reading } else { now.0 };
         *now = (phase, Instant::now());

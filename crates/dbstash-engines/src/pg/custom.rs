@@ -4,6 +4,9 @@
 //! then one block for each entry that promises data: a type, the entry's number, and chunks, each after its length, up
 //! to one of length 0. A block of large objects holds such a run of chunks for every object, each after the object's
 //! number, up to number 0. The stream ends where a block ends.
+//!
+//! The table of contents of a directory archive (`-Fd`) is the same without blocks: in the place of an offset, an entry
+//! has the name of its file.
 
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
@@ -12,8 +15,10 @@ const LONGEST_TEXT: usize = 200;
 const VERSIONS: std::ops::RangeInclusive<u8> = 12..=16;
 /// Magic, version (3), sizes of numbers and offsets, format.
 const HEADER: usize = 11;
-/// The format byte of a custom archive.
+/// The format bytes of the archives.
 const CUSTOM: u8 = 1;
+/// That of a tar: its table of contents is the same.
+const DIRECTORY: u8 = 3;
 const DATA: u8 = 1;
 const LARGE_OBJECTS: u8 = 3;
 /// The mark of an entry without data, in the place of its offset.
@@ -33,6 +38,8 @@ pub(super) struct Custom {
     entries: i64,
     promised: u64,
     blocks: u64,
+    /// Of a directory archive, the files in which the entries have their data.
+    files: Option<Vec<String>>,
     server_version: Option<String>,
     tool_version: Option<String>,
     broken: Option<String>,
@@ -56,6 +63,13 @@ enum State {
         length: usize,
         of_server: bool,
     },
+    /// Of a directory archive: the length of an entry's file name, and the name.
+    FileName,
+    FileNameText {
+        length: usize,
+    },
+    /// Nothing more.
+    End,
     EntryCount,
     /// This field of an entry.
     Entry(usize),
@@ -126,6 +140,13 @@ impl Check for Custom {
     }
 
     fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+        let at_end = self.state == State::BlockType;
+        (*self).judge(at_end)
+    }
+}
+
+impl Custom {
+    fn judge(self, at_end: bool) -> Result<Passed, Incomplete> {
         if let Some(what) = self.broken {
             return Err(Incomplete(format!("it is no pg_dump archive: {what}")));
         }
@@ -135,7 +156,7 @@ impl Check for Custom {
                 "archive version 1.{minor} of this pg_dump is newer than this dbstash can follow"
             )));
         }
-        if self.state != State::BlockType || self.skip > 0 || !self.field.is_empty() {
+        if !at_end || self.skip > 0 || !self.field.is_empty() {
             return Err(Incomplete("the archive ends in the middle".into()));
         }
         if self.blocks != self.promised {
@@ -150,17 +171,15 @@ impl Check for Custom {
             ..Passed::by("blocks")
         })
     }
-}
 
-impl Custom {
     /// The size of the next field.
     fn size(&self) -> usize {
         match self.state {
             State::Header => HEADER,
             State::Compression if self.minor >= 15 => 1,
-            State::Text { length, .. } => length,
+            State::Text { length, .. } | State::FileNameText { length } => length,
             State::Offset => 1 + self.offset_size,
-            State::BlockType => 1,
+            State::BlockType | State::End => 1,
             _ => 1 + self.int_size,
         }
     }
@@ -204,16 +223,28 @@ impl Custom {
             State::Dependency => {
                 if self.pass_over(field)? {
                     State::Dependency
+                } else if self.files.is_some() {
+                    State::FileName
                 } else {
                     State::Offset
                 }
             }
+            State::FileName => match usize::try_from(number(field)?) {
+                Ok(length @ 1..=LONGEST_TEXT) => State::FileNameText { length },
+                Ok(0) => self.entry_ends(),
+                _ => return Err("it names no file"),
+            },
+            State::FileNameText { .. } => {
+                let name = String::from_utf8_lossy(field).into_owned();
+                self.files.get_or_insert_default().push(name);
+                self.entry_ends()
+            }
+            State::End => return Err("it goes on after its end"),
             State::Offset => {
                 if field[0] != NO_DATA {
                     self.promised += 1;
                 }
-                self.entries -= 1;
-                self.next_entry()
+                self.entry_ends()
             }
             State::BlockType => match field[0] {
                 DATA => State::BlockId { large_objects: false },
@@ -248,7 +279,13 @@ impl Custom {
             self.newer = Some(minor);
             return Ok(State::Header);
         }
-        if format != CUSTOM || !(4..=8).contains(&int_size) || !(4..=8).contains(&offset_size) {
+        if format == DIRECTORY {
+            self.files = Some(Vec::new());
+        }
+        if ![CUSTOM, DIRECTORY].contains(&format)
+            || !(4..=8).contains(&int_size)
+            || !(4..=8).contains(&offset_size)
+        {
             return Err("its header makes no sense");
         }
         self.minor = minor;
@@ -278,7 +315,28 @@ impl Custom {
     }
 
     fn next_entry(&self) -> State {
-        if self.entries == 0 { State::BlockType } else { State::Entry(0) }
+        match (self.entries, &self.files) {
+            (0, None) => State::BlockType,
+            (0, Some(_)) => State::End,
+            _ => State::Entry(0),
+        }
+    }
+
+    fn entry_ends(&mut self) -> State {
+        self.entries -= 1;
+        self.next_entry()
+    }
+
+    /// Of the table of contents of a directory archive, the files in which its data is; `None` when it is too new to be
+    /// followed.
+    pub(super) fn into_files(self) -> Result<(Passed, Option<Vec<String>>), Incomplete> {
+        let (files, at_end) = (self.files.clone(), self.state == State::End);
+        let passed = self.judge(at_end)?;
+        match files {
+            _ if passed.degraded.is_some() => Ok((passed, None)),
+            Some(files) => Ok((passed, Some(files))),
+            None => Err(Incomplete("toc.dat is not that of a directory".into())),
+        }
     }
 
     fn entry_from(&self, n: usize) -> State {

@@ -42,6 +42,10 @@ pub(super) struct Flags {
     pub(super) names_database: bool,
     /// What is odd about them.
     pub(super) warnings: Vec<String>,
+    /// What keeps the dump from being a stream.
+    pub(super) no_stream: Vec<String>,
+    /// What keeps it from being a directory where we want it.
+    pub(super) no_directory: Vec<String>,
 }
 
 /// Short options that take a value.
@@ -94,7 +98,7 @@ impl Flags {
                 if let Some(short @ ("Fd" | "Fc" | "Fp" | "Ft")) = Some(name) {
                     flags.warnings.push(format!(
                         "DUMP_EXTRA_ARGS: pg_dump does not know --{short}; did you mean -{short}?{}",
-                        if short == "Fd" { " And a directory cannot be streamed" } else { "" }
+                        if short == "Fd" { " And a directory cannot be streamed; BACKUP_MODE=directory stores one" } else { "" }
                     ));
                     continue;
                 }
@@ -136,13 +140,19 @@ impl Flags {
                     "c" | "custom" => Some(Output::Custom),
                     "t" | "tar" => Some(Output::Tar),
                     "d" | "directory" => {
-                        self.warnings.push(format!(
-                            "DUMP_EXTRA_ARGS: {word} makes pg_dump write a directory, which cannot be streamed"
+                        self.no_stream.push(format!(
+                            "DUMP_EXTRA_ARGS: {word} makes pg_dump write a directory, which cannot be streamed: use \
+                             BACKUP_MODE=directory"
                         ));
                         Some(Output::Directory)
                     }
                     _ => None,
                 };
+                if self.output.is_some_and(|output| output != Output::Directory) {
+                    self.no_directory.push(format!(
+                        "DUMP_EXTRA_ARGS: {word} asks for another format than the directory of BACKUP_MODE"
+                    ));
+                }
             }
             "compress" => {
                 let method = value.split(':').next().unwrap_or_default();
@@ -153,9 +163,14 @@ impl Flags {
                     _ => Wish::By(Compression::Gzip),
                 };
             }
-            "file" => self.warnings.push(format!(
-                "DUMP_EXTRA_ARGS: {word} makes pg_dump write to a file, and nothing is left to stream"
-            )),
+            "file" => {
+                self.no_stream.push(format!(
+                    "DUMP_EXTRA_ARGS: {word} makes pg_dump write to a file, and nothing is left to stream"
+                ));
+                self.no_directory.push(format!(
+                    "DUMP_EXTRA_ARGS: {word} makes pg_dump write elsewhere, and nothing is left to store"
+                ));
+            }
             "dbname" => self.names_database = true,
             _ => {}
         }
@@ -204,6 +219,7 @@ mod tests {
         ] {
             let flags = read(words);
             assert_eq!((flags.output, flags.warnings.len()), (Some(output), 0), "{words:?}");
+            assert_eq!((flags.no_stream.len(), flags.no_directory.is_empty()), (0, false));
             assert!(flags.names_format);
         }
         assert_eq!(read(&["-v", "--schema-only"]), Flags::default());
@@ -235,8 +251,9 @@ mod tests {
             &["-Fd"],
             &["--format=d"],
         ] {
-            assert_eq!(read(words).warnings.len(), 1, "{words:?}");
+            assert_eq!(read(words).no_stream.len(), 1, "{words:?}");
         }
+        assert_eq!(read(&["-Fd"]).no_directory, [""; 0]);
         for words in [
             &["-t", "-f"][..],
             &["--table", "-Fd"],
@@ -246,7 +263,7 @@ mod tests {
             &["--format=custom"],
             &["--", "-f"],
         ] {
-            assert_eq!(read(words).warnings, [""; 0], "{words:?}");
+            assert_eq!(read(words).no_stream, [""; 0], "{words:?}");
         }
         for words in [&["-dx"][..], &["-d", "x"], &["--dbname=x"], &["--dbn", "x"], &["-vd", "x"]] {
             assert!(read(words).names_database, "{words:?}");

@@ -2,14 +2,17 @@
 
 mod conninfo;
 mod custom;
+mod directory;
 mod environment;
 mod explain;
 mod flags;
 mod footer;
 
-use dbstash_core::engine::{Check, Companion, Engine, Format, Plan, PlanError, Stream};
-use dbstash_core::invocation::{Invocation, Var};
-use dbstash_core::job::{Database, EngineKey, Globals, Job, Server, Source};
+use dbstash_core::engine::{
+    Check, Companion, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Tree,
+};
+use dbstash_core::invocation::{Arg, Invocation, Var};
+use dbstash_core::job::{Database, EngineKey, Globals, Job, Mode, Server, Source};
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
 
 use self::flags::{Compression, Flags, Output, Wish};
@@ -36,41 +39,31 @@ impl Engine for Pg {
                     .into(),
             ));
         }
-        let (program, format, check) = match database {
-            Database::One(_) => {
-                if job.native_compression
-                    && flags.output.is_none()
-                    && flags.compression == Wish::Unsaid
-                {
-                    flags.output = Some(Output::Custom);
-                }
-                let (format, check) = format(&flags);
-                ("pg_dump", format, check)
+        let dump = match (database, job.mode) {
+            (Database::One(name), Mode::Stream) => {
+                flags.warnings.append(&mut flags.no_stream);
+                Dump::Stream(stream(job, &mut flags, server, name)?)
             }
-            Database::All => {
-                if job.native_compression {
-                    flags.warnings.push(
-                        "BACKUP_COMPRESS has no effect: pg_dumpall only writes plain SQL".into(),
-                    );
-                }
-                let footer = footer::Footer::new("database cluster");
-                ("pg_dumpall", PLAIN, Box::new(footer) as Box<dyn Check>)
+            (Database::One(name), Mode::Directory | Mode::Tar) => {
+                flags.warnings.append(&mut flags.no_directory);
+                Dump::Tree(tree(job, &flags, server, name)?)
+            }
+            (Database::All, Mode::Stream) => {
+                flags.warnings.append(&mut flags.no_stream);
+                Dump::Stream(cluster(job, &mut flags, server)?)
+            }
+            (Database::All, mode) => {
+                return Err(PlanError(format!(
+                    "BACKUP_MODE={} needs one database at a time, because pg_dumpall only writes one script: set \
+                     BACKUP_SPLIT_DATABASES=true",
+                    mode.as_str()
+                )));
             }
         };
-        let mut args = Vec::new();
-        if program == "pg_dump" && !flags.names_format {
-            let format = if flags.output == Some(Output::Custom) { "custom" } else { "plain" };
-            args.push(format!("--format={format}"));
-        }
         let name = match database {
             Database::One(name) => Some(name.as_str()),
             Database::All => None,
         };
-        if *database == Database::All {
-            args.extend(job.exclude.iter().map(|glob| format!("--exclude-database={glob}")));
-        }
-        args.extend(job.extra_args.iter().cloned());
-        let invocation = client(program, server, name, args)?;
         let mut companions = Vec::new();
         if let (Some(name), Globals::Auto | Globals::On) = (name, job.globals) {
             companions.push(Companion {
@@ -79,7 +72,6 @@ impl Engine for Pg {
                 required: job.globals == Globals::On,
             });
         }
-        let dump = Stream { invocation, format, check };
         Ok(Plan { dump, companions, warnings: flags.warnings })
     }
 
@@ -101,6 +93,63 @@ impl Engine for Pg {
     fn explain(&self, stderr: &str) -> Option<String> {
         explain::explain(stderr)
     }
+}
+
+/// One database as it comes.
+fn stream(job: &Job, flags: &mut Flags, server: &Server, name: &str) -> Result<Stream, PlanError> {
+    if job.native_compression && flags.output.is_none() && flags.compression == Wish::Unsaid {
+        flags.output = Some(Output::Custom);
+    }
+    let (format, check) = format(flags);
+    let mut args = Vec::new();
+    if !flags.names_format {
+        let format = if flags.output == Some(Output::Custom) { "custom" } else { "plain" };
+        args.push(format!("--format={format}"));
+    }
+    args.extend(job.extra_args.iter().cloned());
+    Ok(Stream { invocation: client("pg_dump", server, Some(name), args)?, format, check })
+}
+
+/// One database as the files of the directory format.
+fn tree(job: &Job, flags: &Flags, server: &Server, name: &str) -> Result<Tree, PlanError> {
+    let mut args = Vec::new();
+    if !flags.names_format {
+        args.push("--format=directory".to_owned());
+    }
+    if !job.native_compression && flags.compression == Wish::Unsaid {
+        args.push("--compress=0".to_owned());
+    }
+    if job.jobs > 1 {
+        args.push(format!("--jobs={}", job.jobs));
+    }
+    let mut invocation = client("pg_dump", server, Some(name), args)?;
+    let (before, nothing) = ("--file=".to_owned(), String::new());
+    invocation.args.push(Arg::Tree { before, inside: nothing.clone(), after: nothing });
+    invocation.args.extend(job.extra_args.iter().cloned().map(Arg::Plain));
+    let compressed = match flags.compression {
+        Wish::Unsaid => job.native_compression,
+        wish => wish != Wish::Off,
+    };
+    Ok(Tree {
+        steps: vec![Step { invocation, stdout: Stdout::Ignored }],
+        format: Format { name: "directory", extension: "", compressed },
+        check: Some(Box::new(directory::Directory::default())),
+        file: None,
+    })
+}
+
+/// The whole server as it comes.
+fn cluster(job: &Job, flags: &mut Flags, server: &Server) -> Result<Stream, PlanError> {
+    if job.native_compression {
+        flags
+            .warnings
+            .push("BACKUP_COMPRESS has no effect: pg_dumpall only writes plain SQL".into());
+    }
+    let excluded = job.exclude.iter().map(|glob| format!("--exclude-database={glob}"));
+    let args = excluded.chain(job.extra_args.iter().cloned()).collect();
+    let invocation = client("pg_dumpall", server, None, args)?;
+    let check = Box::new(footer::Footer::new("database cluster"));
+    Ok(Stream { invocation, format: PLAIN, check })
 }
 
 fn server(job: &Job) -> Result<&Server, PlanError> {

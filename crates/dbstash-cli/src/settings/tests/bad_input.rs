@@ -42,7 +42,10 @@ fn every_mistake_at_once() {
         ("BACKUP_MIN_SIZE", "1.5GB".to_owned()),
         ("BACKUP_LOCK", "maybe".to_owned()),
         ("BACKUP_NAME_TEMPLATE", "{dbname}".to_owned()),
-        ("BACKUP_MODE", "tar".to_owned()),
+        ("BACKUP_MODE", "tarball".to_owned()),
+        ("BACKUP_TEMP_DIR", "/it's".to_owned()),
+        ("BACKUP_JOBS", "0".to_owned()),
+        ("SQLITE_FORMAT", "db".to_owned()),
         ("BACKUP_COMPRESSION", "zstd:20".to_owned()),
         ("COMPRESSION_THREADS", "0".to_owned()),
         ("DUMP_EXTRA_ARGS", "'open".to_owned()),
@@ -79,10 +82,10 @@ fn engine_and_scheme() {
     tells(&wrong("DBSTASH_ENGINE", "sqlite"), &["DBSTASH_ENGINE=sqlite", "DB_URI", "pg"]);
     tells(
         &wrong("DBSTASH_ENGINE", "redis"),
-        &["DBSTASH_ENGINE=redis", "not available", "pg, mongo, mariadb, sqlite"],
+        &["DBSTASH_ENGINE=redis", "not available", "pg, mongo, mysql, mariadb, sqlite"],
     );
     let mysql = format!("mysql://app:{SPELLED}@db/shop");
-    tells(&wrong("DB_URI", &mysql), &["not available", "DBSTASH_ENGINE=mariadb"]);
+    assert!(good().env("DB_URI", &mysql).resolve().is_ok());
     assert!(good().env("DB_URI", &mysql).env("DBSTASH_ENGINE", "mariadb").resolve().is_ok());
     tells(&wrong("DBSTASH_ENGINE", "sqlit"), &["did you mean sqlite?"]);
     assert!(good().env("DBSTASH_ENGINE", "PG").resolve().is_ok());
@@ -100,7 +103,7 @@ fn parts_of_a_connection() {
     tells(&parts(&pg).env("DB_NAME", "a,,b").mistake(), &["DB_NAME=a,,b"]);
     tells(
         &parts(&pg).env("DBSTASH_ENGINE", "").mistake(),
-        &["DBSTASH_ENGINE", "pg, mongo, mariadb"],
+        &["DBSTASH_ENGINE", "pg, mongo, mysql, mariadb"],
     );
     tells(
         &parts(&pg).env("DBSTASH_ENGINE", "sqlite").mistake(),
@@ -193,7 +196,6 @@ fn single_values() {
         ("TZ", "Europe/Berln", "did you mean Europe/Berlin?"),
         ("BACKUP_SCHEDULE", "0 25 * * *", "hour field '25'"),
         ("BACKUP_SCHEDULE", "daily", "@daily"),
-        ("BACKUP_MODE", "directory", "not available in this version yet"),
         ("BACKUP_MODE", "steam", "did you mean stream?"),
         ("BACKUP_UPLOAD_CHECK", "md5", "size, rclone"),
         ("RETENTION_MAX_FILES", "many", "whole numbers"),

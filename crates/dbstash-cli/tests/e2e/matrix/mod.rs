@@ -3,6 +3,6 @@
 mod causes;
 mod dump;
 mod own;
-mod place;
+pub mod place;
 mod remote;
 mod servers;

@@ -10,6 +10,10 @@ struct Line {
     level: String,
     #[serde(default)]
     msg: String,
+    #[serde(default)]
+    object: String,
+    /// Only in the lines that `--stats` makes.
+    stats: Option<serde_json::Value>,
 }
 
 /// The reason of a failure from rclone's stderr: its last complaint, on one line, and the way out where it is a known
@@ -17,6 +21,7 @@ struct Line {
 ///
 /// Knows JSON lines and the plain ones rclone prints before it reads its flags.
 pub(super) fn cause(stderr: &str) -> Option<String> {
+    let stderr = &without_stats(stderr);
     let complaint = complaint(stderr)?;
     Some(match cause::sentence(&complaint, stderr) {
         Some(sentence) => format!("{sentence} ({complaint})"),
@@ -26,7 +31,31 @@ pub(super) fn cause(stderr: &str) -> Option<String> {
 
 /// Whether rclone has found nobody who answers.
 pub(super) fn is_silence(stderr: &str) -> bool {
+    let stderr = &without_stats(stderr);
     cause::is_silence(&complaint(stderr).unwrap_or_default(), stderr)
+}
+
+/// How many bytes have been moved, as the last line of `--stats` tells.
+pub(super) fn moved(stderr: &str) -> Option<u64> {
+    let stats = |line: &str| serde_json::from_str::<Line>(line).ok()?.stats;
+    stderr.lines().rev().find_map(stats)?.get("bytes")?.as_u64()
+}
+
+/// What is wrong with single objects, each with its name; the first few.
+pub(super) fn about_objects(stderr: &str) -> Vec<String> {
+    let told = |line: &str| {
+        let line = serde_json::from_str::<Line>(line).ok()?;
+        let about = is_complaint(&line) && !line.object.is_empty();
+        about.then(|| one_line(&format!("{}: {}", line.object, line.msg)))
+    };
+    stderr.lines().filter_map(told).take(3).collect()
+}
+
+/// Without the lines of `--stats`, which name what is under way, and may be many.
+fn without_stats(stderr: &str) -> String {
+    let kept =
+        |line: &&str| !serde_json::from_str::<Line>(line).is_ok_and(|line| line.stats.is_some());
+    stderr.lines().filter(kept).collect::<Vec<_>>().join("\n")
 }
 
 fn complaint(stderr: &str) -> Option<String> {
@@ -51,6 +80,7 @@ fn complaint(stderr: &str) -> Option<String> {
 pub(super) fn readable(stderr: &str) -> String {
     let said = |line: &str| match serde_json::from_str::<Line>(line) {
         Ok(line) if line.msg.contains("not found - using defaults") => None,
+        Ok(line) if line.stats.is_some() => None,
         Ok(line) => Some(line.msg.trim_end().to_owned()),
         Err(_) => Some(line.to_owned()),
     };
@@ -227,6 +257,24 @@ mod tests {
         );
         assert!(cause(log).unwrap().starts_with("nothing answers"));
         assert!(is_silence(log));
+    }
+
+    /// A line of `--stats` names files, whatever they are called, and what went wrong with them.
+    #[test]
+    fn stats_are_no_cause_and_tell_what_was_moved() {
+        let stats = |bytes: u64| {
+            serde_json::json!({
+                "level": "error", "msg": "Failed to x: connection refused",
+                "stats": { "bytes": bytes, "lastError": "connection refused" },
+            })
+        };
+        let error = r#"{"level":"error","msg":"sizes differ","object":"a/b"}"#;
+        let log = format!("{}\n{error}\n{}", stats(1), stats(1 << 40));
+        assert_eq!(cause(&log).unwrap(), "sizes differ");
+        assert_eq!(readable(&log), "sizes differ");
+        assert_eq!(about_objects(&log), ["a/b: sizes differ"]);
+        assert_eq!((moved(&log), moved(error)), (Some(1 << 40), None));
+        assert!(!is_silence(&log));
     }
 
     #[test]

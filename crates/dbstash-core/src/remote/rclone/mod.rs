@@ -4,10 +4,12 @@ mod cause;
 mod command;
 mod contact;
 mod features;
+mod folders;
 mod log;
 mod parts;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod upload;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +24,9 @@ use self::command::{Answer, call, failure};
 use self::contact::Contact;
 pub use self::contact::Patience;
 use self::features::{Config, Flags, Report, Storage, Version, is_path, storage, without_path};
-use super::{Entry, Features, NewObject, ObjectSize, Remote, RemoteError, Upload};
+use super::{
+    Entry, Features, NewObject, NewTree, ObjectSize, Remote, RemoteError, TreeUpload, Upload,
+};
 
 /// A question about one object.
 const QUICK: Duration = Duration::from_secs(60);
@@ -66,6 +70,10 @@ pub struct Rclone {
 #[derive(Debug, Clone)]
 struct Probed {
     features: Features,
+    /// It is rclone's own encryption that lies on top.
+    encrypted: bool,
+    /// The first folder of a path is a bucket, unless the remote names one itself.
+    buckets: bool,
     storage: Option<Storage>,
     warnings: Vec<String>,
 }
@@ -114,16 +122,18 @@ impl Rclone {
         self.storage.get_or_try_init(|| ask).await
     }
 
-    /// What the remote can do.
-    async fn features(&self) -> Result<Flags, RemoteError> {
+    /// What the remote can do, and whether it is encryption itself.
+    async fn features(&self) -> Result<(Flags, bool), RemoteError> {
         let root = &self.settings.root;
         if is_path(root) {
-            return Ok(Flags { bucket_based: false, put_stream: true });
+            return Ok((Flags { bucket_based: false, put_stream: true }, false));
         }
         let args = ["backend", "features", without_path(root)];
         let answer = call(&self.settings, &args, b"", QUICK).await?;
         let answer = succeeded(answer, "use the remote")?;
-        Ok(parse::<Report>(&answer.stdout, "backend features")?.features)
+        let report: Report = parse(&answer.stdout, "backend features")?;
+        let encrypted = report.is_crypt();
+        Ok((report.features, encrypted))
     }
 
     /// Three questions at once: they cost more in start-up than in work.
@@ -140,7 +150,7 @@ impl Rclone {
                 )
             })?;
         let warnings = version.check()?.into_iter().collect();
-        let features = features?;
+        let (features, encrypted) = features?;
         if !features.put_stream && !s.allow_spool {
             return Err(RemoteError::new(
                 "this remote cannot take a stream: rclone would first write the whole dump to local disk; \
@@ -152,7 +162,8 @@ impl Rclone {
         let atomic = storage.as_ref().is_some_and(|storage| storage.kind == "s3")
             && features.bucket_based
             && features.put_stream;
-        Ok(Probed { features: Features { atomic }, storage, warnings })
+        let buckets = features.bucket_based;
+        Ok(Probed { features: Features { atomic }, encrypted, buckets, storage, warnings })
     }
 
     /// What the user should know about this remote, after a probe.
@@ -181,6 +192,58 @@ impl Rclone {
         } else {
             Err(failure(&format!("read {name} back"), exit, &stderr))
         }
+    }
+
+    async fn listed(&self, folder: &str, deadline: Duration) -> Result<Vec<Entry>, RemoteError> {
+        let path = if folder.is_empty() { self.settings.root.clone() } else { self.path(folder) };
+        let args = [&LISTING[..], &["--fast-list", &path]].concat();
+        let answer = self.call(&args, b"", deadline).await?;
+        if answer.exit.code() == Some(3) {
+            return Ok(Vec::new());
+        }
+        let answer = succeeded(answer, "list the remote")?;
+        let items: Vec<Item> = parse(&answer.stdout, "lsjson")?;
+        let entry =
+            |item: Item| Entry { size: item.size(), name: format!("{folder}{}", item.path) };
+        Ok(items.into_iter().map(entry).collect())
+    }
+
+    async fn any_object(&self, names: &[&str]) -> Result<bool, RemoteError> {
+        if names.is_empty() {
+            return Ok(false);
+        }
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let folder = self.folder();
+        let args = [&LISTING[..], &["--files-from-raw=-", "--no-traverse", &folder]].concat();
+        let answer = self.call(&args, lines(&names)?.as_bytes(), QUICK).await?;
+        if MISSING.contains(&answer.exit.code()) {
+            return Ok(false);
+        }
+        match succeeded(answer, &format!("look for {}", names.join(" and "))) {
+            Ok(answer) => Ok(!parse::<Vec<Item>>(&answer.stdout, "lsjson")?.is_empty()),
+            // S3 says why it refuses only to another kind of question.
+            Err(bare) => Err(self.stat(&names[0]).await.err().unwrap_or(bare)),
+        }
+    }
+
+    async fn delete_objects(&self, names: &[String]) -> Result<(), RemoteError> {
+        match names {
+            [] => return Ok(()),
+            [name] => {
+                let answer = self.call(&["deletefile", &self.path(name)], b"", QUICK).await?;
+                if MISSING.contains(&answer.exit.code()) {
+                    return Ok(());
+                }
+                return succeeded(answer, &format!("delete {name}")).map(drop);
+            }
+            _ => {}
+        }
+        let args = ["delete", "--files-from-raw=-", "--no-traverse", &self.folder()];
+        let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
+        if MISSING.contains(&answer.exit.code()) {
+            return Ok(());
+        }
+        succeeded(answer, &format!("delete {} objects", names.len())).map(drop)
     }
 
     /// Makes sure an object is there and has exactly this size.
@@ -228,6 +291,9 @@ impl Remote for Rclone {
     }
 
     async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError> {
+        if folders::is_folder(name) {
+            return Ok(None);
+        }
         let path = self.path(name);
         let args = ["lsjson", "--stat", "--no-modtime", "--no-mimetype", &path];
         let answer = self.call(&args, b"", QUICK).await?;
@@ -244,36 +310,20 @@ impl Remote for Rclone {
         Ok(Box::new(upload::RcloneUpload::begin(self.clone(), &probed, object)?))
     }
 
+    async fn begin_tree(&self, tree: &NewTree<'_>) -> Result<Box<dyn TreeUpload>, RemoteError> {
+        let probed = self.probed().await?.clone();
+        Ok(Box::new(tree::RcloneTree::begin(self.clone(), &probed, tree)?))
+    }
+
     async fn list(&self, folder: &str) -> Result<Vec<Entry>, RemoteError> {
-        let path = if folder.is_empty() { self.settings.root.clone() } else { self.path(folder) };
-        let args = [&LISTING[..], &["--fast-list", &path]].concat();
-        let answer = self.call(&args, b"", LONG).await?;
-        if answer.exit.code() == Some(3) {
-            return Ok(Vec::new());
-        }
-        let answer = succeeded(answer, "list the remote")?;
-        let items: Vec<Item> = parse(&answer.stdout, "lsjson")?;
-        let entry =
-            |item: Item| Entry { size: item.size(), name: format!("{folder}{}", item.path) };
-        Ok(items.into_iter().map(entry).collect())
+        self.listed(folder, LONG).await
     }
 
     async fn any(&self, names: &[&str]) -> Result<bool, RemoteError> {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let folder = self.folder();
-        let args = [&LISTING[..], &["--files-from-raw=-", "--no-traverse", &folder]].concat();
-        let answer = self.call(&args, lines(&names)?.as_bytes(), QUICK).await?;
-        if MISSING.contains(&answer.exit.code()) {
-            return Ok(false);
-        }
-        match succeeded(answer, &format!("look for {}", names.join(" and "))) {
-            Ok(answer) => Ok(!parse::<Vec<Item>>(&answer.stdout, "lsjson")?.is_empty()),
-            // S3 says why it refuses only to another kind of question.
-            Err(bare) => match names.first() {
-                Some(name) => Err(self.stat(name).await.err().unwrap_or(bare)),
-                None => Err(bare),
-            },
-        }
+        let (folders, objects): (Vec<&str>, Vec<&str>) =
+            names.iter().partition(|name| folders::is_folder(name));
+        let (object, folder) = tokio::join!(self.any_object(&objects), self.any_in(&folders));
+        Ok(object? || folder?)
     }
 
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError> {
@@ -296,23 +346,14 @@ impl Remote for Rclone {
     }
 
     async fn delete(&self, names: &[String]) -> Result<(), RemoteError> {
-        match names {
-            [] => return Ok(()),
-            [name] => {
-                let answer = self.call(&["deletefile", &self.path(name)], b"", QUICK).await?;
-                if MISSING.contains(&answer.exit.code()) {
-                    return Ok(());
-                }
-                return succeeded(answer, &format!("delete {name}")).map(drop);
-            }
-            _ => {}
+        let (folders, objects): (Vec<String>, Vec<String>) =
+            names.iter().cloned().partition(|name| folders::is_folder(name));
+        folders.iter().try_for_each(|folder| folders::checked(folder))?;
+        self.delete_objects(&objects).await?;
+        for folder in &folders {
+            self.purge(folder, LONG).await?;
         }
-        let args = ["delete", "--files-from-raw=-", "--no-traverse", &self.folder()];
-        let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
-        if MISSING.contains(&answer.exit.code()) {
-            return Ok(());
-        }
-        succeeded(answer, &format!("delete {} objects", names.len())).map(drop)
+        Ok(())
     }
 }
 

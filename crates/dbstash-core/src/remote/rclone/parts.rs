@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Rclone;
 use super::command::call;
+use super::features::without_path;
 use super::upload::CLEANUP;
 
 #[derive(Deserialize)]
@@ -35,6 +36,25 @@ impl Rclone {
         }
     }
 
+    /// The same for every object of a folder.
+    pub(super) async fn give_up_parts_in(&self, folder: &str) {
+        // Of a wrapper, only the name of a file tells the name of its folder for sure.
+        let Some(path) = self.at_bottom(&format!("{folder}x")).await else { return };
+        let Some((path, _)) = path.rsplit_once('/') else { return };
+        let Some((bucket, folder)) = in_bucket(path) else { return };
+        let list = ["backend", "list-multipart-uploads", path];
+        let Ok(answer) = call(&self.settings, &list, b"", CLEANUP).await else { return };
+        let buckets =
+            serde_json::from_slice::<HashMap<String, Option<Vec<Pending>>>>(&answer.stdout);
+        let keys = buckets.into_iter().flatten().filter_map(|(_, keys)| keys).flatten();
+        // A folder beside it may have a longer name that begins like this one's.
+        for Pending { key } in keys.filter(|p| p.key.starts_with(&format!("{folder}/"))) {
+            let path = format!("{bucket}/{key}");
+            let clean = ["backend", "cleanup", &path, "--option", "max-age=0"];
+            let _ = call(&self.settings, &clean, b"", CLEANUP).await;
+        }
+    }
+
     /// The path of an object on the S3 below a remote.
     async fn at_bottom(&self, name: &str) -> Option<String> {
         let storage = self.probed.get()?.storage.as_ref().filter(|storage| storage.kind == "s3")?;
@@ -55,5 +75,25 @@ impl Rclone {
             };
         }
         Some(path)
+    }
+}
+
+/// `s3:bucket` and the key, of `s3:bucket/key`.
+fn in_bucket(path: &str) -> Option<(&str, &str)> {
+    let spec = without_path(path).len();
+    let slash = spec + path.get(spec..)?.find('/')?;
+    Some((&path[..slash], &path[slash + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_bucket;
+
+    #[test]
+    fn a_bucket_and_a_key() {
+        assert_eq!(in_bucket("s3:b/x/y"), Some(("s3:b", "x/y")));
+        let inline = ":s3,endpoint='http://h:9000/':b";
+        assert_eq!(in_bucket(&format!("{inline}/x")), Some((inline, "x")));
+        assert_eq!(in_bucket("s3:b"), None);
     }
 }

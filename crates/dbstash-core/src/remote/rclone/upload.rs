@@ -231,7 +231,9 @@ impl Upload for RcloneUpload {
 }
 
 /// A step of cleaning up, which may not take for ever.
-async fn bounded<T>(step: impl Future<Output = Result<T, RemoteError>>) -> Result<T, RemoteError> {
+pub(super) async fn bounded<T>(
+    step: impl Future<Output = Result<T, RemoteError>>,
+) -> Result<T, RemoteError> {
     tokio::time::timeout(CLEANUP, step)
         .await
         .unwrap_or_else(|_| Err(RemoteError::new(format!("no answer within {CLEANUP:?}"))))

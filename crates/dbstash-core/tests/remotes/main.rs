@@ -1,6 +1,11 @@
 //! The contract of `Remote` and `Upload`, on every kind of remote there is.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod faults;
+mod retention;
+mod trees;
+
+use std::ffi::OsString;
 use std::time::Duration;
 
 use dbstash_core::artifact::{Artifact, Complete};
@@ -13,12 +18,16 @@ const GRACE: Duration = Duration::from_secs(10);
 const BIG: usize = 20 * 1024 * 1024;
 
 fn remote(fixture: &TestRemote) -> Rclone {
+    remote_with(fixture, &[], tools::path())
+}
+
+fn remote_with(fixture: &TestRemote, flags: &[&str], path: OsString) -> Rclone {
     let mut env = fixture.env();
-    env.push(("PATH".to_owned(), tools::path().into_string().unwrap()));
+    env.push(("PATH".to_owned(), path.into_string().unwrap()));
     Rclone::new(Settings {
         root: fixture.root().to_owned(),
         config: Some("/dev/null".into()),
-        extra_args: Vec::new(),
+        extra_args: flags.iter().map(|&flag| flag.to_owned()).collect(),
         env,
         upload_check: false,
         allow_spool: false,

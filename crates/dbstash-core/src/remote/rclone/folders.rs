@@ -1,0 +1,63 @@
+//! Folders: names that end with a `/`.
+
+use std::time::Duration;
+
+use super::{MISSING, QUICK, Rclone, failure};
+use crate::remote::RemoteError;
+
+/// Whether a name is a folder's.
+pub(super) fn is_folder(name: &str) -> bool {
+    name.ends_with('/')
+}
+
+/// Refuses the name of a folder that could be another one, or the remote itself.
+pub(super) fn checked(name: &str) -> Result<(), RemoteError> {
+    let parts = name.strip_suffix('/').unwrap_or_default();
+    if parts.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(RemoteError::new(format!("{name:?} is not the name of a folder on a remote")));
+    }
+    Ok(())
+}
+
+impl Rclone {
+    /// Whether anything is in one of these folders.
+    pub(super) async fn any_in(&self, folders: &[&str]) -> Result<bool, RemoteError> {
+        for folder in folders {
+            checked(folder)?;
+            if !self.listed(folder, QUICK).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Deletes a folder with everything in it, and nothing beside it. One that is missing is no error.
+    pub(super) async fn purge(&self, folder: &str, deadline: Duration) -> Result<(), RemoteError> {
+        checked(folder)?;
+        let answer = self.call(&["purge", &self.path(folder)], b"", deadline).await?;
+        if answer.exit.success() || MISSING.contains(&answer.exit.code()) {
+            return Ok(());
+        }
+        let refused = failure(&format!("delete {folder}"), answer.exit, &answer.stderr);
+        // Of a folder that is missing, each kind of remote has another word.
+        match self.listed(folder, deadline).await {
+            Ok(left) if left.is_empty() => Ok(()),
+            _ => Err(refused),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_folder_below_the_remote_is_one() {
+        for good in ["a/", "a/b c/", "-x/", "..a/", "a./", " /", "%/"] {
+            assert!(is_folder(good) && checked(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "/", "//", "./", "../", "a/../", "/a/", "a//", "a//b/", "a/./b/", "a"] {
+            assert!(checked(bad).is_err(), "{bad:?}");
+        }
+    }
+}

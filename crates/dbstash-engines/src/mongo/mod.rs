@@ -151,8 +151,11 @@ fn mongodump(
     // A name may begin with a dash.
     invocation.args.extend(name.map(|name| Arg::Plain(format!("--db={name}"))));
     invocation.args.extend(job.extra_args.iter().cloned().map(Arg::Plain));
-    // Authorities of the user's own, which Go looks for, and a login by AWS.
-    invocation.inherits = &["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_*"];
+    // Authorities of the user's own, which Go looks for; and who the user is, where AWS says it.
+    invocation.inherits = match param(server, "authMechanism") {
+        Some("MONGODB-AWS") => &["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_*"],
+        _ => &["SSL_CERT_FILE", "SSL_CERT_DIR"],
+    };
     invocation
 }
 

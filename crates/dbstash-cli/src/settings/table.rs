@@ -110,8 +110,8 @@ settings! {
     /// The job's identity, in every manifest: lock, list and retention go by it and the database.
     DBSTASH_JOB: Connection, Text("ID"), Computed("ENGINE-HOST-PORT, or sqlite-PATH"), Open;
     /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require`,
-    /// `mongodb://user:password@host/name?authSource=admin` or `sqlite:///path/to.db`. The single `DB_*` settings are then ignored, but for a `DB_NAME`
-    /// that the URI does not say.
+    /// `mongodb://user:password@host/name?authSource=admin` or `sqlite:///path/to.db`. The single
+    /// `DB_*` settings are then ignored, but for a `DB_NAME` that the URI does not say.
     DB_URI: Connection, Text("URI"), Unset, SecretOrFile;
     /// The server: a name, an address or a socket directory; several by comma, tried in order.
     /// Needs `DBSTASH_ENGINE`.

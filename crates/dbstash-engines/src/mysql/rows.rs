@@ -69,10 +69,10 @@ impl Rows {
             self.awaited = (!LOGS.contains(&table)).then(|| table.to_owned());
         } else if let Some(table) = line.strip_prefix(DATA) {
             self.awaited.take_if(|awaited| awaited == table);
-        } else if let Some(engine) = line.strip_prefix(ENGINE) {
-            if ROWLESS.iter().any(|rowless| engine.starts_with(rowless)) {
-                self.awaited = None;
-            }
+        } else if let Some(engine) = line.strip_prefix(ENGINE)
+            && ROWLESS.iter().any(|rowless| engine.starts_with(rowless))
+        {
+            self.awaited = None;
         }
     }
 

@@ -24,7 +24,7 @@ fn failures_are_explained_and_leave_nothing() {
     each_family(explained, "right%pass");
 }
 
-fn explained(mut server: MysqlServer) {
+fn explained(server: &mut MysqlServer) {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     server.createdb("shop");
     server.sql("shop", "CREATE TABLE t (x INT); CREATE TABLE u (x INT); INSERT INTO t VALUES (1)");
@@ -43,7 +43,7 @@ fn explained(mut server: MysqlServer) {
         (uri("u:p@no-such-host.invalid"), "cannot be resolved"),
         (format!("{good}?ssl-mode=VERIFY_IDENTITY"), "the TLS connection to the server failed"),
     ];
-    let run = product(&server, &remote);
+    let run = product(server, &remote);
     for (uri, told) in &cells {
         for mode in ["stream", "directory"] {
             let run = run.clone().env("BACKUP_MODE", mode);
@@ -67,14 +67,14 @@ fn a_server_that_restarts_in_the_middle() {
     each_family(restarted, "right%pass");
 }
 
-fn restarted(mut server: MysqlServer) {
+fn restarted(server: &mut MysqlServer) {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     server.createdb("shop");
     server.sql(
         "shop",
         "CREATE TABLE a (x INT); CREATE TABLE locked (x INT); INSERT INTO a VALUES (1)",
     );
-    let run = product(&server, &remote).env("DB_URI", server.uri("shop"));
+    let run = product(server, &remote).env("DB_URI", server.uri("shop"));
     for mode in ["stream", "directory"] {
         // The dump comes to a table that somebody else has for himself.
         let mut holder = server.client(server.family().scheme());

@@ -103,15 +103,12 @@ impl Files {
             let rest = &tail[tail.rfind(&format!("\"{name}\":"))? + name.len() + 3..];
             rest.split('"').nth(1)
         };
-        match path.strip_suffix(DESCRIPTION) {
-            Some(name) => {
-                let has_own_data = !matches!(after("type"), Some("view" | "timeseries"));
-                self.described.insert(name.to_owned(), has_own_data);
-            }
-            None => {
-                self.server_version = after("ServerVersion").map(str::to_owned);
-                self.tool_version = after("ToolVersion").map(str::to_owned);
-            }
+        if let Some(name) = path.strip_suffix(DESCRIPTION) {
+            let has_own_data = !matches!(after("type"), Some("view" | "timeseries"));
+            self.described.insert(name.to_owned(), has_own_data);
+        } else {
+            self.server_version = after("ServerVersion").map(str::to_owned);
+            self.tool_version = after("ToolVersion").map(str::to_owned);
         }
         None
     }

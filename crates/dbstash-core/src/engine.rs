@@ -35,8 +35,8 @@ pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan,
     }
     match job.compression {
         Some(compression) if plan.dump.format().compressed => Err(PlanError(format!(
-            "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or -F or \
-             -Z in DUMP_EXTRA_ARGS); unset one of them"
+            "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or -F, -Z or \
+             --gzip in DUMP_EXTRA_ARGS); unset one of them"
         ))),
         _ => Ok(plan),
     }

@@ -9,10 +9,11 @@ const STRUCTURE: &[u8] = b"-- Table structure for table ";
 const DATA: &[u8] = b"-- Dumping data for table ";
 const DELIMITER: &[u8] = b"DELIMITER ";
 const ENGINE: &[u8] = b") ENGINE=";
-/// Tables of tables, which have no rows of their own; both tools leave them out.
-const ROWLESS: [&[u8]; 3] = [b"MRG_", b"FEDERATED", b"BLACKHOLE"];
-/// Of the server's own database: both tools leave their rows out.
-const LOGS: [&[u8]; 3] = [b"`general_log`", b"`slow_log`", b"`transaction_registry`"];
+/// Tables whose rows are somewhere else, or nowhere; the tools leave them out.
+const ROWLESS: [&[u8]; 4] = [b"MRG_", b"FEDERATED", b"BLACKHOLE", b"S3 "];
+/// Of the server's own database both tools leave out what the server makes by itself.
+const DATABASE: &[u8] = b"-- Current Database: ";
+const HOST: &[u8] = b"-- Host: ";
 
 /// Follows the lines of a dump.
 #[derive(Default)]
@@ -23,6 +24,8 @@ pub(super) struct Rows {
     skips: bool,
     /// Whether lines are those of a routine.
     in_block: bool,
+    /// Whether this is the server's own database.
+    is_servers: bool,
     /// The table whose rows have to follow.
     awaited: Option<Vec<u8>>,
     missing: Option<String>,
@@ -37,10 +40,11 @@ impl Rows {
             if !self.skips {
                 let room = LONGEST - self.line.len();
                 self.line.extend_from_slice(&line[..line.len().min(room).min(LONGEST)]);
-                let interests = [STRUCTURE, DATA, DELIMITER, ENGINE].iter().any(|start| {
-                    let len = start.len().min(self.line.len());
-                    start[..len] == self.line[..len]
-                });
+                let interests =
+                    [STRUCTURE, DATA, DELIMITER, ENGINE, DATABASE, HOST].iter().any(|start| {
+                        let len = start.len().min(self.line.len());
+                        start[..len] == self.line[..len]
+                    });
                 self.skips = !interests;
             }
             let Some(end) = end else { return };
@@ -63,10 +67,19 @@ impl Rows {
     fn line(&mut self, line: &[u8]) {
         if let Some(word) = line.strip_prefix(DELIMITER) {
             self.in_block = word.trim_ascii() != b";";
-        } else if self.in_block {
-        } else if let Some(table) = line.strip_prefix(STRUCTURE) {
+            return;
+        }
+        if self.in_block {
+            return;
+        }
+        if let Some(table) = line.strip_prefix(STRUCTURE) {
             self.settle();
-            self.awaited = (!LOGS.contains(&table)).then(|| table.to_owned());
+            self.awaited = (!self.is_servers).then(|| table.to_owned());
+        } else if let Some(database) = line.strip_prefix(DATABASE) {
+            self.settle();
+            self.is_servers = database == b"`mysql`";
+        } else if line.starts_with(HOST) {
+            self.is_servers = line.ends_with(b" Database: mysql");
         } else if let Some(table) = line.strip_prefix(DATA) {
             self.awaited.take_if(|awaited| awaited == table);
         } else if let Some(engine) = line.strip_prefix(ENGINE)
@@ -110,7 +123,11 @@ mod tests {
         assert_eq!(missing(&format!("{HEAD}{other}")).unwrap(), "`t`");
         assert_eq!(missing(&format!("{HEAD}{HEAD}{ROWS}")).unwrap(), "`t`");
         assert_eq!(missing(&HEAD.replace("InnoDB", "MRG_MyISAM")), None);
-        assert_eq!(missing(&HEAD.replace("`t`", "`slow_log`")), None);
+        for own in ["-- Current Database: `mysql`", "-- Host: x   Database: mysql"] {
+            assert_eq!(missing(&format!("{own}\n{HEAD}")), None);
+        }
+        let then = format!("-- Current Database: `mysql`\n{HEAD}-- Current Database: `x`\n{HEAD}");
+        assert_eq!(missing(&then).unwrap(), "`t`");
         assert_eq!(missing(&format!("DELIMITER ;;\n{HEAD}DELIMITER ;\n")), None);
         assert_eq!(missing(&format!("{}{ROWS}", "x".repeat(5000))), None);
     }

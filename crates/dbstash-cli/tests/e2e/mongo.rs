@@ -285,6 +285,15 @@ fn a_plan_shows_what_would_be_started() {
     }
 }
 
+#[test]
+fn what_a_run_asks_itself_is_for_nobody_else() {
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let asked = |words: &[&str]| dbstash(&remote).args(words).run(PATIENCE);
+    asked(&["internal"]).expect_code(2);
+    asked(&["internal", "mongo-databases", "/nonexistent"]).expect_code(1);
+    assert!(!asked(&["--help"]).stdout.contains("internal"));
+}
+
 /// The databases of what is listed.
 fn labels(run: &Dbstash) -> Vec<String> {
     let all = listed(run);

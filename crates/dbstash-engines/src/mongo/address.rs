@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use dbstash_core::engine::PlanError;
 use dbstash_core::job::Server;
 use dbstash_core::secret::{ExposeSecret, SecretString};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -16,7 +17,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// The same for values: drivers look for these before they decode, or after.
 const VALUE: &AsciiSet = &PLAIN.remove(b',').remove(b':').remove(b'/');
 /// The driver's parameters that a question for names can have a use for; it refuses what it does not know.
-const OF_DRIVER: [&str; 25] = [
+const OF_DRIVER: [&str; 24] = [
     "appname",
     "authmechanism",
     "authmechanismproperties",
@@ -27,7 +28,6 @@ const OF_DRIVER: [&str; 25] = [
     "loadbalanced",
     "localthresholdms",
     "maxstalenessseconds",
-    "proxyhost",
     "readpreference",
     "readpreferencetags",
     "replicaset",
@@ -112,7 +112,8 @@ pub(super) fn config(server: &Server, bounded: bool) -> SecretString {
 }
 
 /// The whole URI for the driver that asks for names. As mongodump does, a single host is taken at its word.
-pub(super) fn for_driver(server: &Server) -> SecretString {
+pub(super) fn for_driver(server: &Server) -> Result<SecretString, PlanError> {
+    unable(server)?;
     let mut uri = authority(server, true);
     if is_srv(server) {
         uri.push_str(
@@ -126,7 +127,23 @@ pub(super) fn for_driver(server: &Server) -> SecretString {
     if server.hosts.len() == 1 && !is_srv(server) && !told {
         uri.push_str("&directConnection=true");
     }
-    uri.into()
+    Ok(uri.into())
+}
+
+/// What mongodump can do and the driver, as it is built into dbstash, cannot.
+fn unable(server: &Server) -> Result<(), PlanError> {
+    let mechanism = param(server, "authMechanism").map(str::to_ascii_uppercase);
+    let what = match mechanism.as_deref() {
+        Some(word @ ("MONGODB-AWS" | "MONGODB-OIDC" | "GSSAPI")) => format!("authMechanism={word}"),
+        _ if server.secret_params.iter().any(|(name, _)| is_key_password(name)) => {
+            "tlsCertificateKeyFilePassword".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(PlanError(format!(
+        "with {what} in DB_URI dbstash cannot ask the server for its databases: name them in DB_NAME, or set \
+         BACKUP_ALL_DATABASES=true"
+    )))
 }
 
 /// A YAML text in double quotes, in plain ASCII.
@@ -197,11 +214,15 @@ mod tests {
 
     #[test]
     fn what_the_driver_reads() {
-        let uri = |uri: &str| for_driver(&server(uri)).expose_secret().to_owned();
+        let uri = |uri: &str| for_driver(&server(uri)).unwrap().expose_secret().to_owned();
         assert_eq!(
             uri("mongodb://u:p%2F@h:2/shop?compressors=zlib&w=1"),
             "mongodb://u:p%2F@h:2/?authSource=shop&serverSelectionTimeoutMS=15000&directConnection=true"
         );
         assert!(!uri("mongodb://a,b/?replicaSet=r").contains("directConnection"));
+        for unable in ["authMechanism=mongodb-aws", "tlsCertificateKeyFilePassword=x"] {
+            let error = for_driver(&server(&format!("mongodb://h/?{unable}"))).unwrap_err();
+            assert!(error.to_string().contains("DB_NAME"), "{error}");
+        }
     }
 }

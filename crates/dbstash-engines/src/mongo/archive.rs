@@ -124,11 +124,11 @@ impl Archive {
             }
             (State::Closing, _) => return Err("a namespace goes on after its end".to_owned()),
             (State::Data, length) => {
-                self.left = bson::document(length)? - 4;
+                self.left = bson::document(length, bson::LARGEST)? - 4;
                 self.current.1.update(&length.to_le_bytes());
             }
             (State::Header | State::Promises | State::Block, length) => {
-                self.length = bson::document(length)?;
+                self.length = bson::document(length, bson::LARGEST)?;
                 return Ok(());
             }
         }

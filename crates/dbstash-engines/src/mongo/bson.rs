@@ -1,9 +1,11 @@
 //! As much of BSON as it takes to walk over documents and to read their outermost fields.
 
 /// An empty document.
-pub(super) const SMALLEST: u32 = 5;
-/// mongorestore takes no larger one.
+const SMALLEST: u32 = 5;
+/// mongorestore takes no larger one out of an archive.
 pub(super) const LARGEST: u32 = 16 * 1024 * 1024;
+/// In a file an entry of the oplog may be, which holds a document and more.
+const LARGEST_IN_FILE: u32 = LARGEST + 16 * 1024;
 
 /// A value of a field, as far as anybody here wants to know it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,7 +97,7 @@ impl Walk {
                 bytes = rest;
                 if self.have == 4 {
                     self.have = 0;
-                    self.left = document(u32::from_le_bytes(self.length))? - 4;
+                    self.left = document(u32::from_le_bytes(self.length), LARGEST_IN_FILE)? - 4;
                 }
                 continue;
             }
@@ -116,10 +118,10 @@ impl Walk {
     }
 }
 
-/// A document's length that mongorestore takes.
-pub(super) fn document(length: u32) -> Result<usize, String> {
+/// A document's length, if mongorestore takes it.
+pub(super) fn document(length: u32, most: u32) -> Result<usize, String> {
     match usize::try_from(length) {
-        Ok(fits) if (SMALLEST..=LARGEST).contains(&length) => Ok(fits),
+        Ok(fits) if (SMALLEST..=most).contains(&length) => Ok(fits),
         _ => Err(format!("{length} is no document's length that mongorestore takes")),
     }
 }

@@ -66,7 +66,7 @@ impl Engine for Mongo {
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {
         let mut invocation = Invocation::new(Invocation::OURSELVES, ["internal", LIST_DATABASES]);
-        let content = address::for_driver(server(job)?);
+        let content = address::for_driver(server(job)?)?;
         invocation.args.push(Arg::File { before: String::new(), content });
         Ok(invocation)
     }

@@ -111,6 +111,8 @@ fn server(engine: EngineKey, rest: &str) -> Result<Connection, UriError> {
         || database.contains(['/', '@'])
         || authority.matches('@').count() > 1
         || !authority.contains('@') && query.contains('@')
+        // Or it is the password's, and the host comes after it.
+        || query.rsplit_once('@').is_some_and(|(_, host)| host.contains('/'))
     {
         return Err(fail(unencoded));
     }

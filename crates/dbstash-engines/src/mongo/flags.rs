@@ -56,6 +56,8 @@ pub(super) struct Flags {
     pub(super) selection_timeout: bool,
     /// It says how many collections are read at the same time.
     pub(super) parallel: bool,
+    /// Why nothing would be left to stream.
+    pub(super) no_stream: Vec<String>,
     /// What is odd about them.
     pub(super) warnings: Vec<String>,
 }
@@ -109,7 +111,7 @@ impl Flags {
             "archive" => {
                 self.archive = true;
                 if !matches!(value, "" | "-") {
-                    self.warnings.push(elsewhere("--archive with a path", "a file"));
+                    self.no_stream.push(elsewhere("--archive with a path", "a file"));
                 }
             }
             "out" => {
@@ -173,9 +175,9 @@ mod tests {
         assert!(read(&["--serverSelectionTimeout", "3"]).unwrap().selection_timeout);
         for archive in [&["--archive"][..], &["--archive=-"]] {
             let flags = read(archive).unwrap();
-            assert!(flags.archive && flags.warnings.is_empty());
+            assert!(flags.archive && flags.no_stream.is_empty());
         }
-        assert_eq!(read(&["--archive=/x"]).unwrap().warnings.len(), 1);
+        assert_eq!(read(&["--archive=/x"]).unwrap().no_stream.len(), 1);
         for out in [&["-o", "/x"][..], &["-o/x"], &["--out=/x"], &["--out", "/x"], &["-o=/x"]] {
             let flags = read(out).unwrap();
             assert!(flags.out && !flags.bare, "{out:?}");

@@ -1,4 +1,4 @@
-//! MongoDB by `mongodump`: an archive of one database or of all.
+//! MongoDB by `mongodump`: an archive of one database or of all, or its files.
 
 mod address;
 mod archive;
@@ -7,16 +7,18 @@ mod crc64;
 mod explain;
 mod flags;
 mod gzip;
+mod tree;
 
 use dbstash_core::engine::{
-    Check, Dump, Engine, Format, Incomplete, Passed, Plan, PlanError, Stream,
+    Check, Dump, Engine, Format, Incomplete, Passed, Plan, PlanError, Stdout, Step, Stream, Tree,
 };
 use dbstash_core::invocation::{Arg, Invocation};
-use dbstash_core::job::{Database, EngineKey, Job, Server, Source};
+use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
 
 use self::archive::Archive;
 use self::flags::Flags;
 use self::gzip::Gzip;
+use self::tree::Files;
 use crate::conn::mongo::{is_srv, param};
 
 /// The engine.
@@ -54,27 +56,11 @@ impl Engine for Mongo {
                     .into(),
             ));
         }
-        let mut args = Vec::new();
-        if !flags.archive && !flags.bare {
-            args.push("--archive".to_owned());
-        }
-        if job.native_compression && !flags.gzip && !flags.bare {
-            flags.gzip = true;
-            args.push("--gzip".to_owned());
-        }
-        args.extend(name.map(|name| format!("--db={name}")));
-        args.extend(job.extra_args.iter().cloned());
-        if flags.out && !flags.archive && !flags.bare {
-            flags.warnings.push(flags::elsewhere("--out", "a directory"));
-        }
-        flags.warnings.extend(login_lost(server, name));
-        let (format, check): (_, Box<dyn Check>) = match (flags.bare, flags.gzip) {
-            (true, _) => (BARE, Box::new(Bare::default())),
-            (false, true) => (ZIPPED, Box::new(Gzip::new(Archive::new(name)))),
-            (false, false) => (ARCHIVE, Box::new(Archive::new(name))),
+        let dump = match job.mode {
+            Mode::Stream => Dump::Stream(stream(job, &mut flags, server, name)),
+            Mode::Directory | Mode::Tar => Dump::Tree(tree(job, &mut flags, server, name)),
         };
-        let invocation = mongodump(server, args, &flags);
-        let dump = Dump::Stream(Stream { invocation, format, check });
+        flags.warnings.extend(login_lost(server, name));
         Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
     }
 
@@ -102,14 +88,74 @@ fn server(job: &Job) -> Result<&Server, PlanError> {
     Ok(server)
 }
 
+/// An archive as it comes.
+fn stream(job: &Job, flags: &mut Flags, server: &Server, name: Option<&str>) -> Stream {
+    let mut args = Vec::new();
+    if !flags.archive && !flags.bare {
+        args.push(Arg::Plain("--archive".to_owned()));
+    }
+    if flags.out && !flags.archive && !flags.bare {
+        flags.warnings.push(flags::elsewhere("--out", "a directory"));
+    }
+    flags.warnings.append(&mut flags.no_stream);
+    let zipped = !flags.bare && is_zipped(job, flags, &mut args);
+    let (format, check): (_, Box<dyn Check>) = match (flags.bare, zipped) {
+        (true, _) => (BARE, Box::new(Bare::default())),
+        (false, true) => (ZIPPED, Box::new(Gzip::new(Archive::new(name)))),
+        (false, false) => (ARCHIVE, Box::new(Archive::new(name))),
+    };
+    Stream { invocation: mongodump(job, flags, server, name, args), format, check }
+}
+
+/// Two files for each collection, in a folder for each database.
+fn tree(job: &Job, flags: &mut Flags, server: &Server, name: Option<&str>) -> Tree {
+    let (before, nothing) = ("--out=".to_owned(), String::new());
+    let mut args = vec![Arg::Tree { before, inside: nothing.clone(), after: nothing }];
+    if flags.out || flags.archive {
+        flags.warnings.push(format!(
+            "DUMP_EXTRA_ARGS: --out or --archive makes mongodump write elsewhere, and nothing is left for \
+             BACKUP_MODE={}",
+            job.mode.as_str()
+        ));
+    }
+    if !flags.parallel {
+        args.push(Arg::Plain(format!("--numParallelCollections={}", job.jobs)));
+    }
+    let compressed = is_zipped(job, flags, &mut args);
+    let format = Format { name: "directory", extension: "", compressed };
+    let invocation = mongodump(job, flags, server, name, args);
+    let steps = vec![Step { invocation, stdout: Stdout::Ignored }];
+    Tree { steps, format, check: Some(Box::new(Files::new(name))), file: None }
+}
+
+/// Whether the tool compresses; it is told to when the settings say so.
+fn is_zipped(job: &Job, flags: &Flags, args: &mut Vec<Arg>) -> bool {
+    if job.native_compression && !flags.gzip {
+        args.push(Arg::Plain("--gzip".to_owned()));
+    }
+    job.native_compression || flags.gzip
+}
+
 /// mongodump, its address and secrets in a private file.
-fn mongodump(server: &Server, args: Vec<String>, flags: &Flags) -> Invocation {
+fn mongodump(
+    job: &Job,
+    flags: &Flags,
+    server: &Server,
+    name: Option<&str>,
+    args: Vec<Arg>,
+) -> Invocation {
     let mut invocation = Invocation::new("mongodump", [""; 0]);
     let content = address::config(server, flags.selection_timeout);
     invocation.args.push(Arg::File { before: "--config=".to_owned(), content });
-    invocation.args.extend(args.into_iter().map(Arg::Plain));
-    // Proxies and a bundle of authorities of the user's own, which Go looks for.
-    invocation.inherits = &["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_*"];
+    invocation.args.extend(args);
+    // A name may begin with a dash.
+    invocation.args.extend(name.map(|name| Arg::Plain(format!("--db={name}"))));
+    invocation.args.extend(job.extra_args.iter().cloned().map(Arg::Plain));
+    // Authorities of the user's own, which Go looks for; and who the user is, where AWS says it.
+    invocation.inherits = match param(server, "authMechanism") {
+        Some("MONGODB-AWS") => &["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_*"],
+        _ => &["SSL_CERT_FILE", "SSL_CERT_DIR"],
+    };
     invocation
 }
 

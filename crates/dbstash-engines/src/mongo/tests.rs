@@ -54,7 +54,8 @@ fn what_is_started() {
 
 #[test]
 fn the_address_is_in_the_private_file_alone() {
-    let invocation = plan(&[], false, &Database::All).unwrap().dump.invocations()[0].clone();
+    let dump = plan(&[], false, &Database::All).unwrap().dump;
+    let invocation = dump.invocations()[0];
     assert!(!format!("{invocation:?}").contains("hunter22"));
     let Some(Arg::File { before, content }) = invocation.args.first() else {
         panic!("{invocation:?}");
@@ -65,6 +66,24 @@ fn the_address_is_in_the_private_file_alone() {
     assert!(
         text.contains("mongodb://u@h/?authSource=shop&") && text.contains("password: \"hunter22\"")
     );
+}
+
+#[test]
+fn files_of_their_own() {
+    let shown = |words: &[&str], compress: bool, jobs: u32| {
+        let mut job = job("mongodb://h/shop", words);
+        (job.mode, job.native_compression, job.jobs) = (Mode::Directory, compress, jobs);
+        let plan = Mongo.plan(&job, &one()).unwrap();
+        let Dump::Tree(tree) = plan.dump else { panic!() };
+        (tree.steps[0].invocation.to_string(), tree.format.compressed, plan.warnings.len())
+    };
+    let start = "mongodump --config=<private file> --out=<temporary directory>";
+    let one = format!("{start} --numParallelCollections=1 --db=shop");
+    assert_eq!(shown(&[], false, 1), (one, false, 0));
+    let two = format!("{start} --numParallelCollections=2 --gzip --db=shop");
+    assert_eq!(shown(&[], true, 2), (two, true, 0));
+    assert_eq!(shown(&["-j3"], false, 2).0, format!("{start} --db=shop -j3"));
+    assert_eq!(shown(&["--archive"], false, 2).2, 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The option file: how to reach the server, and as whom.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use dbstash_core::engine::PlanError;
 use dbstash_core::job::Server;

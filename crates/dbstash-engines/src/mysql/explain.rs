@@ -19,6 +19,13 @@ pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
                 .into(),
         );
     }
+    if has("INTO OUTFILE") {
+        return Some(
+            "with --tab the server itself writes the rows: it needs to reach BACKUP_TEMP_DIR, and the user the FILE \
+             privilege; without --tab nothing is written on the server's host"
+                .into(),
+        );
+    }
     // The families' passwords are of different kinds.
     let loaded = has("cannot be loaded") || has("could not be loaded");
     if loaded && dialect == Dialect::Mysql && has("mysql_native_password") {

@@ -45,7 +45,9 @@ impl Flags {
             if ["--xml", "-X", "--replace", "--as-of"].contains(&name.as_str()) {
                 flags.keeps_history = false;
             }
-            if ["--no-data", "-d", "--ignore-table-data"].contains(&name.as_str()) {
+            if ["--no-data", "--ignore-table-data"].contains(&name.as_str())
+                || letters(word).contains('d')
+            {
                 flags.wants_rows = false;
             }
             match name.as_str() {
@@ -103,6 +105,12 @@ impl Flags {
     }
 }
 
+/// The letters of a word of flags without values: `-Rd`.
+fn letters(word: &str) -> &str {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    if letters.chars().all(|c| "ABCEFKNQRXYacdefilnqtvx".contains(c)) { letters } else { "" }
+}
+
 fn elsewhere(tool: &str, flag: &str) -> String {
     format!("DUMP_EXTRA_ARGS: {flag} makes {tool} write to a file, and nothing is left to stream")
 }
@@ -139,6 +147,14 @@ mod tests {
             assert!(flags.tab && flags.words == ["-v"], "{flags:?}");
             assert!(flags.warnings[0].contains("database server"), "{flags:?}");
         }
+    }
+
+    #[test]
+    fn tables_without_rows_may_be_wanted() {
+        for words in [&["-d"][..], &["-Rd"], &["--no-data"], &["--ignore-table-data=a.b"]] {
+            assert!(!read(words).wants_rows, "{words:?}");
+        }
+        assert!(read(&["-hdb", "--add-drop-table", "-R"]).wants_rows);
     }
 
     #[test]

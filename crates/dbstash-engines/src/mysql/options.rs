@@ -158,6 +158,26 @@ mod tests {
     }
 
     #[test]
+    fn only_this_machines_server_is_asked_for_its_key() {
+        let asks = |dialect, host: &str, params: &[(&str, &str)]| {
+            let server = Server {
+                hosts: vec![Host { name: host.into(), port: None }],
+                params: params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+                ..Server::default()
+            };
+            file(dialect, &server).unwrap().expose_secret().contains(PUBLIC_KEY)
+        };
+        assert!(["localhost", "127.0.0.1", "::1", ""].iter().all(|host| asks(
+            Dialect::Mysql,
+            host,
+            &[]
+        )));
+        assert!(!asks(Dialect::Mysql, "db", &[]) && !asks(Dialect::Mariadb, "localhost", &[]));
+        assert!(asks(Dialect::Mysql, "db", &[("allowPublicKeyRetrieval", "true")]));
+        assert!(!asks(Dialect::Mysql, "db", &[("get-server-public-key", "false")]));
+    }
+
+    #[test]
     fn what_the_clients_read() {
         assert_eq!(
             text(Dialect::Mysql, &[("sslmode", "verify-full"), ("ssl_ca", "/ca.pem")]).unwrap(),

@@ -102,6 +102,32 @@ fn restarted(server: &mut MysqlServer) {
 }
 
 #[test]
+fn the_server_writes_only_when_asked_to() {
+    each_family(
+        |server| {
+            let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+            server.createdb("shop");
+            server.sql("shop", "CREATE TABLE t (x INT); INSERT INTO t VALUES (1)");
+            let run = product(&server, &remote).env("DB_URI", server.uri("shop"));
+            let run = run.env("BACKUP_MODE", "directory").env("DUMP_EXTRA_ARGS", "--tab=/anywhere");
+            // The user may not, and then the server cannot: the directory is the run's own.
+            for _ in 0..2 {
+                let work = crate::modes::Work::under(run.clone());
+                let done = work.run.run(PATIENCE);
+                failed(&done, &remote, "with --tab the server itself writes the rows");
+                assert!(done.stderr.contains("on its own host"), "{done}");
+                work.is_empty();
+                server.sql(
+                    "",
+                    "GRANT FILE ON *.* TO stash@localhost; GRANT FILE ON *.* TO stash@'127.0.0.1'",
+                );
+            }
+        },
+        "right%pass",
+    );
+}
+
+#[test]
 fn what_cannot_be_cut_is_refused_at_the_start() {
     for family in Family::ALL {
         let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };

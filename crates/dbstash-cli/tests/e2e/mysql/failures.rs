@@ -108,7 +108,7 @@ fn the_server_writes_only_when_asked_to() {
             let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
             server.createdb("shop");
             server.sql("shop", "CREATE TABLE t (x INT); INSERT INTO t VALUES (1)");
-            let run = product(&server, &remote).env("DB_URI", server.uri("shop"));
+            let run = product(server, &remote).env("DB_URI", server.uri("shop"));
             let run = run.env("BACKUP_MODE", "directory").env("DUMP_EXTRA_ARGS", "--tab=/anywhere");
             // The user may not, and then the server cannot: the directory is the run's own.
             for _ in 0..2 {

@@ -71,7 +71,7 @@ fn engine(text: &str) -> Result<EngineKey, String> {
     let Kind::OneOf(words) = DBSTASH_ENGINE.kind else {
         return Err(String::new());
     };
-    if ["mongo", "mysql", "redis"].contains(&text) {
+    if ["mongo", "redis"].contains(&text) {
         return Err(format!(
             "this engine is not available in this version yet; accepted are {}",
             words.join(", ")
@@ -115,12 +115,6 @@ fn from_uri(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connec
         // The two families share a scheme.
         Some(key @ EngineKey::Mariadb) if connection.engine == EngineKey::Mysql => {
             Some(Connection { engine: key, ..connection })
-        }
-        None if connection.engine == EngineKey::Mysql => {
-            let family = "MySQL is not available in this version yet; for a MariaDB server set DBSTASH_ENGINE=mariadb, \
-                          or write mariadb://";
-            reader.mistake(&DB_URI, family);
-            None
         }
         Some(key) if key != connection.engine => {
             let scheme = connection.engine;
@@ -167,7 +161,7 @@ fn from_parts(
         None if wrong_engine => {}
         None => reader.complaints.mistake(
             "DBSTASH_ENGINE is not set: DB_HOST does not say which database system it is; \
-             accepted are pg, mariadb"
+             accepted are pg, mysql, mariadb"
                 .to_owned(),
         ),
     }

@@ -106,7 +106,7 @@ macro_rules! settings {
 
 settings! {
     /// The database system. Only needed with `DB_HOST`; a URI says it by its scheme.
-    DBSTASH_ENGINE: Connection, OneOf(&["pg", "mariadb", "sqlite"]), Computed("from the URI's scheme"), Open;
+    DBSTASH_ENGINE: Connection, OneOf(&["pg", "mysql", "mariadb", "sqlite"]), Computed("from the URI's scheme"), Open;
     /// The job's identity, in every manifest: lock, list and retention go by it and the database.
     DBSTASH_JOB: Connection, Text("ID"), Computed("ENGINE-HOST-PORT, or sqlite-PATH"), Open;
     /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require` or

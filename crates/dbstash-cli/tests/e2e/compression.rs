@@ -39,7 +39,7 @@ pub fn filter(tool: &str, args: &[&str], bytes: &[u8]) -> Output {
 }
 
 /// The dump out of a stored object, which the stock tool finds whole.
-fn dump(tool: &str, stored: &[u8]) -> Vec<u8> {
+pub fn dump(tool: &str, stored: &[u8]) -> Vec<u8> {
     let tested = filter(tool, &["-t"], stored);
     assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
     let decoded = filter(tool, &["-dc"], stored);

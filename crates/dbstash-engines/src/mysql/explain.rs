@@ -10,6 +10,28 @@ pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
         rest.split('\'').nth(1).map(str::to_owned)
     };
     let (name, tool) = (dialect.name(), dialect.dump_tool());
+    if has("requires secure connection") {
+        return Some(
+            "without TLS the server's key has to be asked for, and anybody in between could answer: use TLS (drop \
+             ssl-mode=DISABLED), or add get-server-public-key=true to DB_URI"
+                .into(),
+        );
+    }
+    // The families' passwords are of different kinds.
+    let loaded = has("cannot be loaded") || has("could not be loaded");
+    if loaded && dialect == Dialect::Mysql && has("mysql_native_password") {
+        return Some(
+            "the server is MariaDB, or older than this mysqldump can log in to: set DBSTASH_ENGINE=mariadb, or install \
+             the client of the server's version"
+                .into(),
+        );
+    }
+    if loaded && has("mysql_native_password") {
+        return Some("mariadb-dump on PATH is MySQL's: install MariaDB's client".into());
+    }
+    if loaded && dialect == Dialect::Mariadb && has("caching_sha2_password") {
+        return Some("the server is MySQL, not MariaDB: set DBSTASH_ENGINE=mysql".into());
+    }
     if has("caching_sha2_password") || has("unknown variable 'set-gtid-purged") {
         return Some(format!(
             "{tool} on PATH is not {name}'s, or too old for this server: install the client of the server's family"
@@ -18,6 +40,20 @@ pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
     if has("Access denied for user") && has("1045") {
         return Some(
             "the server refuses the user or its password: check DB_URI, or DB_USER and DB_PASSWORD"
+                .into(),
+        );
+    }
+    if has("max_allowed_packet") {
+        return Some(
+            "a row is larger than the client takes: give --max-allowed-packet in DUMP_EXTRA_ARGS, at most 2G, or none \
+             for 1G"
+                .into(),
+        );
+    }
+    if has("transaction-precise history") {
+        return Some(
+            "a system-versioned table goes by transactions, whose history cannot be dumped: give --skip-dump-history \
+             in DUMP_EXTRA_ARGS"
                 .into(),
         );
     }

@@ -4,13 +4,18 @@ mod explain;
 mod flags;
 mod footer;
 mod options;
+mod split;
+mod tab;
 
-use dbstash_core::engine::{Check, Dump, Engine, Format, Plan, PlanError, Stream};
-use dbstash_core::invocation::{Arg, Invocation};
-use dbstash_core::job::{Database, EngineKey, Job, Server, Source};
+use dbstash_core::engine::{
+    Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Tree,
+};
+use dbstash_core::invocation::{Arg, Invocation, Var};
+use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
 
 use self::flags::Flags;
-use self::footer::Footer;
+use self::footer::{Footer, Seen};
+use self::split::Split;
 
 /// The two families. They share their ancestors, and differ in clients, servers and TLS options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +27,7 @@ pub(crate) enum Dialect {
 }
 
 /// Consistent without locks, row by row, and with everything a database holds.
-const DEFAULTS: [&str; 8] = [
+const DEFAULTS: [&str; 9] = [
     "--single-transaction",
     "--quick",
     "--routines",
@@ -33,8 +38,12 @@ const DEFAULTS: [&str; 8] = [
     "--default-character-set=utf8mb4",
     // They would ask for the PROCESS privilege, and hold nothing of a database.
     "--no-tablespaces",
+    // A value may have that many bytes, and its row in hex twice as many.
+    "--max-allowed-packet=1G",
 ];
 const FORMAT: Format = Format { name: "plain", extension: "sql", compressed: false };
+const FILES: Format = Format { name: "sql-files", extension: "", compressed: false };
+const TAB: Format = Format { name: "tab-files", extension: "", compressed: false };
 
 impl Dialect {
     fn dump_tool(self) -> &'static str {
@@ -51,6 +60,17 @@ impl Dialect {
         }
     }
 
+    /// What only its own dump tool knows. `--loose-`: what an older one does not know is let pass.
+    fn own_defaults(self) -> &'static [&'static str] {
+        match self {
+            // A server with transactions of its own refuses those of another; the statistics are
+            // asked for by some versions alone, and fail with servers that have none.
+            Self::Mysql => &["--set-gtid-purged=OFF", "--loose-skip-column-statistics"],
+            // A column that counts by a sequence cannot be loaded while only its table is locked.
+            Self::Mariadb => &["--skip-add-locks"],
+        }
+    }
+
     /// The name of the system, for people.
     fn name(self) -> &'static str {
         match self {
@@ -59,11 +79,39 @@ impl Dialect {
         }
     }
 
+    /// One dump as files: cut into them by us, or written by the server.
+    fn tree(self, invocation: Invocation, flags: &Flags) -> Result<Tree, PlanError> {
+        if flags.tab {
+            let steps = vec![Step { invocation, stdout: Stdout::Ignored }];
+            let check = tab::Tab::new(flags.check);
+            return Ok(Tree { steps, format: TAB, check: Some(Box::new(check)), file: None });
+        }
+        let in_the_way = match flags.check {
+            Seen::Nothing(flag) => Some(flag),
+            Seen::Xml => Some("--xml"),
+            Seen::Footer => flags.uncut.as_deref(),
+        };
+        if let Some(flag) = in_the_way {
+            return Err(PlanError(format!(
+                "{flag} in DUMP_EXTRA_ARGS leaves a dump that cannot be cut into files: drop it, or set \
+                 BACKUP_MODE=stream"
+            )));
+        }
+        let split = Split::new(Footer::new(self, flags.check));
+        let steps = vec![Step { invocation, stdout: Stdout::Split(Box::new(split)) }];
+        Ok(Tree { steps, format: FILES, check: None, file: None })
+    }
+
     /// Where the credentials are: in a private file that no other option file can overrule.
     fn invocation(self, program: &str, server: &Server) -> Result<Invocation, PlanError> {
         let mut invocation = Invocation::new(program, [""; 0]);
         let content = options::file(self, server)?;
         invocation.args.push(Arg::File { before: "--defaults-file=".to_owned(), content });
+        if self == Self::Mysql {
+            // The login path in the user's home would win over any option file.
+            let none = Var::Plain("/dev/null".to_owned());
+            invocation.env.push(("MYSQL_TEST_LOGIN_FILE".to_owned(), none));
+        }
         Ok(invocation)
     }
 }
@@ -80,17 +128,29 @@ impl Engine for Dialect {
         let Source::Server(server) = &job.source else {
             return Err(PlanError(format!("{} needs a server: set DB_URI or DB_HOST", job.engine)));
         };
-        let Flags { check, mut warnings } = Flags::read(self.dump_tool(), &job.extra_args);
+        let is_tree = job.mode != Mode::Stream;
+        let mut flags = Flags::read(self.dump_tool(), &job.extra_args, is_tree);
         if job.native_compression {
-            warnings.push(format!(
-                "BACKUP_COMPRESS has no effect: {} cannot compress; BACKUP_COMPRESSION=zstd does",
-                self.dump_tool()
-            ));
+            let way_out = match job.mode {
+                Mode::Directory => "BACKUP_MODE=tar with BACKUP_COMPRESSION=zstd does",
+                Mode::Stream | Mode::Tar => "BACKUP_COMPRESSION=zstd does",
+            };
+            let tool = self.dump_tool();
+            flags
+                .warnings
+                .push(format!("BACKUP_COMPRESS has no effect: {tool} cannot compress; {way_out}"));
         }
         let mut invocation = self.invocation(self.dump_tool(), server)?;
         let plain = |arg: &str| Arg::Plain(arg.to_owned());
-        invocation.args.extend(DEFAULTS.iter().map(|arg| plain(arg)));
-        invocation.args.extend(job.extra_args.iter().map(|arg| plain(arg)));
+        invocation.args.extend(DEFAULTS.iter().chain(self.own_defaults()).map(|arg| plain(arg)));
+        if *self == Self::Mariadb && flags.keeps_history {
+            invocation.args.push(plain("--loose-dump-history"));
+        }
+        invocation.args.extend(flags.words.iter().map(|arg| plain(arg)));
+        if flags.tab {
+            let (before, nothing) = ("--tab=".to_owned(), String::new());
+            invocation.args.push(Arg::Tree { before, inside: nothing.clone(), after: nothing });
+        }
         match database {
             Database::All if !job.exclude.is_empty() => {
                 return Err(PlanError(format!(
@@ -98,13 +158,24 @@ impl Engine for Dialect {
                     self.dump_tool()
                 )));
             }
+            Database::All if flags.tab => {
+                return Err(PlanError(
+                    "--tab in DUMP_EXTRA_ARGS writes the tables of one database: set DB_NAME, or \
+                     BACKUP_SPLIT_DATABASES=true"
+                        .to_owned(),
+                ));
+            }
             Database::All => invocation.args.push(plain("--all-databases")),
             // A name may begin with a dash.
             Database::One(name) => invocation.args.extend([plain("--"), plain(name)]),
         }
-        let check: Box<dyn Check> = Box::new(Footer::new(*self, check));
-        let dump = Dump::Stream(Stream { invocation, format: FORMAT, check });
-        Ok(Plan { dump, companions: Vec::new(), warnings })
+        let dump = if is_tree {
+            Dump::Tree(self.tree(invocation, &flags)?)
+        } else {
+            let check: Box<dyn Check> = Box::new(Footer::new(*self, flags.check));
+            Dump::Stream(Stream { invocation, format: FORMAT, check })
+        };
+        Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {
@@ -113,7 +184,7 @@ impl Engine for Dialect {
         };
         let mut invocation = self.invocation(self.client(), server)?;
         let query = "SELECT CONCAT(schema_name, CHAR(0)) FROM information_schema.schemata WHERE schema_name \
-            NOT IN ('information_schema', 'performance_schema', 'sys', 'mysql') ORDER BY 1";
+            NOT IN ('information_schema', 'performance_schema', 'sys', 'mysql', 'ndbinfo') ORDER BY 1";
         let args = [
             "--batch",
             "--raw",

@@ -1,5 +1,7 @@
 //! The option file: how to reach the server, and as whom.
 
+use std::net::IpAddr;
+
 use dbstash_core::engine::PlanError;
 use dbstash_core::job::Server;
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
@@ -7,8 +9,11 @@ use dbstash_core::secret::{ExposeSecret as _, SecretString};
 use super::Dialect;
 
 /// The parameters of a URI that mean something here, in the spelling of the clients.
-const KNOWN: &str =
-    "ssl-mode, ssl-ca, ssl-capath, ssl-cert, ssl-key, ssl-cipher, tls-version, socket, charset";
+const KNOWN: &str = "ssl-mode, ssl-ca, ssl-capath, ssl-cert, ssl-key, ssl-cipher, tls-version, socket, charset, \
+    get-server-public-key";
+
+/// Known to clients of 8.0 and later.
+const PUBLIC_KEY: &str = "loose-get-server-public-key";
 
 /// What the client reads in the place of every other option file.
 pub(super) fn file(dialect: Dialect, server: &Server) -> Result<SecretString, PlanError> {
@@ -29,6 +34,11 @@ pub(super) fn file(dialect: Dialect, server: &Server) -> Result<SecretString, Pl
         }
         if let Some(port) = host.port {
             put("port", &port.to_string());
+        }
+        // Without TLS, MySQL's passwords travel by the server's key, which only this machine's
+        // server can be asked for without fear of another one in between.
+        if dialect == Dialect::Mysql && is_loopback(&host.name) {
+            put(PUBLIC_KEY, "1");
         }
     }
     if let Some(user) = &server.user {
@@ -54,6 +64,11 @@ pub(super) fn file(dialect: Dialect, server: &Server) -> Result<SecretString, Pl
             }
             "socket" | "unix-socket" => put("socket", value),
             "charset" => put("default-character-set", value),
+            "get-server-public-key" | "allowpublickeyretrieval" => {
+                if dialect == Dialect::Mysql && matches!(value.as_str(), "true" | "1") {
+                    put(PUBLIC_KEY, "1");
+                }
+            }
             // The database to log in to: these clients need none.
             "dbname" => {}
             name @ ("ssl-ca" | "ssl-capath" | "ssl-cert" | "ssl-key" | "ssl-cipher"
@@ -74,6 +89,11 @@ pub(super) fn file(dialect: Dialect, server: &Server) -> Result<SecretString, Pl
 
 fn normal(key: &str) -> String {
     key.replace('_', "-").to_ascii_lowercase()
+}
+
+fn is_loopback(name: &str) -> bool {
+    let address = name.parse::<IpAddr>();
+    matches!(name, "" | "localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// How safe the connection has to be, in the words of each family.

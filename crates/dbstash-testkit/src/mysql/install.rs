@@ -5,14 +5,18 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::socket;
+use super::Family;
+use super::clients::{self, Clients};
 use crate::{Scratch, tools};
 
-/// An installed MariaDB.
+/// An installed MariaDB, or a MySQL in a root directory of its own.
 #[derive(Debug)]
 pub(super) struct Install {
+    pub(super) family: Family,
+    /// The directory that is `/` for the server.
+    root: Option<PathBuf>,
+    /// The server, as it is seen there.
     server: PathBuf,
-    client: PathBuf,
     initializer: PathBuf,
     /// The user and group of a server; it refuses to run as root.
     user: Option<(u32, u32)>,
@@ -23,57 +27,104 @@ impl Install {
         // Debian keeps servers off the PATH of people.
         let server = Path::new("/usr/sbin/mariadbd");
         let server = if server.exists() { server.to_owned() } else { tools::require("mariadbd")? };
-        Some(Self {
-            server,
-            client: tools::require("mariadb")?,
-            initializer: tools::require("mariadb-install-db")?,
-            user: server_user(),
-        })
+        tools::require("mariadb")?;
+        let initializer = tools::require("mariadb-install-db")?;
+        Some(Self { family: Family::Mariadb, root: None, server, initializer, user: server_user() })
+    }
+
+    /// The one that `scripts/debian-root` unpacked.
+    pub(super) fn mysql() -> Option<Self> {
+        let root = tools::checkout().join(".tools/roots/mysql97");
+        if !root.join("usr/sbin/mysqld").exists() || !is_root() {
+            tools::skip("MySQL 9.7 is missing, or we are not root");
+            return None;
+        }
+        let server = PathBuf::from("/usr/sbin/mysqld");
+        let (family, initializer) = (Family::Mysql, server.clone());
+        Some(Self { family, root: Some(root), server, initializer, user: server_user() })
     }
 
     /// A directory that the server can write to.
     pub(super) fn scratch(&self) -> Scratch {
-        let scratch = Scratch::new("maria");
+        let scratch = match &self.root {
+            Some(root) => Scratch::within(&root.join("srv"), "my"),
+            None => Scratch::new("maria"),
+        };
         if let Some((user, group)) = self.user {
             chown(scratch.path(), Some(user), Some(group)).unwrap();
         }
         scratch
     }
 
+    /// The family's clients, as programs in this directory or on this machine.
+    pub(super) fn clients(&self, scratch: &Scratch) -> Clients {
+        match &self.root {
+            Some(root) => clients::of_root(root, &scratch.dir("clients")),
+            None => Clients::of_machine(),
+        }
+    }
+
     pub(super) fn initialize(&self, scratch: &Path) {
-        let init = self
-            .as_user(&[], &self.initializer)
-            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-            .arg(format!("--datadir={}", scratch.join("data").display()))
-            .output()
-            .unwrap();
+        let mut init = self.as_user(&[], &self.initializer);
+        match self.family {
+            Family::Mariadb => {
+                init.args(["--no-defaults", "--auth-root-authentication-method=normal"]);
+                init.arg("--skip-test-db");
+            }
+            Family::Mysql => {
+                init.args(["--no-defaults", "--initialize-insecure", "--secure-file-priv="]);
+                init.args(SMALL);
+            }
+        }
+        init.arg(self.option("datadir", &scratch.join("data")));
+        let init = init.output().unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
     }
 
     /// The server; it ends with the test in whatever way that ends.
-    pub(super) fn server(&self, scratch: &Path, port: u16) -> Command {
+    pub(super) fn server(&self, scratch: &Path, port: u16, more: &[String]) -> Command {
         let mut command = self.as_user(&["--pdeathsig", "KILL"], &self.server);
         command
-            .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve=0"])
-            .args(["--innodb-flush-method=nosync", "--max-allowed-packet=128M"])
-            .args(["--innodb-buffer-pool-size=64M", "--event-scheduler=OFF"])
+            .args(["--no-defaults", "--bind-address=127.0.0.1", "--max-allowed-packet=256M"])
+            .args(["--innodb-flush-method=nosync", "--event-scheduler=OFF"]);
+        match self.family {
+            Family::Mariadb => {
+                command.args(["--skip-name-resolve=0", "--innodb-buffer-pool-size=64M"]);
+            }
+            Family::Mysql => {
+                // A binary log with transactions that have names, as servers with replicas have.
+                command.args(SMALL).args(["--gtid-mode=ON", "--enforce-gtid-consistency=ON"]);
+                command.args(["--mysqlx=OFF", "--secure-file-priv=", "--sync-binlog=0"]);
+                command.arg("--innodb-flush-log-at-trx-commit=0");
+            }
+        }
+        command
             .arg(format!("--port={port}"))
-            .arg(socket(scratch))
-            .arg(format!("--pid-file={}", scratch.join("pid").display()))
-            .arg(format!("--datadir={}", scratch.join("data").display()));
+            .arg(self.option("socket", &scratch.join("sock")))
+            .arg(self.option("pid-file", &scratch.join("pid")))
+            .arg(self.option("datadir", &scratch.join("data")))
+            .args(more);
         command
     }
 
-    /// The client, as the superuser.
-    pub(super) fn client(&self, scratch: &Path) -> Command {
-        let mut command = Command::new(&self.client);
-        command.args(["--no-defaults", "--user=root", "--max-allowed-packet=128M"]);
-        command.arg(socket(scratch));
-        command
+    /// An option with a path of ours, as the server sees it.
+    pub(super) fn option(&self, name: &str, path: &Path) -> String {
+        let seen = match &self.root {
+            Some(root) => Path::new("/").join(path.strip_prefix(root).unwrap()),
+            None => path.to_owned(),
+        };
+        format!("--{name}={}", seen.display())
     }
 
     fn as_user(&self, options: &[&str], program: &Path) -> Command {
-        let mut command = Command::new("setpriv");
+        let mut command = match &self.root {
+            Some(root) => {
+                let mut chroot = Command::new("chroot");
+                chroot.arg(root).arg("setpriv");
+                chroot
+            }
+            None => Command::new("setpriv"),
+        };
         command.args(options);
         if let Some((user, group)) = self.user {
             command.args([format!("--reuid={user}"), format!("--regid={group}")]);
@@ -84,14 +135,26 @@ impl Install {
     }
 }
 
+/// MySQL's defaults are for one server on a machine of its own.
+const SMALL: [&str; 4] = [
+    "--performance-schema=OFF",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-redo-log-capacity=64M",
+    "--table-open-cache=400",
+];
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
+}
+
 /// For root, the user that Debian's package makes.
 fn server_user() -> Option<(u32, u32)> {
-    if !fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0) {
+    if !is_root() {
         return None;
     }
     let passwd = fs::read_to_string("/etc/passwd").unwrap();
     let entry = passwd.lines().find(|line| line.starts_with("mysql:"));
-    let entry = entry.expect("MariaDB does not run as root, and there is no user mysql");
+    let entry = entry.expect("no such server runs as root, and there is no user mysql");
     let mut fields = entry.split(':').skip(2);
     let mut number = || fields.next().unwrap().parse().unwrap();
     Some((number(), number()))

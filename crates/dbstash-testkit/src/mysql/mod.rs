@@ -1,18 +1,60 @@
 //! Private MySQL and MariaDB servers.
 
+mod clients;
+mod digest;
 mod install;
 
-use std::fmt::Write as _;
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
+use self::clients::Clients;
 use self::install::Install;
 use crate::feed::{feed, percent_encoded};
 use crate::scratch::{Scratch, free_port};
 use crate::server::{Server, eventually};
+
+/// The two families of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Oracle's.
+    Mysql,
+    /// MariaDB's.
+    Mariadb,
+}
+
+impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Mariadb, Self::Mysql];
+
+    /// The scheme of its URIs.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Mariadb => "mariadb",
+        }
+    }
+
+    /// The program that dumps.
+    pub fn dump_tool(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysqldump",
+            Self::Mariadb => "mariadb-dump",
+        }
+    }
+
+    /// What only this family has.
+    fn own_seed(self) -> &'static str {
+        match self {
+            Self::Mysql => include_str!("own_mysql.sql"),
+            Self::Mariadb => include_str!("own_mariadb.sql"),
+        }
+    }
+}
 
 /// A MariaDB or MySQL server of a test's own, with a data directory that is gone afterwards.
 ///
@@ -22,32 +64,45 @@ use crate::server::{Server, eventually};
 pub struct MysqlServer {
     install: Install,
     scratch: Scratch,
+    clients: Clients,
     port: u16,
     password: String,
+    options: Vec<String>,
     server: Option<Server>,
 }
 
 /// What the user of a backup needs.
 const GRANTED: &str = "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS";
-/// What only this family has.
-const OWN_SEED: &str = "CREATE SEQUENCE numbers START WITH 100 INCREMENT BY 7; SELECT NEXT VALUE FOR numbers;\n\
-    CREATE TABLE own (id UUID PRIMARY KEY, at INET6);\n\
-    INSERT INTO own VALUES ('123e4567-e89b-12d3-a456-426614174000', '::1');";
 
 impl MysqlServer {
     /// The user of the backup.
     pub const USER: &'static str = "stash";
+
+    /// A server of this family; see the next two.
+    pub fn start(family: Family, password: &str) -> Option<Self> {
+        match family {
+            Family::Mysql => Self::start_mysql(password),
+            Family::Mariadb => Self::start_mariadb(password),
+        }
+    }
 
     /// This machine's MariaDB. `None`, said loudly, when there is none.
     pub fn start_mariadb(password: &str) -> Option<Self> {
         Some(Self::run(Install::mariadb()?, password))
     }
 
+    /// The MySQL that `scripts/setup test` unpacked, with GTIDs. `None`, said loudly, when there is
+    /// none.
+    pub fn start_mysql(password: &str) -> Option<Self> {
+        Some(Self::run(Install::mysql()?, password))
+    }
+
     fn run(install: Install, password: &str) -> Self {
         let scratch = install.scratch();
         install.initialize(scratch.path());
-        let password = password.to_owned();
-        let mut this = Self { install, scratch, port: 0, password, server: None };
+        let (clients, password) = (install.clients(&scratch), password.to_owned());
+        let (port, options, server) = (0, Vec::new(), None);
+        let mut this = Self { install, scratch, clients, port, password, options, server };
         this.restart();
         let quoted = this.password.replace('\\', "\\\\").replace('\'', "''");
         for host in ["127.0.0.1", "localhost"] {
@@ -61,12 +116,17 @@ impl MysqlServer {
         this
     }
 
+    /// Which family it is of.
+    pub fn family(&self) -> Family {
+        self.install.family
+    }
+
     /// Starts it again, on another port.
     pub fn restart(&mut self) {
         self.server = None;
         for _ in 0..5 {
             self.port = free_port();
-            let command = self.install.server(self.scratch.path(), self.port);
+            let command = self.install.server(self.scratch.path(), self.port, &self.options);
             let mut server = Server::start(command, &self.scratch.path().join("log"));
             let mut ready = || self.try_sql("", b"SELECT 1").is_ok();
             if server.wait_until(Duration::from_secs(120), &mut ready) {
@@ -75,6 +135,18 @@ impl MysqlServer {
             }
         }
         panic!("the server did not come up: {}", self.log());
+    }
+
+    /// Another option for its next start.
+    pub fn add_option(&mut self, option: String) {
+        self.options.push(option);
+    }
+
+    /// Kills it as a power cut does.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.stop(Signal::KILL);
+        }
     }
 
     /// The port, on the loopback address.
@@ -87,10 +159,26 @@ impl MysqlServer {
         self.scratch.path().join("sock").display().to_string()
     }
 
+    /// A directory that the server can read, and we can write.
+    pub fn dir(&self, name: &str) -> PathBuf {
+        self.scratch.dir(name)
+    }
+
+    /// A path in it as an option of the server's.
+    pub fn option(&self, name: &str, path: &std::path::Path) -> String {
+        self.install.option(name, path)
+    }
+
+    /// A `PATH` on which this family's clients come first.
+    pub fn path(&self) -> OsString {
+        self.clients.path()
+    }
+
     /// The URI of a database for the user, over TCP, with password.
     pub fn uri(&self, database: &str) -> String {
         let (password, database) = (percent_encoded(&self.password), percent_encoded(database));
-        format!("mariadb://{}:{password}@127.0.0.1:{}/{database}", Self::USER, self.port)
+        let (scheme, user) = (self.family().scheme(), Self::USER);
+        format!("{scheme}://{user}:{password}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// What the server logged.
@@ -112,82 +200,40 @@ impl MysqlServer {
     /// Restores a dump as the superuser with the stock client, stopping at the first error, which
     /// is given back.
     pub fn try_sql(&self, database: &str, sql: &[u8]) -> Result<String, String> {
-        let mut client = self.install.client(self.scratch.path());
-        client.args(["--batch", "--raw", "--skip-column-names", "--default-character-set=utf8mb4"]);
+        let mut client = self.client(self.family().scheme());
+        client.args(["--batch", "--raw", "--skip-column-names"]);
+        // Some versions leave comments out of what they send.
+        client.args(["--default-character-set=utf8mb4", "--comments"]);
         if !database.is_empty() {
             client.arg(format!("--database={database}"));
         }
         feed(&mut client, sql)
     }
 
+    /// One of the family's clients, as the superuser.
+    pub fn client(&self, program: &str) -> Command {
+        let mut client = self.clients.command(program);
+        client.args(["--user=root", "--max-allowed-packet=1G"]);
+        client.arg(format!("--socket={}", self.socket()));
+        client
+    }
+
     /// Fills a database with one of everything, and a table of `bulk_rows` rows of about 200
     /// bytes.
     pub fn seed_shop(&self, database: &str, bulk_rows: u64) {
+        let deep = match self.family() {
+            Family::Mysql => "cte_max_recursion_depth",
+            Family::Mariadb => "max_recursive_iterations",
+        };
         let seed = include_str!("shop.sql").replace(":bulk_rows", &bulk_rows.to_string());
-        self.sql(database, &seed);
-        self.sql(database, OWN_SEED);
+        self.sql(database, &seed.replace(":recursion_depth", deep));
+        self.sql(database, self.family().own_seed());
     }
 
     /// Every definition, and a checksum of each table's rows: equal for two databases of one
-    /// server exactly when one is a true restore of the other.
+    /// version of servers exactly when one is a true restore of the other.
     pub fn digest(&self, database: &str) -> String {
-        let mut digest = String::new();
-        let schema = format!("'{}'", database.replace('\'', "''"));
-        let queries = [
-            (
-                "TABLE",
-                format!(
-                    "SELECT table_name FROM information_schema.tables WHERE table_schema = {schema} ORDER BY 1"
-                ),
-            ),
-            (
-                "TRIGGER",
-                format!(
-                    "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = {schema} ORDER BY 1"
-                ),
-            ),
-            (
-                "EVENT",
-                format!(
-                    "SELECT event_name FROM information_schema.events WHERE event_schema = {schema} ORDER BY 1"
-                ),
-            ),
-            (
-                "PROCEDURE",
-                format!(
-                    "SELECT routine_name FROM information_schema.routines WHERE routine_schema = {schema} AND routine_type = 'PROCEDURE' ORDER BY 1"
-                ),
-            ),
-            (
-                "FUNCTION",
-                format!(
-                    "SELECT routine_name FROM information_schema.routines WHERE routine_schema = {schema} AND routine_type = 'FUNCTION' ORDER BY 1"
-                ),
-            ),
-        ];
-        for (kind, query) in queries {
-            for name in self.sql(database, &query).lines() {
-                let name = quoted(name);
-                let created = self.sql(database, &format!("SHOW CREATE {kind} {name}"));
-                // A trigger's birthday is told, too.
-                let created = match kind {
-                    "TRIGGER" => created.rsplit_once('\t').map_or("", |(before, _)| before),
-                    _ => &created,
-                };
-                let _ = writeln!(digest, "{}", created.replace(database, "<db>"));
-                if kind == "TABLE" {
-                    let count = self.sql(database, &format!("SELECT COUNT(*) FROM {name}"));
-                    let sum = self.sql(database, &format!("CHECKSUM TABLE {name} EXTENDED"));
-                    let sum = sum.rsplit('\t').next().unwrap_or_default().to_owned();
-                    let _ = writeln!(digest, "{name}: {count} rows, {sum}");
-                }
-            }
-        }
-        let charset = format!(
-            "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name = {schema}"
-        );
-        let _ = writeln!(digest, "{}", self.sql(database, &charset));
-        digest
+        digest::digest(self, database)
     }
 
     /// Stops it in good order.
@@ -207,11 +253,7 @@ impl Drop for MysqlServer {
     }
 }
 
-fn quoted(name: &str) -> String {
+/// A name as SQL has it.
+pub fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
-}
-
-/// A socket's path, as a client takes it.
-fn socket(scratch: &Path) -> String {
-    format!("--socket={}", scratch.join("sock").display())
 }

@@ -82,10 +82,10 @@ fn engine_and_scheme() {
     tells(&wrong("DBSTASH_ENGINE", "sqlite"), &["DBSTASH_ENGINE=sqlite", "DB_URI", "pg"]);
     tells(
         &wrong("DBSTASH_ENGINE", "redis"),
-        &["DBSTASH_ENGINE=redis", "not available", "pg, mariadb, sqlite"],
+        &["DBSTASH_ENGINE=redis", "not available", "pg, mysql, mariadb, sqlite"],
     );
     let mysql = format!("mysql://app:{SPELLED}@db/shop");
-    tells(&wrong("DB_URI", &mysql), &["not available", "DBSTASH_ENGINE=mariadb"]);
+    assert!(good().env("DB_URI", &mysql).resolve().is_ok());
     assert!(good().env("DB_URI", &mysql).env("DBSTASH_ENGINE", "mariadb").resolve().is_ok());
     tells(&wrong("DBSTASH_ENGINE", "sqlit"), &["did you mean sqlite?"]);
     assert!(good().env("DBSTASH_ENGINE", "PG").resolve().is_ok());
@@ -101,7 +101,10 @@ fn parts_of_a_connection() {
         &["no database name", "DB_NAME", "BACKUP_ALL_DATABASES"],
     );
     tells(&parts(&pg).env("DB_NAME", "a,,b").mistake(), &["DB_NAME=a,,b"]);
-    tells(&parts(&pg).env("DBSTASH_ENGINE", "").mistake(), &["DBSTASH_ENGINE", "pg, mariadb"]);
+    tells(
+        &parts(&pg).env("DBSTASH_ENGINE", "").mistake(),
+        &["DBSTASH_ENGINE", "pg, mysql, mariadb"],
+    );
     tells(
         &parts(&pg).env("DBSTASH_ENGINE", "sqlite").mistake(),
         &["DBSTASH_ENGINE=sqlite", "DB_PATH"],

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "the dumps are made without dbstash")]
 
-use dbstash_core::engine::{Incomplete, Passed};
+use dbstash_core::engine::{Dump, Incomplete, Passed, Stream};
 use dbstash_core::job::{Databases, Job};
 use dbstash_engines::conn::parse_uri;
 use dbstash_engines::engine;
@@ -28,7 +28,8 @@ fn verdict_of(
     let conn = parse_uri(uri).unwrap();
     let mut job = Job::new("j".parse().unwrap(), conn.engine, conn.source, databases);
     job.extra_args = extra.iter().map(|word| (*word).to_owned()).collect();
-    let mut check = engine(job.engine).plan(&job, &job.subject()).unwrap().dump.check;
+    let plan = engine(job.engine).plan(&job, &job.subject()).unwrap();
+    let Dump::Stream(Stream { mut check, .. }) = plan.dump else { panic!("no stream") };
     stream.chunks(chunk).for_each(|chunk| check.feed(chunk));
     check.finish()
 }

@@ -141,12 +141,12 @@ impl Check for Custom {
 
     fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
         let at_end = self.state == State::BlockType;
-        self.judge(at_end)
+        (*self).judge(at_end)
     }
 }
 
 impl Custom {
-    fn judge(self: Box<Self>, at_end: bool) -> Result<Passed, Incomplete> {
+    fn judge(self, at_end: bool) -> Result<Passed, Incomplete> {
         if let Some(what) = self.broken {
             return Err(Incomplete(format!("it is no pg_dump archive: {what}")));
         }
@@ -331,7 +331,7 @@ impl Custom {
     /// followed.
     pub(super) fn into_files(self) -> Result<(Passed, Option<Vec<String>>), Incomplete> {
         let (files, at_end) = (self.files.clone(), self.state == State::End);
-        let passed = Box::new(self).judge(at_end)?;
+        let passed = self.judge(at_end)?;
         match files {
             _ if passed.degraded.is_some() => Ok((passed, None)),
             Some(files) => Ok((passed, Some(files))),

@@ -64,5 +64,5 @@ impl TreeCheck for Directory {
 
 /// `blobs.toc`, since PostgreSQL 17 `blobs_NUMBER.toc`.
 fn is_list(path: &str) -> bool {
-    path.starts_with("blobs") && path.ends_with(".toc")
+    path.strip_suffix(".toc").is_some_and(|stem| stem.starts_with("blobs"))
 }

@@ -26,8 +26,7 @@ fn the_command_line_holds_no_secret_and_takes_names_literally() {
         false,
     );
     assert_eq!(
-        plan.dump
-            .invocation
+        plan.dump.invocations()[0]
             .args
             .iter()
             .filter_map(dbstash_core::invocation::Arg::plain)
@@ -39,8 +38,9 @@ fn the_command_line_holds_no_secret_and_takes_names_literally() {
             "--no-owner",
         ]
     );
-    assert!(!plan.dump.invocation.to_string().contains("canary"));
-    let names: Vec<_> = plan.dump.invocation.env.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(!plan.dump.invocations()[0].to_string().contains("canary"));
+    let names: Vec<_> =
+        plan.dump.invocations()[0].env.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["PGPASSWORD", "PGSERVICEFILE"]);
 }
 
@@ -59,24 +59,26 @@ fn the_effective_format_decides_name_and_check() {
     ] {
         let plan = planned(uri, extra, native);
         assert_eq!(
-            (plan.dump.format.name, plan.dump.format.extension),
+            (plan.dump.format().name, plan.dump.format().extension),
             (format, extension),
             "{extra:?}"
         );
-        let ours = plan.dump.invocation.to_string().matches("--format=").count();
+        let ours = plan.dump.invocations()[0].to_string().matches("--format=").count();
         let theirs = extra.iter().filter(|w| w.starts_with("--format")).count();
-        assert!(ours - theirs <= 1, "{}", plan.dump.invocation);
+        assert!(ours - theirs <= 1, "{}", plan.dump.invocations()[0]);
     }
-    assert!(planned(uri, &["-Fc"], false).dump.invocation.to_string().matches("-F").count() == 1);
+    assert!(
+        planned(uri, &["-Fc"], false).dump.invocations()[0].to_string().matches("-F").count() == 1
+    );
 }
 
 #[test]
 fn all_databases_are_a_pg_dumpall() {
     let job = job("postgres://h:1/maintenance", &[], true);
     let plan = Pg.plan(&job, &Database::All).unwrap();
-    assert_eq!(plan.dump.invocation.program, "pg_dumpall");
-    assert_eq!((plan.dump.format.extension, plan.warnings.len()), ("sql", 1));
-    assert!(!plan.dump.invocation.to_string().contains("--format"));
+    assert_eq!(plan.dump.invocations()[0].program, "pg_dumpall");
+    assert_eq!((plan.dump.format().extension, plan.warnings.len()), ("sql", 1));
+    assert!(!plan.dump.invocations()[0].to_string().contains("--format"));
 }
 
 #[test]
@@ -98,4 +100,45 @@ fn what_contradicts_the_connection_is_refused() {
     let told = error("postgres:///d?service=s&sslpassword=canary", &[]);
     assert!(told.contains("service file") && !told.contains("canary"), "{told}");
     assert!(error("postgres://h/d?sslpassword=%20canary", &[]).contains("blank"));
+}
+
+mod trees {
+    use dbstash_core::engine::{Dump, TreeCheck};
+    use dbstash_core::job::Mode;
+
+    use super::super::directory::Directory;
+    use super::*;
+
+    fn tree(mode: Mode, extra: &[&str], native: bool, jobs: u32) -> String {
+        let mut job = job("postgresql://u@h/shop", extra, native);
+        (job.mode, job.jobs) = (mode, jobs);
+        let Dump::Tree(tree) = Pg.plan(&job, &job.subject()).unwrap().dump else { panic!() };
+        format!("{} {}", tree.steps[0].invocation, tree.format.compressed)
+    }
+
+    #[test]
+    fn a_directory_is_compressed_when_asked_to() {
+        for (extra, native, jobs, there, compressed) in [
+            (&[][..], false, 1, "--format=directory --compress=0 --file=<temp", "false"),
+            (&[], true, 4, "--format=directory --jobs=4 --file=<temp", "true"),
+            (&["-Z5"], false, 1, "--format=directory --file=<temp", "true"),
+            (&["-Fd", "-Z0"], true, 1, "--file=<temp", "false"),
+        ] {
+            for mode in [Mode::Directory, Mode::Tar] {
+                let line = tree(mode, extra, native, jobs);
+                assert!(line.contains(there) && line.ends_with(compressed), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_without_its_contents_is_none() {
+        let mut check = Box::<Directory>::default();
+        assert!(!check.begin("1.dat", 5));
+        assert_eq!(check.finish().unwrap_err().0, "it has no toc.dat");
+        let mut check = Box::<Directory>::default();
+        assert!(check.begin("blobs_4.toc", 5) && check.begin("toc.dat", 5));
+        check.feed(b"PGDMP");
+        assert!(check.finish().unwrap_err().0.contains("ends in the middle"));
+    }
 }

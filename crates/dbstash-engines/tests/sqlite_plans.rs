@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use dbstash_core::engine::{Incomplete, Passed, Plan, PlanError};
+use dbstash_core::engine::{Dump, Incomplete, Passed, Plan, PlanError};
 use dbstash_core::invocation::Arg;
 use dbstash_core::job::{Database, Databases, EngineKey, Job, Source};
 use dbstash_engines::engine;
@@ -27,7 +27,7 @@ fn dump(file: &Path, extra: &[&str]) -> (Output, Result<Passed, Incomplete>) {
     let home = Scratch::new("home");
     fs::write(home.path().join(".sqliterc"), ".echo on\n.mode csv\nSELECT 'rc was read';\n")
         .unwrap();
-    let mut stream = planned(file, extra).unwrap().dump;
+    let Dump::Stream(mut stream) = planned(file, extra).unwrap().dump else { panic!("no stream") };
     let args = stream.invocation.args.iter().filter_map(Arg::plain);
     let out = Command::new(&stream.invocation.program)
         .args(args)

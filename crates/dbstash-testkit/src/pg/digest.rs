@@ -10,11 +10,10 @@ pub(super) fn of(server: &PgServer, database: &str) -> String {
         .unwrap();
     assert!(schema.status.success(), "{}", String::from_utf8_lossy(&schema.stderr));
     let schema = String::from_utf8_lossy(&schema.stdout);
-    // These two carry a key that is new each time.
-    let schema = schema
-        .lines()
-        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"));
-    let schema: Vec<&str> = schema.collect();
+    // A key that is new each time, and the server's version.
+    let passing = ["\\restrict", "\\unrestrict", "-- Dumped from "];
+    let lasts = |line: &&str| !passing.iter().any(|start| line.starts_with(start));
+    let schema: Vec<&str> = schema.lines().filter(lasts).collect();
     format!("{}\n{}", schema.join("\n"), server.psql(database, CONTENTS))
 }
 

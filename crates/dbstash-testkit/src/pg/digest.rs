@@ -14,7 +14,11 @@ pub(super) fn of(server: &PgServer, database: &str) -> String {
     let passing = ["\\restrict", "\\unrestrict", "-- Dumped from "];
     let lasts = |line: &&str| !passing.iter().any(|start| line.starts_with(start));
     let schema: Vec<&str> = schema.lines().filter(lasts).collect();
-    format!("{}\n{}", schema.join("\n"), server.psql(database, CONTENTS))
+    format!("{}\n{}", schema.join("\n"), contents(server, database))
+}
+
+pub(super) fn contents(server: &PgServer, database: &str) -> String {
+    server.psql(database, CONTENTS)
 }
 
 /// One line for each table, sequence and large object. Rows are compared as text, in any order.

@@ -226,10 +226,15 @@ impl PgServer {
     }
 
     /// What makes a database that database: the schema and a checksum of each table's rows,
-    /// sequence and large object. Equal for two databases exactly when one is a true restore of the
-    /// other, if the same clients look at both.
+    /// sequence and large object. Equal for two databases of one version exactly when one is a true
+    /// restore of the other.
     pub fn digest(&self, database: &str) -> String {
         digest::of(self, database)
+    }
+
+    /// The part of it that is the same for servers of all versions: everything but the schema.
+    pub fn contents(&self, database: &str) -> String {
+        digest::contents(self, database)
     }
 
     /// A client program, told to connect to the socket as the superuser.

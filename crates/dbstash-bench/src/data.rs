@@ -1,11 +1,13 @@
 //! The databases that are dumped.
 
 use std::fmt;
+use std::fs;
 use std::io::{BufWriter, Write as _};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 
-use dbstash_testkit::PgServer;
+use dbstash_testkit::{MysqlServer, PgServer, sqlite};
 
 /// What a database holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +105,48 @@ fn dense(server: &PgServer, table: u64, rows: u64) {
     }
     drop(input.into_inner().unwrap());
     assert!(psql.wait().unwrap().success(), "COPY failed");
+}
+
+/// A file with about this many bytes of dump.
+pub(crate) fn sqlite(file: &Path, bytes: u64) {
+    let rows = bytes / 200;
+    let _ = fs::remove_file(file);
+    sqlite::run(
+        file,
+        &format!(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
+            CREATE TABLE event (id INTEGER PRIMARY KEY, kind TEXT, amount REAL, note TEXT, payload TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+            INSERT INTO event SELECT i, 'kind ' || i % 5, i * 0.01,
+                'order taken by the web shop, to be delivered on day ' || i % 365,
+                '{{\"source\": \"web\", \"items\": ' || i % 20 || ', \"tags\": [\"new\", \"tag ' || i % 50 || '\"], \"n\": ' || i * 7919 % 1000003 || '}}'
+            FROM n;"
+        ),
+    );
+}
+
+/// A table in a server's database with about this many bytes of dump.
+pub(crate) fn mysql(server: &MysqlServer, database: &str, bytes: u64) {
+    server.sql(
+        database,
+        "CREATE TABLE event (id INT AUTO_INCREMENT PRIMARY KEY, kind VARCHAR(20), amount DECIMAL(12, 2),
+            at DATETIME, note VARCHAR(100), payload TEXT);
+        INSERT INTO event (kind, amount, at, note, payload) VALUES ('created', 1.5, '2026-01-01 00:00:00',
+            'order taken by the web shop, to be delivered today', REPEAT('payload of the web shop ', 4));",
+    );
+    let (mut rows, wanted) = (1, bytes / 200);
+    while rows < wanted {
+        let more = rows.min(wanted - rows);
+        server.sql(
+            database,
+            &format!(
+                "INSERT INTO event (kind, amount, at, note, payload) SELECT kind, id * 0.37, at + INTERVAL id SECOND,
+                    CONCAT('order ', id * 7919 % 1000003, ' taken by the web shop, for day ', id % 365), payload
+                FROM event LIMIT {more}"
+            ),
+        );
+        rows += more;
+    }
 }
 
 /// Random bytes that COPY neither escapes nor refuses; the same ones each time.

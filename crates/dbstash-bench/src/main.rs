@@ -11,6 +11,7 @@
 )]
 
 mod abort;
+mod archive;
 mod data;
 mod idle;
 mod instant;
@@ -18,6 +19,7 @@ mod machine;
 mod measure;
 mod memory;
 mod options;
+mod pairs;
 mod proc;
 mod report;
 mod scene;
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         ("abort", abort::run),
         ("memory", memory::run),
         ("stream", streams),
+        ("pairs", pairs::run),
     ];
     for (name, part) in parts {
         if options.wants(name) {

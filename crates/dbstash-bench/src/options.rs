@@ -8,7 +8,7 @@ use crate::stream::{CELLS, Cell};
 const MIB: u64 = 1024 * 1024;
 
 /// The parts of a bench, in their order.
-pub(crate) const PARTS: [&str; 5] = ["start", "idle", "abort", "memory", "stream"];
+pub(crate) const PARTS: [&str; 6] = ["start", "idle", "abort", "memory", "stream", "pairs"];
 
 /// What is asked for.
 #[derive(Debug, Clone)]

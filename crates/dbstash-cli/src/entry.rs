@@ -11,7 +11,7 @@ use dbstash_core::secret::{ExposeSecret, Redactor};
 
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
-use crate::commands::{config, plan};
+use crate::commands::{config, internal, plan};
 use crate::exit::Exit;
 use crate::logging;
 use crate::places::{Destination, open_state};
@@ -31,6 +31,9 @@ pub fn main(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.collect();
+    if let Some(code) = internal::run(&args) {
+        return code;
+    }
     let Args { command, flags } = match args::parse(args.clone()) {
         Ok(args) => args,
         Err(error) => return usage(&error, &args),

@@ -34,9 +34,13 @@ pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan,
         )));
     }
     match job.compression {
+        Some(compression) if job.is_folder(&plan.dump) => Err(PlanError(format!(
+            "BACKUP_COMPRESSION={compression} compresses one object, and BACKUP_MODE=directory stores many: use \
+             BACKUP_MODE=tar, or BACKUP_COMPRESS=true where the dump tool can compress"
+        ))),
         Some(compression) if plan.dump.format().compressed => Err(PlanError(format!(
-            "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or -F or \
-             -Z in DUMP_EXTRA_ARGS); unset one of them"
+            "BACKUP_COMPRESSION={compression}: the dump tool compresses this dump itself (BACKUP_COMPRESS, or -F, -Z or \
+             --gzip in DUMP_EXTRA_ARGS); unset one of them"
         ))),
         _ => Ok(plan),
     }

@@ -4,6 +4,7 @@ mod companion;
 mod databases;
 mod draft;
 mod record;
+mod shape;
 mod tree;
 
 use chrono::Utc;
@@ -11,7 +12,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::databases::subjects;
-use self::draft::{Draft, Shape};
+use self::draft::Draft;
+use self::shape::Shape;
 use crate::artifact::Artifact;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -153,7 +155,8 @@ impl<'a> Run<'a> {
         self.tell(RunEvent::Started { command: &command, remote: &remote });
 
         let run_dir = self.cx.state.run_dir(&self.job.id, &self.id.id)?;
-        let (shape, work) = (self.shape(&plan), Work { guard: &guard, run_dir: &run_dir });
+        let (shape, work) =
+            (Shape::new(self.job, &plan), Work { guard: &guard, run_dir: &run_dir });
         let opening = self.open(plan.dump, &shape, &run_dir);
         let (dump, mut draft) = guard.watch(&Progress::default(), opening).await?;
         match self.make(dump, plan.companions, &mut draft, work).await {

@@ -1,5 +1,7 @@
 //! Connection URIs.
 
+pub mod mongo;
+
 use std::path::{Path, PathBuf};
 
 use dbstash_core::job::{EngineKey, Host, JobId, Server, Source};
@@ -22,9 +24,11 @@ pub struct Connection {
 pub struct UriError(pub String);
 
 /// The schemes, and what they stand for.
-pub const SCHEMES: [(&str, EngineKey); 6] = [
+pub const SCHEMES: [(&str, EngineKey); 8] = [
     ("postgresql", EngineKey::Pg),
     ("postgres", EngineKey::Pg),
+    ("mongodb", EngineKey::Mongo),
+    ("mongodb+srv", EngineKey::Mongo),
     ("mysql", EngineKey::Mysql),
     ("mariadb", EngineKey::Mariadb),
     ("sqlite", EngineKey::Sqlite),
@@ -39,6 +43,7 @@ const SECRET_PARAMS: [&str; 4] =
 pub fn default_port(engine: EngineKey) -> u16 {
     match engine {
         EngineKey::Pg => 5432,
+        EngineKey::Mongo => 27017,
         EngineKey::Mysql | EngineKey::Mariadb => 3306,
         EngineKey::Sqlite => 0,
     }
@@ -56,6 +61,9 @@ pub fn parse_uri(uri: &str) -> Result<Connection, UriError> {
     let engine = SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
     match engine {
         Some((_, EngineKey::Sqlite)) => sqlite(scheme, rest),
+        Some((name, EngineKey::Mongo)) => {
+            mongo::settle(server(EngineKey::Mongo, rest)?, name.ends_with("srv"))
+        }
         Some((_, engine)) => server(*engine, rest),
         // What is not followed by slashes may be no scheme but a user's name.
         None if !rest.starts_with("//") && scheme != "jdbc" => {
@@ -76,6 +84,7 @@ fn meant(scheme: &str, rest: &str) -> String {
     let scheme = match word.get(..2) {
         Some("po" | "pg" | "ps") => "postgresql://",
         Some("sq") => "sqlite://",
+        Some("mo") => "mongodb://",
         Some("my") => "mysql://",
         Some("ma") => "mariadb://",
         _ => return String::new(),
@@ -102,6 +111,8 @@ fn server(engine: EngineKey, rest: &str) -> Result<Connection, UriError> {
         || database.contains(['/', '@'])
         || authority.matches('@').count() > 1
         || !authority.contains('@') && query.contains('@')
+        // Or it is the password's, and the host comes after it.
+        || query.rsplit_once('@').is_some_and(|(_, host)| host.contains('/'))
     {
         return Err(fail(unencoded));
     }
@@ -128,7 +139,12 @@ fn server(engine: EngineKey, rest: &str) -> Result<Connection, UriError> {
         let key = decoded(key, "a parameter's name")?;
         // Not by its name, which may be a part of a password with a bare '&'.
         let value = decoded(value, "a parameter's value")?;
+        let mongo = engine == EngineKey::Mongo;
         match key.as_str() {
+            key if mongo && mongo::SECRET_PARAMS.contains(&key.to_ascii_lowercase().as_str()) => {
+                server.secret_params.push((key.to_owned(), value.into()));
+            }
+            key if mongo => server.params.push((key.to_owned(), value)),
             "user" => server.user = Some(value).filter(|user| !user.is_empty()),
             "password" => server.password = Some(value.into()),
             "dbname" => database = Some(value).filter(|name| !name.is_empty()),

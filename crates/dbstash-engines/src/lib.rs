@@ -2,10 +2,13 @@
 
 pub mod conn;
 mod ends;
+mod mongo;
 mod mysql;
 mod pg;
 mod sqlite;
 mod tar;
+
+pub use mongo::LIST_DATABASES as LIST_MONGO_DATABASES;
 
 use dbstash_core::engine::Engine;
 use dbstash_core::job::EngineKey;
@@ -14,6 +17,7 @@ use dbstash_core::job::EngineKey;
 pub fn engine(key: EngineKey) -> &'static dyn Engine {
     match key {
         EngineKey::Pg => &pg::Pg,
+        EngineKey::Mongo => &mongo::Mongo,
         EngineKey::Mysql => &mysql::Dialect::Mysql,
         EngineKey::Mariadb => &mysql::Dialect::Mariadb,
         EngineKey::Sqlite => &sqlite::Sqlite,

@@ -14,6 +14,7 @@ pub mod bins;
 mod clients;
 pub mod fake;
 mod feed;
+pub mod mongo;
 pub mod mysql;
 pub mod pg;
 pub mod procs;
@@ -27,6 +28,7 @@ pub mod tmpfs;
 pub mod tools;
 
 pub use fake::FakeTools;
+pub use mongo::{MongoServer, Mongodump};
 pub use mysql::MysqlServer;
 pub use pg::PgServer;
 pub use product::{Dbstash, Finished, Running};

@@ -42,6 +42,14 @@ pub fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIP {test}: {why}; `scripts/setup test` installs it");
 }
 
+/// Says, past the test harness's capture, that a part of this test is not run, and why: for what
+/// nobody can install.
+pub fn absent(why: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "SKIP {test}: {why}");
+}
+
 /// The `PATH` of children: the checkout's own tools first.
 pub fn path() -> OsString {
     let inherited = env::var_os("PATH").unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What each command does and prints.
 
 pub mod config;
+pub mod internal;
 pub mod list;
 pub mod plan;
 pub mod prune;

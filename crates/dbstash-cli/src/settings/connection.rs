@@ -11,8 +11,8 @@ use glob::Pattern;
 use super::parse;
 use super::reader::Reader;
 use super::table::{
-    BACKUP_ALL_DATABASES, BACKUP_SPLIT_DATABASES, DB_EXCLUDE, DB_HOST, DB_NAME, DB_PASSWORD,
-    DB_PATH, DB_PORT, DB_URI, DB_USER, DBSTASH_ENGINE, Kind, Setting,
+    BACKUP_ALL_DATABASES, BACKUP_SPLIT_DATABASES, DB_AUTH_SOURCE, DB_EXCLUDE, DB_HOST, DB_NAME,
+    DB_PASSWORD, DB_PATH, DB_PORT, DB_URI, DB_USER, DBSTASH_ENGINE, Kind, Setting,
 };
 
 /// A connection, and which databases to back up through it.
@@ -71,7 +71,7 @@ fn engine(text: &str) -> Result<EngineKey, String> {
     let Kind::OneOf(words) = DBSTASH_ENGINE.kind else {
         return Err(String::new());
     };
-    if ["mongo", "redis"].contains(&text) {
+    if text == "redis" {
         return Err(format!(
             "this engine is not available in this version yet; accepted are {}",
             words.join(", ")
@@ -102,7 +102,8 @@ fn from_uri(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Connec
         let decoded = server.password.iter().chain(params);
         reader.complaints.secrets.extend(decoded.map(|secret| secret.expose_secret().to_owned()));
     }
-    let mut parts: Vec<&Setting> = vec![&DB_HOST, &DB_PORT, &DB_USER, &DB_PASSWORD, &DB_PATH];
+    let mut parts: Vec<&Setting> =
+        vec![&DB_HOST, &DB_PORT, &DB_USER, &DB_PASSWORD, &DB_AUTH_SOURCE, &DB_PATH];
     if connection.database.is_some() || connection.engine == EngineKey::Sqlite {
         parts.push(&DB_NAME);
     }
@@ -132,7 +133,7 @@ fn from_path(reader: &mut Reader<'_>, chosen: Option<EngineKey>) -> Option<Conne
         reader.mistake(&DBSTASH_ENGINE, "DB_PATH is for sqlite; a server needs DB_URI or DB_HOST");
         return None;
     }
-    for part in [&DB_PORT, &DB_USER, &DB_PASSWORD, &DB_NAME] {
+    for part in [&DB_PORT, &DB_USER, &DB_PASSWORD, &DB_AUTH_SOURCE, &DB_NAME] {
         if reader.is_set(part) {
             let name = part.name;
             reader.complaints.warn(format!("{name} has no effect for sqlite"));
@@ -161,7 +162,7 @@ fn from_parts(
         None if wrong_engine => {}
         None => reader.complaints.mistake(
             "DBSTASH_ENGINE is not set: DB_HOST does not say which database system it is; \
-             accepted are pg, mysql, mariadb"
+             accepted are pg, mongo, mysql, mariadb"
                 .to_owned(),
         ),
     }
@@ -178,13 +179,18 @@ fn from_parts(
             }
         }
     }
-    let server = Server {
+    let mut server = Server {
         hosts,
         user: reader.given(&DB_USER).map(str::to_owned),
         password: reader.given(&DB_PASSWORD).map(SecretString::from),
         ..Server::default()
     };
     let engine = chosen.filter(|key| *key != EngineKey::Sqlite)?;
+    if engine == EngineKey::Mongo {
+        conn::mongo::settle_auth_source(&mut server, reader.text(&DB_AUTH_SOURCE));
+    } else if reader.is_set(&DB_AUTH_SOURCE) {
+        reader.complaints.warn(format!("DB_AUTH_SOURCE has no effect for {engine}"));
+    }
     Some(Connection { engine, database: None, source: Source::Server(server) })
 }
 

@@ -2,7 +2,6 @@
 
 /// Settings of versions to come, each with its `_FILE` where it is a secret.
 pub const NOT_YET: &[&str] = &[
-    "DB_AUTH_SOURCE",
     "BACKUP_RETRIES",
     "BACKUP_JITTER",
     "BACKUP_CATCH_UP",

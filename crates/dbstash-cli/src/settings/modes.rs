@@ -8,8 +8,7 @@ use super::machine::Machine;
 use super::parse;
 use super::reader::Reader;
 use super::table::{
-    BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_JOBS, BACKUP_MODE, BACKUP_TEMP_DIR, Kind,
-    SQLITE_FORMAT, Setting,
+    BACKUP_EXTENSION, BACKUP_JOBS, BACKUP_MODE, BACKUP_TEMP_DIR, Kind, SQLITE_FORMAT, Setting,
 };
 
 /// What the settings say about it.
@@ -44,22 +43,9 @@ pub(super) fn modes(reader: &mut Reader<'_>, machine: &dyn Machine) -> Modes {
         }
         Ok(machine.absolute(text.as_ref()))
     });
-    if mode == Mode::Directory {
-        if reader
-            .given(&BACKUP_COMPRESSION)
-            .is_some_and(|given| !given.trim().eq_ignore_ascii_case("none"))
-        {
-            reader.complaints.mistake(
-                "BACKUP_COMPRESSION compresses one object, and BACKUP_MODE=directory stores many: use BACKUP_MODE=tar, \
-                 or BACKUP_COMPRESS=true where the dump tool can compress"
-                    .to_owned(),
-            );
-        }
-        if reader.is_set(&BACKUP_EXTENSION) {
-            let idle =
-                "BACKUP_EXTENSION has no effect with BACKUP_MODE=directory: a folder has none";
-            reader.complaints.warn(idle.to_owned());
-        }
+    if mode == Mode::Directory && reader.is_set(&BACKUP_EXTENSION) {
+        let idle = "BACKUP_EXTENSION has no effect with BACKUP_MODE=directory: a folder has none";
+        reader.complaints.warn(idle.to_owned());
     }
     if mode == Mode::Stream && reader.is_set(&BACKUP_JOBS) {
         let idle = "BACKUP_JOBS has no effect with BACKUP_MODE=stream: a stream comes from one job";

@@ -106,22 +106,24 @@ macro_rules! settings {
 
 settings! {
     /// The database system. Only needed with `DB_HOST`; a URI says it by its scheme.
-    DBSTASH_ENGINE: Connection, OneOf(&["pg", "mysql", "mariadb", "sqlite"]), Computed("from the URI's scheme"), Open;
+    DBSTASH_ENGINE: Connection, OneOf(&["pg", "mongo", "mysql", "mariadb", "sqlite"]), Computed("from the URI's scheme"), Open;
     /// The job's identity, in every manifest: lock, list and retention go by it and the database.
     DBSTASH_JOB: Connection, Text("ID"), Computed("ENGINE-HOST-PORT, or sqlite-PATH"), Open;
-    /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require` or
-    /// `sqlite:///path/to.db`. The single `DB_*` settings are then ignored, but for a `DB_NAME`
-    /// that the URI does not say.
+    /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require`,
+    /// `mongodb://user:password@host/name?authSource=admin` or `sqlite:///path/to.db`. The single
+    /// `DB_*` settings are then ignored, but for a `DB_NAME` that the URI does not say.
     DB_URI: Connection, Text("URI"), Unset, SecretOrFile;
     /// The server: a name, an address or a socket directory; several by comma, tried in order.
     /// Needs `DBSTASH_ENGINE`.
     DB_HOST: Connection, Text("HOST"), Unset, Open;
     /// The server's port.
-    DB_PORT: Connection, Text("PORT"), Computed("the engine's: 5432 for pg"), Open;
+    DB_PORT: Connection, Text("PORT"), Computed("the engine's: 5432 for pg, 27017 for mongo"), Open;
     /// The login role.
     DB_USER: Connection, Text("USER"), Unset, Open;
     /// Its password.
     DB_PASSWORD: Connection, Text("PASSWORD"), Unset, SecretOrFile;
+    /// The database that knows the user (mongo); a URI says its own, as `authSource`.
+    DB_AUTH_SOURCE: Connection, Text("NAME"), Is("admin"), Open;
     /// The database; several by comma make one backup each (`\,` is a comma in a name), and `*` is
     /// `BACKUP_ALL_DATABASES`. Required for pg unless the URI names it.
     DB_NAME: Connection, Text("NAME[,NAME]"), Unset, Open;
@@ -173,7 +175,7 @@ settings! {
     BACKUP_NAME_TEMPLATE: Backup, Text("TEMPLATE"), Is("{db}-{date}-{time}"), Open;
     /// The whole extension of a backup's name; the leading dot is optional.
     BACKUP_EXTENSION: Backup, Text("EXT"), Computed("by engine and format"), Open;
-    /// Let the dump tool compress (pg: the custom format; none for sqlite).
+    /// Let the dump tool compress (pg: the custom format; mongo: `--gzip`; none for sqlite).
     BACKUP_COMPRESS: Backup, Bool, Is("false"), Open;
     /// Compress the object as it streams; `.zst` or `.gz` is appended to its name.
     BACKUP_COMPRESSION: Backup, Text("none|zstd[:1-19]|gzip[:1-9]"), Is("none"), Open;

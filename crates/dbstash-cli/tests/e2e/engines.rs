@@ -24,7 +24,7 @@ pub trait Subject: Sync {
 }
 
 /// Holds for every engine and format, on every kind of remote.
-fn conformance(subject: &dyn Subject) {
+pub fn conformance(subject: &dyn Subject) {
     conformance_on(&RemoteKind::ALL, subject);
 }
 

@@ -18,6 +18,7 @@ mod interrupted;
 mod main_job;
 mod matrix;
 mod modes;
+mod mongo;
 mod mysql;
 mod names;
 mod pg;

@@ -13,11 +13,11 @@ use dbstash_testkit::{Dbstash, MysqlServer, TestRemote};
 use crate::scene::dbstash;
 
 /// Runs a test against a server of each family; a missing one is said loudly.
-fn each_family(test: impl Fn(MysqlServer), password: &str) {
+fn each_family(test: impl Fn(&mut MysqlServer), password: &str) {
     for family in Family::ALL {
-        if let Some(server) = MysqlServer::start(family, password) {
+        if let Some(mut server) = MysqlServer::start(family, password) {
             eprintln!("--- {family:?}");
-            test(server);
+            test(&mut server);
         }
     }
 }

@@ -117,7 +117,12 @@ impl TreeArtifact {
         let remarks = std::mem::take(&mut self.remarks);
         let incomplete = |what| ProduceError::Incomplete { what, stderr: remarks.clone() };
         if raw_bytes == 0 {
-            return Err(incomplete("it is empty".to_owned()).into());
+            // The check may know why.
+            let what = match looked.verdict {
+                Some(Err(Incomplete(what))) => format!("it is empty: {what}"),
+                _ => "it is empty".to_owned(),
+            };
+            return Err(incomplete(what).into());
         }
         let passed = match looked.verdict {
             Some(verdict) => Some(verdict.map_err(|Incomplete(what)| incomplete(what))?),

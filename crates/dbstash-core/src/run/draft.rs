@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::Run;
+use super::shape::{Names, Shape};
 use crate::catalog::Catalog;
-use crate::engine::{Companion, Format, Plan};
+use crate::engine::Format;
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
-use crate::name::{Values, object_name};
+use crate::name::Values;
 use crate::remote::{NewObject, RemoteError, TreeUpload, Upload};
 use crate::state::{Claim, Journal, RunDir};
 use crate::store::Stored;
@@ -33,15 +34,6 @@ pub(super) struct Draft {
     /// All of it is whole, and the manifest on its way.
     pub(super) announced: bool,
     _claim: Claim,
-}
-
-/// What a backup's objects will be called, beside the name of the backup.
-pub(super) struct Shape {
-    /// The dump's extension; none for a folder.
-    extension: String,
-    folder: bool,
-    /// The extensions of what is stored beside the dump.
-    beside: Vec<String>,
 }
 
 /// The extension of the list of a folder's files and their sums.
@@ -87,17 +79,6 @@ impl Draft {
 }
 
 impl Run<'_> {
-    /// How the objects of this plan are called.
-    pub(super) fn shape(&self, plan: &Plan) -> Shape {
-        let extension = self.job.dump_extension(&plan.dump);
-        let folder = self.job.is_folder(&plan.dump);
-        let first = |companion: &Companion| companion.ways.first().map(|way| way.format);
-        let companions = plan.companions.iter().filter_map(first);
-        let mut beside: Vec<_> = companions.map(|format| self.job.extension(&format)).collect();
-        beside.extend(folder.then(|| SUMS.to_owned()));
-        Shape { extension, folder, beside }
-    }
-
     /// Finds a free name and writes down what is about to be made.
     pub(super) async fn reserve(&self, shape: &Shape, run_dir: &RunDir) -> Result<Draft, RunError> {
         let remote = self.cx.remote;
@@ -110,26 +91,17 @@ impl Run<'_> {
             Ok::<_, RunError>(None)
         };
         let (expected, name) = tokio::join!(asked, self.free_name(shape));
-        let (expected, (object, claim)) = (expected?, name?);
-        let base = object.strip_suffix(&shape.extension).map_or(&*object, |base| base);
-        let base = base.trim_end_matches(if shape.folder { '/' } else { '.' }).to_owned();
-        let manifest = manifest::name_for(&object);
-        let beside = shape.beside.iter().map(|extension| format!("{base}.{extension}"));
-        let objects: Vec<_> = std::iter::once(object.clone()).chain(beside).collect();
+        let (expected, (names, claim)) = (expected?, name?);
         run_dir.write_journal(&Journal {
             remote: remote.label(),
             started: self.started,
-            temporaries: objects
-                .iter()
-                .chain([&manifest])
-                .map(|name| self.temporary(name))
-                .collect(),
-            objects,
-            manifest,
+            temporaries: names.all().into_iter().map(|name| self.temporary(name)).collect(),
+            objects: names.objects.clone(),
+            manifest: names.manifest,
         })?;
         Ok(Draft {
-            object,
-            base,
+            object: names.objects.into_iter().next().unwrap_or_default(),
+            base: names.base,
             uploads: Vec::new(),
             tree: None,
             expected,
@@ -169,7 +141,7 @@ impl Run<'_> {
     }
 
     /// A name nobody has, and nobody else here will take.
-    async fn free_name(&self, shape: &Shape) -> Result<(String, Claim), RunError> {
+    async fn free_name(&self, shape: &Shape) -> Result<(Names, Claim), RunError> {
         let naming = &self.job.naming;
         let base = naming.template.expand(&Values {
             db: self.database.file_name(),
@@ -181,14 +153,12 @@ impl Run<'_> {
             uuid: self.id.id.rsplit('-').next().unwrap_or_default(),
         });
         for attempt in 1..=MOST_NAMES {
-            let mut name = object_name(&base, attempt, &shape.extension);
-            name.extend(shape.folder.then_some('/'));
-            let manifest = manifest::name_for(&name);
-            if self.cx.remote.any(&[&name, &manifest]).await? {
+            let names = shape.names(&base, attempt);
+            if self.cx.remote.any(&names.all()).await? {
                 continue;
             }
-            if let Some(claim) = self.cx.state.claim(&self.cx.remote.label(), &name)? {
-                return Ok((name, claim));
+            if let Some(claim) = self.cx.state.claim(&self.cx.remote.label(), &names.objects[0])? {
+                return Ok((names, claim));
             }
         }
         Err(RunError::Upload(RemoteError::new(format!(

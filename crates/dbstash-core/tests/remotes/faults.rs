@@ -1,7 +1,9 @@
 //! Folders that do not arrive: an rclone that fails, a remote that refuses, files that change, somebody else at work.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
+use dbstash_core::remote::rclone::{Patience, Rclone, Settings};
 use dbstash_core::remote::{NewTree, Remote as _};
 use dbstash_testkit::{FakeTools, RemoteKind, TestRemote, tools};
 
@@ -9,6 +11,23 @@ use super::trees::{bulky, committed, interrupted, new, odd, restored, tree};
 use super::{GRACE, proof, remote, remote_with};
 
 const NONE: [&str; 0] = [];
+
+/// The remote of a fixture under another name; `al:` is an alias of it.
+fn at(root: &str, fixture: &TestRemote, path: OsString) -> Rclone {
+    let mut env = fixture.env();
+    env.push(("PATH".into(), path.into_string().unwrap()));
+    env.push(("RCLONE_CONFIG_AL_TYPE".into(), "alias".into()));
+    env.push(("RCLONE_CONFIG_AL_REMOTE".into(), "dst:backups".into()));
+    Rclone::new(Settings {
+        root: root.to_owned(),
+        config: Some("/dev/null".into()),
+        extra_args: Vec::new(),
+        env,
+        upload_check: true,
+        allow_spool: false,
+        patience: Patience::default(),
+    })
+}
 
 fn real() -> String {
     tools::require("rclone").unwrap().display().to_string()
@@ -135,6 +154,21 @@ async fn encrypted_without_hashes_below() {
     );
 }
 
+/// Where the remote names no bucket, a folder would be one, and go with everything that makes it one.
+#[tokio::test]
+async fn a_bucket_is_no_folder() {
+    let Some(fixture) = TestRemote::start(RemoteKind::S3) else { return };
+    let remote = at("dst:", &fixture, tools::path());
+    let dir = tree(&odd());
+    let error = remote.begin_tree(&new("bucket/", dir.path())).await.err().unwrap();
+    assert!(error.what.contains("RCLONE_REMOTE"), "{error}");
+    let mut upload = remote.begin_tree(&new("bucket/backups/x/", dir.path())).await.unwrap();
+    // Its temporary would be in a bucket of its own, which is not there.
+    committed(upload.as_mut()).await.unwrap_err();
+    let _ = upload.abort(GRACE).await;
+    assert_eq!(fixture.names(), NONE);
+}
+
 /// An alias of an encrypted remote is compared as what it stands for.
 #[tokio::test]
 async fn encryption_is_seen_through_an_alias() {
@@ -142,20 +176,7 @@ async fn encryption_is_seen_through_an_alias() {
     let real = real();
     let fake = FakeTools::new().tool("rclone", &format!("exec {real}"));
     for root in ["al:", ":alias,remote='dst:backups':"] {
-        let mut env = fixture.env();
-        env.push(("PATH".into(), fake.path().into_string().unwrap()));
-        env.push(("RCLONE_CONFIG_AL_TYPE".into(), "alias".into()));
-        env.push(("RCLONE_CONFIG_AL_REMOTE".into(), "dst:backups".into()));
-        let remote =
-            dbstash_core::remote::rclone::Rclone::new(dbstash_core::remote::rclone::Settings {
-                root: root.to_owned(),
-                config: Some("/dev/null".into()),
-                extra_args: Vec::new(),
-                env,
-                upload_check: true,
-                allow_spool: false,
-                patience: dbstash_core::remote::rclone::Patience::default(),
-            });
+        let remote = at(root, &fixture, fake.path());
         let dir = tree(&odd());
         let mut upload = remote.begin_tree(&new("x/", dir.path())).await.unwrap();
         committed(upload.as_mut()).await.unwrap();

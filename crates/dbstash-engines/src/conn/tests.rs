@@ -101,6 +101,7 @@ fn mistakes_are_named_and_tell_no_secret() {
         ("postgres://u:canary@h:99999/db", "1 to 65535"),
         ("postgres://u:canary@h:0/db", "1 to 65535"),
         ("postgres://u:can@ary@h/db", "%40"),
+        ("postgres://u:x@canary?a=b@h/db", "%40"),
         ("postgres://u:can/ary@h/db", "%2F"),
         ("postgres://u:can#ary@h/db", "%23"),
         ("postgres://u:can?ary@h/db", "%3F"),

@@ -5,6 +5,8 @@ use super::Dialect;
 /// One sentence for a known complaint.
 pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
     let has = |text: &str| stderr.contains(text);
+    // In brackets after a statement; bare where the connection fails.
+    let code = |code: &str| has(&format!("({code})")) || has(&format!("error: {code}: "));
     let quoted = |after: &str| {
         let rest = &stderr[stderr.find(after)? + after.len()..];
         rest.split('\'').nth(1).map(str::to_owned)
@@ -14,6 +16,13 @@ pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
         return Some(
             "without TLS the server's key has to be asked for, and anybody in between could answer: use TLS (drop \
              ssl-mode=DISABLED), or add get-server-public-key=true to DB_URI"
+                .into(),
+        );
+    }
+    if has("INTO OUTFILE") {
+        return Some(
+            "with --tab the server itself writes the rows: it needs to reach BACKUP_TEMP_DIR, and the user the FILE \
+             privilege; without --tab nothing is written on the server's host"
                 .into(),
         );
     }
@@ -64,39 +73,35 @@ pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
         let database = quoted("Unknown database").unwrap_or_default();
         return Some(format!("the server has no database '{database}': check DB_URI or DB_NAME"));
     }
-    if has("(1044)")
-        || has("(1142)")
-        || has("(1143)")
-        || has("(1227)")
-        || has("(1370)")
+    if ["1044", "1142", "1143", "1227", "1370"].into_iter().any(code)
         || has("insufficient privileges")
         || has("insufficent privileges")
     {
         return Some(
             "the user may not read everything: GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES on the database to \
-             it, and SHOW_ROUTINE, or SELECT on mysql.proc for MariaDB"
+             it, EXECUTE if a view calls a function, and SHOW_ROUTINE, or SELECT on mysql.proc for MariaDB"
                 .into(),
         );
     }
-    if has("(1356)") {
+    if code("1356") {
         return Some(
             "a view refers to what is not there any more, or its definer may not see it: drop it, or leave it out with \
              --ignore-table=db.view in DUMP_EXTRA_ARGS"
                 .into(),
         );
     }
-    if has("Unknown MySQL server host") || has("Unknown server host") || has("(2005)") {
+    if has("Unknown MySQL server host") || has("Unknown server host") || code("2005") {
         return Some("the server's host name cannot be resolved: check DB_URI or DB_HOST".into());
     }
-    if has("(2002)") || has("(2003)") || has("Can't connect to") {
+    if code("2002") || code("2003") || has("Can't connect to") {
         return Some(
             "nothing answers at the server's address: check host and port, and that it runs".into(),
         );
     }
-    if has("(2026)") || has("SSL is required") || has("TLS/SSL error") {
+    if code("2026") || has("SSL is required") || has("TLS/SSL error") {
         return Some("the TLS connection to the server failed: check ssl-mode, ssl-ca and the server's certificate".into());
     }
-    if has("Lost connection to") || has("server has gone away") || has("(2013)") || has("(2006)") {
+    if has("Lost connection to") || has("server has gone away") || code("2013") || code("2006") {
         return Some("the server went away in the middle of the dump".into());
     }
     None
@@ -118,6 +123,7 @@ mod tests {
                 "'nonesuch'",
             ),
             ("mysqldump: unknown variable 'set-gtid-purged=OFF'", "not MySQL's"),
+            ("mysqldump: Got error: 2026: SSL connection error: certificate verify failed", "TLS"),
             ("mysqldump: Got error: 2003: \"Can't connect to server on 'x'\"", "nothing answers"),
         ] {
             let sentence = explain(Dialect::Mysql, stderr).unwrap_or_else(|| panic!("{stderr}"));

@@ -11,6 +11,8 @@ pub(super) struct Flags {
     pub(super) check: Seen,
     /// Whether rows that system-versioned tables had once can be in the dump: some flags exclude it.
     pub(super) keeps_history: bool,
+    /// Whether every table has to come with its rows.
+    pub(super) wants_rows: bool,
     /// Whether the server writes the files. Where it does, is ours to say.
     pub(super) tab: bool,
     /// The word that makes it impossible to cut the dump into files.
@@ -30,6 +32,7 @@ impl Flags {
             words: Vec::new(),
             check: Seen::Footer,
             keeps_history: true,
+            wants_rows: true,
             tab: false,
             uncut: None,
             warnings: Vec::new(),
@@ -41,6 +44,11 @@ impl Flags {
             let off = matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "off");
             if ["--xml", "-X", "--replace", "--as-of"].contains(&name.as_str()) {
                 flags.keeps_history = false;
+            }
+            if ["--no-data", "--ignore-table-data"].contains(&name.as_str())
+                || letters(word).contains('d')
+            {
+                flags.wants_rows = false;
             }
             match name.as_str() {
                 "--compact" if !off => flags.check = Seen::Nothing("--compact"),
@@ -97,6 +105,12 @@ impl Flags {
     }
 }
 
+/// The letters of a word of flags without values: `-Rd`.
+fn letters(word: &str) -> &str {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    if letters.chars().all(|c| "ABCEFKNQRXYacdefilnqtvx".contains(c)) { letters } else { "" }
+}
+
 fn elsewhere(tool: &str, flag: &str) -> String {
     format!("DUMP_EXTRA_ARGS: {flag} makes {tool} write to a file, and nothing is left to stream")
 }
@@ -133,6 +147,14 @@ mod tests {
             assert!(flags.tab && flags.words == ["-v"], "{flags:?}");
             assert!(flags.warnings[0].contains("database server"), "{flags:?}");
         }
+    }
+
+    #[test]
+    fn tables_without_rows_may_be_wanted() {
+        for words in [&["-d"][..], &["-Rd"], &["--no-data"], &["--ignore-table-data=a.b"]] {
+            assert!(!read(words).wants_rows, "{words:?}");
+        }
+        assert!(read(&["-hdb", "--add-drop-table", "-R"]).wants_rows);
     }
 
     #[test]

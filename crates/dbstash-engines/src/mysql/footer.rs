@@ -3,6 +3,7 @@
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
 use super::Dialect;
+use super::rows::Rows;
 use crate::ends::Ends;
 
 const TAIL: usize = 4 * 1024;
@@ -24,11 +25,14 @@ pub(super) struct Footer {
     dialect: Dialect,
     seen: Seen,
     ends: Ends,
+    /// Unless the user wants tables without rows.
+    rows: Option<Rows>,
 }
 
 impl Footer {
-    pub(super) fn new(dialect: Dialect, seen: Seen) -> Self {
-        Self { dialect, seen, ends: Ends::new(HEAD, TAIL) }
+    pub(super) fn new(dialect: Dialect, seen: Seen, wants_rows: bool) -> Self {
+        let rows = (wants_rows && seen == Seen::Footer).then(Rows::default);
+        Self { dialect, seen, ends: Ends::new(HEAD, TAIL), rows }
     }
 
     /// The rest of the first line that starts so, if it is among the first.
@@ -66,9 +70,12 @@ impl Footer {
 impl Check for Footer {
     fn feed(&mut self, bytes: &[u8]) {
         self.ends.feed(bytes);
+        if let Some(rows) = &mut self.rows {
+            rows.feed(bytes);
+        }
     }
 
-    fn finish(self: Box<Self>) -> Result<Passed, Incomplete> {
+    fn finish(mut self: Box<Self>) -> Result<Passed, Incomplete> {
         let last = self.ends.last_lines().find(|line| !line.is_empty()).unwrap_or_default();
         match self.seen {
             Seen::Nothing(flag) => {
@@ -86,6 +93,12 @@ impl Check for Footer {
             tool.or_else(|| Some(format!("MariaDB dump {}", self.told("-- MariaDB dump ")?)));
         let server = self.told("-- Server version");
         self.family(tool.as_deref(), server.as_deref())?;
+        if let Some(table) = self.rows.take().and_then(Rows::missing) {
+            return Err(Incomplete(format!(
+                "the rows of table {table} are not in it, for the user may not read them: GRANT SELECT on it, or leave \
+                 it out with --ignore-table in DUMP_EXTRA_ARGS"
+            )));
+        }
         Ok(Passed { server_version: server, tool_version: tool, ..Passed::by("footer") })
     }
 }
@@ -99,7 +112,7 @@ mod tests {
         -- Dump completed on 2026-02-07  2:00:00\n";
 
     fn verdict(dialect: Dialect, seen: Seen, text: &str) -> Result<Passed, Incomplete> {
-        let mut check = Box::new(Footer::new(dialect, seen));
+        let mut check = Box::new(Footer::new(dialect, seen, true));
         for chunk in text.as_bytes().chunks(7) {
             check.feed(chunk);
         }

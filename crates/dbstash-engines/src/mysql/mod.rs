@@ -4,6 +4,7 @@ mod explain;
 mod flags;
 mod footer;
 mod options;
+mod rows;
 mod split;
 mod tab;
 
@@ -97,7 +98,7 @@ impl Dialect {
                  BACKUP_MODE=stream"
             )));
         }
-        let split = Split::new(Footer::new(self, flags.check));
+        let split = Split::new(Footer::new(self, flags.check, flags.wants_rows));
         let steps = vec![Step { invocation, stdout: Stdout::Split(Box::new(split)) }];
         Ok(Tree { steps, format: FILES, check: None, file: None })
     }
@@ -172,7 +173,7 @@ impl Engine for Dialect {
         let dump = if is_tree {
             Dump::Tree(self.tree(invocation, &flags)?)
         } else {
-            let check: Box<dyn Check> = Box::new(Footer::new(*self, flags.check));
+            let check: Box<dyn Check> = Box::new(Footer::new(*self, flags.check, flags.wants_rows));
             Dump::Stream(Stream { invocation, format: FORMAT, check })
         };
         Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })

@@ -1,6 +1,6 @@
 //! The option file: how to reach the server, and as whom.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use dbstash_core::engine::PlanError;
 use dbstash_core::job::Server;
@@ -155,6 +155,26 @@ mod tests {
             ..Server::default()
         };
         file(dialect, &server).map(|text| text.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn only_this_machines_server_is_asked_for_its_key() {
+        let asks = |dialect, host: &str, params: &[(&str, &str)]| {
+            let server = Server {
+                hosts: vec![Host { name: host.into(), port: None }],
+                params: params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+                ..Server::default()
+            };
+            file(dialect, &server).unwrap().expose_secret().contains(PUBLIC_KEY)
+        };
+        assert!(["localhost", "127.0.0.1", "::1", ""].iter().all(|host| asks(
+            Dialect::Mysql,
+            host,
+            &[]
+        )));
+        assert!(!asks(Dialect::Mysql, "db", &[]) && !asks(Dialect::Mariadb, "localhost", &[]));
+        assert!(asks(Dialect::Mysql, "db", &[("allowPublicKeyRetrieval", "true")]));
+        assert!(!asks(Dialect::Mysql, "db", &[("get-server-public-key", "false")]));
     }
 
     #[test]

@@ -257,13 +257,16 @@ impl Cut {
 /// The lines that take back what the header has set, and kept the former value of.
 fn reset(header: &[u8]) -> Vec<u8> {
     let mut reset = String::from("\n");
-    for line in String::from_utf8_lossy(header).lines() {
+    let header = String::from_utf8_lossy(header);
+    for line in header.lines() {
         let Some((before, after)) = line.split_once("SET @OLD_") else { continue };
         let Some((name, _)) = after.split_once('=') else { continue };
         let end = if before.is_empty() { ";" } else { " */;" };
-        let _ = writeln!(reset, "{before}SET {name}=@OLD_{name}{end}");
+        // With a server's own database, a setting of the whole server is among them.
+        let global = if header.contains(&format!("SET GLOBAL {name}=")) { "GLOBAL " } else { "" };
+        let _ = writeln!(reset, "{before}SET {global}{name}=@OLD_{name}{end}");
     }
-    if memchr::memmem::find(header, b"SET @MYSQLDUMP_TEMP_LOG_BIN").is_some() {
+    if header.contains("SET @MYSQLDUMP_TEMP_LOG_BIN") {
         reset.push_str("SET @@SESSION.SQL_LOG_BIN = @MYSQLDUMP_TEMP_LOG_BIN;\n");
     }
     reset.into_bytes()

@@ -72,7 +72,7 @@ pub struct MysqlServer {
 }
 
 /// What the user of a backup needs.
-const GRANTED: &str = "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS";
+const GRANTED: &str = "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS, EXECUTE";
 
 impl MysqlServer {
     /// The user of the backup.

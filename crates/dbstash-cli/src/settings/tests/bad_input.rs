@@ -82,7 +82,7 @@ fn engine_and_scheme() {
     tells(&wrong("DBSTASH_ENGINE", "sqlite"), &["DBSTASH_ENGINE=sqlite", "DB_URI", "pg"]);
     tells(
         &wrong("DBSTASH_ENGINE", "redis"),
-        &["DBSTASH_ENGINE=redis", "not available", "pg, mysql, mariadb, sqlite"],
+        &["DBSTASH_ENGINE=redis", "not available", "pg, mongo, mysql, mariadb, sqlite"],
     );
     let mysql = format!("mysql://app:{SPELLED}@db/shop");
     assert!(good().env("DB_URI", &mysql).resolve().is_ok());
@@ -103,7 +103,7 @@ fn parts_of_a_connection() {
     tells(&parts(&pg).env("DB_NAME", "a,,b").mistake(), &["DB_NAME=a,,b"]);
     tells(
         &parts(&pg).env("DBSTASH_ENGINE", "").mistake(),
-        &["DBSTASH_ENGINE", "pg, mysql, mariadb"],
+        &["DBSTASH_ENGINE", "pg, mongo, mysql, mariadb"],
     );
     tells(
         &parts(&pg).env("DBSTASH_ENGINE", "sqlite").mistake(),

@@ -234,3 +234,32 @@ fn compression_in_the_stream() {
         assert!(case.settings().warnings[0].contains("COMPRESSION_THREADS has no effect"));
     }
 }
+
+#[test]
+fn which_database_knows_the_user_of_mongo() {
+    let auth_source = |case: Case| {
+        let settings = case.env("RCLONE_REMOTE", "s3:b").settings();
+        assert_eq!(settings.job.engine, EngineKey::Mongo);
+        let Source::Server(server) = settings.job.source else { panic!() };
+        let found = server.params.iter().find(|(name, _)| name == "authSource");
+        found.map(|(_, value)| value.clone())
+    };
+    let admin = Some("admin".to_owned());
+    let parts = || {
+        let parts = [("DBSTASH_ENGINE", "mongo"), ("DB_HOST", "a,b"), ("DB_NAME", "shop")];
+        case(&parts).env("DB_USER", "u").env("DB_PASSWORD", "p")
+    };
+    assert_eq!(auth_source(parts()), admin);
+    assert_eq!(auth_source(parts().env("DB_AUTH_SOURCE", "x")).as_deref(), Some("x"));
+    assert_eq!(auth_source(parts().env("DB_USER", "").env("DB_PASSWORD", "")), None);
+    let uri = |uri: &str| case(&[("DB_URI", uri)]);
+    assert_eq!(auth_source(uri("mongodb://u:p@h/shop")).as_deref(), Some("shop"));
+    assert_eq!(auth_source(uri("mongodb://u:p@h/shop?authSource=admin")), admin);
+    assert_eq!(auth_source(uri("mongodb://u:p@h").env("DB_NAME", "shop")), admin);
+    // All databases: the user is still the one of the database that the URI names.
+    let all = uri("mongodb://u:p@h/shop").env("BACKUP_ALL_DATABASES", "true");
+    assert_eq!(auth_source(all).as_deref(), Some("shop"));
+    let ignored =
+        uri("mongodb://u:p@h/shop").env("DB_AUTH_SOURCE", "x").env("RCLONE_REMOTE", "s3:b");
+    assert!(ignored.settings().notes[0].contains("DB_AUTH_SOURCE"));
+}

@@ -2,6 +2,7 @@
 
 mod broken;
 mod ended;
+mod mongo;
 mod pg;
 mod retention;
 mod sqlite;

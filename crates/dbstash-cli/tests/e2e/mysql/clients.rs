@@ -59,7 +59,7 @@ fn the_users_own_option_files_do_not_win() {
     each_family(own_files, "pw");
 }
 
-fn own_files(server: MysqlServer) {
+fn own_files(server: &mut MysqlServer) {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     server.createdb("shop");
     server.sql("shop", "CREATE TABLE t (x INT); INSERT INTO t VALUES (4711)");
@@ -78,7 +78,7 @@ fn own_files(server: MysqlServer) {
             .status();
         assert!(made.unwrap().success() && home.path().join(".mylogin.cnf").exists());
     }
-    let run = product(&server, &remote).env("HOME", home.path());
+    let run = product(server, &remote).env("HOME", home.path());
     let done = run.clone().env("DB_URI", server.uri("shop")).run(PATIENCE);
     done.expect_code(0);
     let dump = String::from_utf8(

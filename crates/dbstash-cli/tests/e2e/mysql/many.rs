@@ -18,7 +18,7 @@ fn a_password_shows_nowhere() {
             let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
             server.createdb("shop");
             server.seed_shop("shop", 20_000);
-            let run = product(&server, &remote).env("DB_URI", server.uri("shop"));
+            let run = product(server, &remote).env("DB_URI", server.uri("shop"));
             let done = run.env("LOG_LEVEL", "trace").sampled().run(PATIENCE);
             done.expect_code(0);
             assert!(!done.to_string().contains("16180339"), "{done}");
@@ -40,7 +40,7 @@ fn all_and_each_of_the_databases() {
     each_family(all_and_each, "pw");
 }
 
-fn all_and_each(server: MysqlServer) {
+fn all_and_each(server: &mut MysqlServer) {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     for database in ["one", "two words", "tmp_1", "nothing"] {
         server.createdb(database);
@@ -48,7 +48,7 @@ fn all_and_each(server: MysqlServer) {
             server.sql(database, "CREATE TABLE t (x INT); INSERT INTO t VALUES (1)");
         }
     }
-    let run = product(&server, &remote).env("DB_URI", server.uri(""));
+    let run = product(server, &remote).env("DB_URI", server.uri(""));
     let each = run.clone().env("BACKUP_SPLIT_DATABASES", "true").env("DB_EXCLUDE", "tmp_*");
     for mode in ["stream", "directory"] {
         each.clone().env("BACKUP_MODE", mode).run(PATIENCE).expect_code(0).expect_no_leftovers();
@@ -86,7 +86,7 @@ fn a_whole_server_is_restored_into_another() {
 }
 
 /// Views across databases, and what is in the server's own.
-fn whole_server(server: MysqlServer) {
+fn whole_server(server: &mut MysqlServer) {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     server.createdb("shop");
     server.seed_shop("shop", 100);
@@ -96,7 +96,7 @@ fn whole_server(server: MysqlServer) {
         "CREATE VIEW across AS SELECT * FROM shop.turnover; CREATE TABLE T (x INT)",
     );
     server.sql("", "CREATE USER keeper@localhost IDENTIFIED BY 'kept'; GRANT SELECT ON shop.* TO keeper@localhost");
-    let run = product(&server, &remote).env("DB_URI", server.uri(""));
+    let run = product(server, &remote).env("DB_URI", server.uri(""));
     for mode in ["stream", "directory"] {
         let run = run.clone().env("BACKUP_ALL_DATABASES", "true").env("BACKUP_MODE", mode);
         let work = Work::under(run);

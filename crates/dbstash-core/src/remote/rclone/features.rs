@@ -105,6 +105,14 @@ pub(super) struct Wrapper {
     pub(super) of: String,
 }
 
+impl Storage {
+    /// Whether the way from `root` down to the storage names a folder, which is a bucket where there are such.
+    pub(super) fn names_a_folder(&self, root: &str) -> bool {
+        let of = self.wrappers.iter().map(|wrapper| &*wrapper.of);
+        std::iter::once(root).chain(of).any(|root| without_path(root) != root)
+    }
+}
+
 /// Whether a remote is a path of this machine.
 pub(super) fn is_path(root: &str) -> bool {
     root.split_once(':').is_none_or(|(spec, _)| spec.contains('/'))
@@ -215,6 +223,13 @@ mod tests {
         ] {
             let storage = storage(root, &config, &env);
             assert_eq!(storage.as_ref().map(|s| &*s.kind), kind, "{root}");
+        }
+        for (root, named) in [("s3:", false), ("s3:b", true), ("enc:", true), ("bare:", false)] {
+            let mut config = config.clone();
+            let bare = [("type".into(), "alias".into()), ("remote".into(), "s3:".into())];
+            config.insert("bare".into(), bare.into());
+            let storage = storage(root, &config, &env).unwrap();
+            assert_eq!(storage.names_a_folder(root), named, "{root}");
         }
         let wrappers = storage("al:x", &config, &env).unwrap().wrappers;
         let chain: Vec<_> = wrappers.iter().map(|w| [&*w.kind, &*w.name, &*w.of]).collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{MISSING, QUICK, Rclone, failure};
-use crate::remote::RemoteError;
+use crate::remote::{Remote as _, RemoteError};
 
 /// Whether a name is a folder's.
 pub(super) fn is_folder(name: &str) -> bool {
@@ -34,6 +34,11 @@ impl Rclone {
     /// Deletes a folder with everything in it, and nothing beside it. One that is missing is no error.
     pub(super) async fn purge(&self, folder: &str, deadline: Duration) -> Result<(), RemoteError> {
         checked(folder)?;
+        // To a WebDAV server a file's name means the file, with a slash behind it, too. In a bucket both can be.
+        let file = folder.trim_end_matches('/');
+        if !self.probed().await?.buckets && self.stat(file).await?.is_some() {
+            return Err(RemoteError::new(format!("{file} is a file on the remote, and no folder")));
+        }
         let answer = self.call(&["purge", &self.path(folder)], b"", deadline).await?;
         if answer.exit.success() || MISSING.contains(&answer.exit.code()) {
             return Ok(());

@@ -72,6 +72,8 @@ struct Probed {
     features: Features,
     /// It is rclone's own encryption that lies on top.
     encrypted: bool,
+    /// The first folder of a path is a bucket, unless the remote names one itself.
+    buckets: bool,
     storage: Option<Storage>,
     warnings: Vec<String>,
 }
@@ -160,7 +162,8 @@ impl Rclone {
         let atomic = storage.as_ref().is_some_and(|storage| storage.kind == "s3")
             && features.bucket_based
             && features.put_stream;
-        Ok(Probed { features: Features { atomic }, encrypted, storage, warnings })
+        let buckets = features.bucket_based;
+        Ok(Probed { features: Features { atomic }, encrypted, buckets, storage, warnings })
     }
 
     /// What the user should know about this remote, after a probe.

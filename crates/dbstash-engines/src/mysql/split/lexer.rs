@@ -35,6 +35,9 @@ enum State {
     Escaped(u8),
 }
 
+/// So many bytes are looked at one by one.
+const NEAR: usize = 16;
+
 /// Bytes that may end a run of plain code.
 const SPECIAL: [bool; 256] = {
     let mut special = [false; 256];
@@ -98,8 +101,15 @@ impl Lexer {
                 }
                 State::Quoted(quote) => {
                     let escapes = self.escapes && !(quote == b'`' || quote == b'"' && self.ansi);
-                    let found =
-                        if escapes { memchr2(quote, b'\\', rest) } else { memchr(quote, rest) };
+                    // Most texts are short: the search for the end of long ones takes a run-up.
+                    let ends = |b: &u8| *b == quote || escapes && *b == b'\\';
+                    let near = rest.len().min(NEAR);
+                    let found = rest[..near].iter().position(ends).or_else(|| {
+                        let far = &rest[near..];
+                        let found =
+                            if escapes { memchr2(quote, b'\\', far) } else { memchr(quote, far) };
+                        found.map(|at| near + at)
+                    });
                     let Some(found) = found else { return (bytes.len(), false) };
                     at += found + 1;
                     self.state = match rest[found] {

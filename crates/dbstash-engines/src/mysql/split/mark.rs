@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Position,
     /// `CREATE DATABASE`.
     Database,
+    /// What tables may be told to hide.
+    Policies,
     Sequence,
     Table,
     /// A view's columns, which other views may ask for before it is there itself.
@@ -44,6 +46,7 @@ impl Kind {
         match self {
             Self::Position => (0, "position"),
             Self::Database => (0, "database"),
+            Self::Policies => (1, "masking-policies"),
             Self::Sequence => (1, "sequence"),
             Self::Table => (2, "table"),
             Self::Columns => (3, "view-columns"),
@@ -57,7 +60,7 @@ impl Kind {
 }
 
 /// Both families' markers, of all versions.
-const SECTIONS: [(&[u8], Kind); 13] = [
+const SECTIONS: [(&[u8], Kind); 15] = [
     (b"-- Table structure for table ", Kind::Table),
     (b"-- Dumping data for table ", Kind::Table),
     (b"-- Temporary table structure for view ", Kind::Columns),
@@ -68,6 +71,8 @@ const SECTIONS: [(&[u8], Kind); 13] = [
     (b"-- Dumping routines for database ", Kind::Routines),
     (b"-- Dumping events for database ", Kind::Events),
     (b"-- Current Database: ", Kind::Database),
+    (b"-- Dumping column masking policies ", Kind::Policies),
+    (b"-- Masking policy structure for policy ", Kind::Policies),
     (b"-- GTID state at the ", Kind::Position),
     (b"-- Position to start replication ", Kind::Position),
     (b"-- Flush Grant Tables", Kind::End),
@@ -106,7 +111,10 @@ pub(super) fn read(line: &[u8]) -> Mark<'_> {
     }
     let section = SECTIONS.iter().find_map(|(start, kind)| {
         let name = line.strip_prefix(*start)?;
-        Some(Mark::Section(*kind, if *kind == Kind::Position { b"" } else { name }))
+        Some(Mark::Section(
+            *kind,
+            if matches!(kind, Kind::Position | Kind::Policies) { b"" } else { name },
+        ))
     });
     section.unwrap_or(Mark::Other)
 }

@@ -24,7 +24,7 @@ fn split(dump: &[u8], chunks: &mut dyn Iterator<Item = usize>) -> Result<Files, 
         Piece::File(name) => files.push((name.to_owned(), Vec::new())),
         Piece::Bytes(bytes) => files.last_mut().unwrap().1.extend_from_slice(bytes),
     };
-    let mut splitter = Box::new(Split::new(Footer::new(Dialect::Mariadb, Seen::Footer)));
+    let mut splitter = Box::new(Split::new(Footer::new(Dialect::Mariadb, Seen::Footer, false)));
     let mut rest = dump;
     while !rest.is_empty() {
         let (chunk, after) = rest.split_at(chunks.next().unwrap().clamp(1, rest.len()));

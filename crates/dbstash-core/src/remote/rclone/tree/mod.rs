@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use self::files::Files;
 use super::command::{self, failure};
+use super::features::Storage;
 use super::upload::{CLEANUP, bounded};
 use super::{Probed, Rclone, folders, log};
 use crate::artifact::Complete;
@@ -60,6 +61,15 @@ impl RcloneTree {
         tree: &NewTree<'_>,
     ) -> Result<Self, RemoteError> {
         folders::checked(tree.name)?;
+        let named = |storage: &Storage| storage.names_a_folder(&remote.settings.root);
+        let outermost = tree.name.matches('/').count() == 1;
+        if outermost && probed.buckets && !probed.storage.as_ref().is_none_or(named) {
+            // Deleting it would delete a bucket.
+            return Err(RemoteError::new(format!(
+                "{} would be a bucket of its own: name a bucket in RCLONE_REMOTE",
+                tree.name
+            )));
+        }
         let from = std::path::absolute(tree.from)
             .map_err(|e| RemoteError::new(format!("{}: {e}", tree.from.display())))?;
         Ok(Self {

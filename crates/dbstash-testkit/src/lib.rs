@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, reason = "a fixture that cannot be set up is a failed test")]
 
 pub mod bins;
+mod clients;
 pub mod fake;
 mod feed;
 pub mod mongo;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use dbstash_testkit::{Dbstash, Finished, RemoteKind, TestRemote};
 use serde_json::{Value, json};
@@ -79,25 +78,7 @@ impl Place {
 
 /// A run with an eye on its memory.
 fn watched(run: &Dbstash) -> Finished {
-    let running = run.spawn();
-    let status = format!("/proc/{}/status", running.pid().as_raw_nonzero());
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let watch = std::thread::spawn(move || {
-        let mut most = 0;
-        loop {
-            let text = fs::read_to_string(&status).unwrap_or_default();
-            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let now = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
-            most = most.max(now.unwrap_or(0));
-            if stopped.recv_timeout(Duration::from_millis(2)).is_ok() {
-                return most;
-            }
-        }
-    });
-    let done = running.wait(PATIENCE);
-    stop.send(()).unwrap();
-    let most: u64 = watch.join().unwrap();
-    assert!(most > 0, "its memory was not seen");
+    let (done, most) = crate::scene::watched(run);
     assert!(most < MEMORY, "{most} KiB: {done}");
     done
 }

@@ -50,6 +50,30 @@ pub fn each_remote(test: impl Fn(TestRemote)) {
     }
 }
 
+/// A run, and the most memory that the program itself had, in KiB.
+pub fn watched(run: &Dbstash) -> (Finished, u64) {
+    let running = run.spawn();
+    let status = format!("/proc/{}/status", running.pid().as_raw_nonzero());
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        let mut most = 0;
+        loop {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let now = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+            most = most.max(now.unwrap_or(0));
+            if stopped.recv_timeout(Duration::from_millis(2)).is_ok() {
+                return most;
+            }
+        }
+    });
+    let done = running.wait(PATIENCE);
+    stop.send(()).unwrap();
+    let most = watch.join().unwrap();
+    assert!(most > 0, "its memory was not seen");
+    (done, most)
+}
+
 /// What `dbstash list --json` says.
 pub fn listed(run: &Dbstash) -> Value {
     let done = run.clone().args(["list", "--json"]).run(PATIENCE);

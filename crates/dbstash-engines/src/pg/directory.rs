@@ -8,7 +8,7 @@ use super::custom::Custom;
 
 const TOC: &str = "toc.dat";
 /// What a compressed file's name has after the one that is told.
-const SUFFIXES: [&str; 4] = ["", ".gz", ".zst", ".lz4"];
+const PACKED: [&str; 3] = [".gz", ".zst", ".lz4"];
 
 /// Compares the files with what the tables of contents name.
 #[derive(Default)]
@@ -45,17 +45,15 @@ impl TreeCheck for Directory {
         let Some(files) = files else { return Ok(passed) };
         let lists = String::from_utf8_lossy(&self.lists);
         let large = lists.lines().filter_map(|line| line.split_once(' ')).map(|(_, name)| name);
-        for name in files.iter().map(String::as_str).chain(large) {
-            let size = SUFFIXES.iter().find_map(|end| self.found.get(&format!("{name}{end}")));
-            // The files of empty tables and objects may be empty; compressed, nothing is.
-            let packed =
-                SUFFIXES[1..].iter().any(|end| self.found.contains_key(&format!("{name}{end}")));
-            match size {
-                Some(0) if packed => {
-                    return Err(Incomplete(format!("its file {name} is empty")));
-                }
-                Some(_) => {}
-                None => return Err(Incomplete(format!("its file {name} is missing"))),
+        let tables = files.iter().map(|name| (name.as_str(), &PACKED[..]));
+        // Of an empty large object, only gzip makes more than nothing.
+        for (name, never_empty) in tables.chain(large.map(|name| (name, &PACKED[..1]))) {
+            let size = |end: &&str| self.found.get(&format!("{name}{end}")).copied();
+            if never_empty.iter().any(|end| size(end) == Some(0)) {
+                return Err(Incomplete(format!("its file {name} is empty")));
+            }
+            if PACKED.iter().chain(&[""]).find_map(size).is_none() {
+                return Err(Incomplete(format!("its file {name} is missing")));
             }
         }
         Ok(Passed { check: "contents".to_owned(), ..passed })

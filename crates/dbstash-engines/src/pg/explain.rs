@@ -90,6 +90,13 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
             "{what}: the role may not read everything; GRANT pg_read_all_data to it, or dump as the owner"
         ));
     }
+    if has("affected by row-level security policy") {
+        let table = quoted("affected by row-level security policy").unwrap_or_default();
+        return Some(format!(
+            "the row security of table \"{table}\" hides rows from the role: dump as the owner, or as a role with \
+             BYPASSRLS"
+        ));
+    }
     if has("no pg_hba.conf entry") {
         return Some(
             "the server's pg_hba.conf lets this user, host and encryption not in: add a line there"
@@ -182,6 +189,11 @@ mod tests {
             (
                 "pg_dump: error: query failed: ERROR:  permission denied for table secret\nq",
                 "table secret: the role",
+            ),
+            (
+                "pg_dump: error: query failed: ERROR:  query would be affected by row-level security policy for \
+                 table \"Of Others\"\npg_dump: detail: Query was: COPY",
+                "row security of table \"Of Others\"",
             ),
         ] {
             let sentence = explain(stderr).unwrap_or_else(|| panic!("{stderr}"));

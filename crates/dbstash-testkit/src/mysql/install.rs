@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Family;
-use super::clients::{self, Clients};
+use crate::clients::Clients;
 use crate::{Scratch, tools};
 
 /// An installed MariaDB, or a MySQL in a root directory of its own.
@@ -59,7 +59,11 @@ impl Install {
     /// The family's clients, as programs in this directory or on this machine.
     pub(super) fn clients(&self, scratch: &Scratch) -> Clients {
         match &self.root {
-            Some(root) => clients::of_root(root, &scratch.dir("clients")),
+            Some(root) => {
+                let names = ["mysql", "mysqldump", "mysql_config_editor"];
+                let programs = names.map(|name| Path::new("/usr/bin").join(name));
+                Clients::of_root(root, &programs, &scratch.dir("clients"))
+            }
             None => Clients::of_machine(),
         }
     }

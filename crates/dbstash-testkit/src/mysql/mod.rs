@@ -1,6 +1,5 @@
 //! Private MySQL and MariaDB servers.
 
-mod clients;
 mod digest;
 mod install;
 
@@ -12,11 +11,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use self::clients::Clients;
 use self::install::Install;
+use crate::clients::Clients;
 use crate::feed::{feed, percent_encoded};
 use crate::scratch::{Scratch, free_port};
 use crate::server::{Server, eventually};
+use crate::tools;
 
 /// The two families of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +212,10 @@ impl MysqlServer {
 
     /// One of the family's clients, as the superuser.
     pub fn client(&self, program: &str) -> Command {
-        let mut client = self.clients.command(program);
+        let program = self.clients.own(program).or_else(|| tools::require(program)).unwrap();
+        let mut client = Command::new(program);
+        // No option file.
+        client.arg("--no-defaults").env("MYSQL_TEST_LOGIN_FILE", "/dev/null");
         client.args(["--user=root", "--max-allowed-packet=1G"]);
         client.arg(format!("--socket={}", self.socket()));
         client

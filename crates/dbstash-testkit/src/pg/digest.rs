@@ -10,12 +10,15 @@ pub(super) fn of(server: &PgServer, database: &str) -> String {
         .unwrap();
     assert!(schema.status.success(), "{}", String::from_utf8_lossy(&schema.stderr));
     let schema = String::from_utf8_lossy(&schema.stdout);
-    // These two carry a key that is new each time.
-    let schema = schema
-        .lines()
-        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"));
-    let schema: Vec<&str> = schema.collect();
-    format!("{}\n{}", schema.join("\n"), server.psql(database, CONTENTS))
+    // A key that is new each time, and the server's version.
+    let passing = ["\\restrict", "\\unrestrict", "-- Dumped from "];
+    let lasts = |line: &&str| !passing.iter().any(|start| line.starts_with(start));
+    let schema: Vec<&str> = schema.lines().filter(lasts).collect();
+    format!("{}\n{}", schema.join("\n"), contents(server, database))
+}
+
+pub(super) fn contents(server: &PgServer, database: &str) -> String {
+    server.psql(database, CONTENTS)
 }
 
 /// One line for each table, sequence and large object. Rows are compared as text, in any order.

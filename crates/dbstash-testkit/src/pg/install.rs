@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::clients::Clients;
 use crate::server::dies_with_test;
 use crate::{Scratch, tools};
 
@@ -48,6 +49,13 @@ impl Install {
             chown(scratch.path(), Some(user), Some(group)).unwrap();
         }
         scratch
+    }
+
+    /// Its clients, which are made in this directory if they are not this machine's.
+    pub(super) fn clients(&self, dir: &Path) -> Clients {
+        let Some(root) = &self.root else { return Clients::of_machine() };
+        let names = ["pg_dump", "pg_dumpall", "pg_isready", "pg_restore", "psql"];
+        Clients::of_root(root, &names.map(|name| self.bin.join(name)), dir)
     }
 
     /// A path of ours as the programs see it.

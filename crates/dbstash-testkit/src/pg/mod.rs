@@ -3,6 +3,7 @@
 mod digest;
 mod install;
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use self::install::Install;
+use crate::clients::Clients;
 use crate::feed::{feed, percent_encoded};
 use crate::scratch::{Scratch, free_port};
 use crate::server::{Server, eventually};
@@ -23,6 +25,7 @@ use crate::server::{Server, eventually};
 #[derive(Debug)]
 pub struct PgServer {
     install: Install,
+    clients: Clients,
     scratch: Scratch,
     port: u16,
     password: String,
@@ -36,16 +39,23 @@ impl PgServer {
 
     /// The newest version this machine has. `None`, said loudly, when there is none.
     pub fn start(password: &str) -> Option<Self> {
-        Some(Self::run(Install::of_machine()?, password))
+        Some(Self::run(Install::of_machine()?, None, password))
     }
 
-    /// A server of version 18, which is newer than the machine's tools.
+    /// A server of version 18 with its clients; it is newer than the machine's.
     pub fn start_18(password: &str) -> Option<Self> {
-        Some(Self::run(Install::of_root("pg18", "18")?, password))
+        Some(Self::run(Install::of_root("pg18", "18")?, None, password))
     }
 
-    fn run(install: Install, password: &str) -> Self {
+    /// This machine's server with the clients of version 18.
+    pub fn start_with_clients_18(password: &str) -> Option<Self> {
+        let newer = Install::of_root("pg18", "18")?;
+        Some(Self::run(Install::of_machine()?, Some(&newer), password))
+    }
+
+    fn run(install: Install, clients_of: Option<&Install>, password: &str) -> Self {
         let scratch = install.scratch();
+        let clients = clients_of.unwrap_or(&install).clients(&scratch.dir("clients"));
         let data = scratch.path().join("data");
         let init = install
             .run("initdb")
@@ -64,6 +74,7 @@ impl PgServer {
         .unwrap();
         let mut this = Self {
             install,
+            clients,
             scratch,
             port: 0,
             password: password.to_owned(),
@@ -76,7 +87,7 @@ impl PgServer {
         this
     }
 
-    /// Starts it again after [`PgServer::stop`] or [`PgServer::crash`], on another port.
+    /// Starts it again after it was stopped in whatever way, on another port.
     pub fn restart(&mut self) {
         self.server = None;
         for _ in 0..5 {
@@ -90,6 +101,15 @@ impl PgServer {
             }
         }
         panic!("the server did not come up: {}", self.log());
+    }
+
+    /// Restarts it as `pg_ctl restart -m fast` does: its connections are cut, the port stays.
+    pub fn bounce(&mut self) {
+        self.stop();
+        let mut server = self.launch();
+        let up = server.wait_until(Duration::from_secs(60), &mut || self.accepts_connections());
+        assert!(up, "the server did not come up: {}", self.log());
+        self.server = Some(server);
     }
 
     fn launch(&self) -> Server {
@@ -132,6 +152,11 @@ impl PgServer {
         self.scratch.path()
     }
 
+    /// A `PATH` on which its clients are the first.
+    pub fn path(&self) -> OsString {
+        self.clients.path()
+    }
+
     /// The password of the role, as given.
     pub fn password(&self) -> &str {
         &self.password
@@ -152,6 +177,11 @@ impl PgServer {
     /// The process id of the postmaster.
     pub fn pid(&self) -> rustix::process::Pid {
         self.server.as_ref().unwrap().pid()
+    }
+
+    /// Whether it was started and not stopped.
+    pub fn is_running(&self) -> bool {
+        self.server.is_some()
     }
 
     /// What the server logged.
@@ -188,20 +218,33 @@ impl PgServer {
     pub fn seed_shop(&self, database: &str, bulk_rows: u64) {
         let seed = include_str!("shop.sql");
         self.psql(database, &format!("\\set bulk_rows {bulk_rows}\n{seed}"));
+        self.psql(database, include_str!("odds.sql"));
+        if self.psql(database, "SELECT current_setting('server_version_num')::int >= 180000") == "t"
+        {
+            self.psql(database, include_str!("own_18.sql"));
+        }
     }
 
     /// What makes a database that database: the schema and a checksum of each table's rows,
-    /// sequence and large object. Equal for two databases of one server exactly when one is a true
+    /// sequence and large object. Equal for two databases of one version exactly when one is a true
     /// restore of the other.
     pub fn digest(&self, database: &str) -> String {
         digest::of(self, database)
     }
 
+    /// The part of it that is the same for servers of all versions: everything but the schema.
+    pub fn contents(&self, database: &str) -> String {
+        digest::contents(self, database)
+    }
+
     /// A client program, told to connect to the socket as the superuser.
     pub fn client(&self, program: &str) -> Command {
-        let mut command = self.install.run(program);
+        let (mut command, socket) = match self.clients.own(program) {
+            Some(own) => (Command::new(own), self.scratch.path().to_owned()),
+            None => (self.install.run(program), self.inner_dir()),
+        };
         command
-            .env("PGHOST", self.inner_dir())
+            .env("PGHOST", socket)
             .env("PGPORT", self.port.to_string())
             .env("PGUSER", "postgres")
             .env("PGTZ", "UTC");
@@ -212,6 +255,13 @@ impl PgServer {
     pub fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {
             server.stop(Signal::INT);
+        }
+    }
+
+    /// Stops it as `pg_ctl stop -m immediate` does: nothing is finished, nothing tidied.
+    pub fn stop_at_once(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.stop(Signal::QUIT);
         }
     }
 

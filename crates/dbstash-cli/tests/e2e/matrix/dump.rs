@@ -3,7 +3,7 @@
 mod degraded;
 mod flood;
 mod ground;
-mod held;
+pub mod held;
 mod minute;
 mod real_pg;
 mod real_sqlite;

@@ -1,7 +1,7 @@
 //! The failure matrix: who fails, how, and on which kind of remote.
 
 mod causes;
-mod dump;
+pub mod dump;
 mod own;
 pub mod place;
 mod remote;

@@ -12,8 +12,8 @@ demo: ## Back up, list, restore and compare a small SQLite database
 test: ## Set up real servers and remotes, and run every test against them
 	@scripts/test
 
-build: ## Build the release binary: target/release/dbstash
-	cargo build --release --package dbstash-cli
+build: ## Build the release binaries: target/release/dbstash, and dbstash-mongo beside it
+	cargo build --release --package dbstash-cli --package dbstash-mongo
 
 lint: ## Format, lints, documentation, licences, advisories and scripts
 	@scripts/lint

@@ -11,11 +11,11 @@ use dbstash_core::secret::{ExposeSecret, Redactor};
 
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
-use crate::commands::{config, internal, plan};
+use crate::commands::{config, plan};
 use crate::exit::Exit;
 use crate::logging;
 use crate::places::{Destination, open_state};
-use crate::settings::children::child_environment;
+use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
     Environment, Here, Layers, LogFormat, LogSettings, Mistakes, Settings, resolve, resolve_place,
     secrets,
@@ -31,9 +31,6 @@ pub fn main(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    if let Some(code) = internal::run(&args) {
-        return code;
-    }
     let Args { command, flags } = match args::parse(args.clone()) {
         Ok(args) => args,
         Err(error) => return usage(&error, &args),
@@ -115,8 +112,8 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
             Command::Backup => Timetable::now(job.naming.zone),
             _ => Timetable { schedule, zone: job.naming.zone, on_start, initial_delay },
         };
-        let environment =
-            layers.environment.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        let ours = std::env::current_exe().ok();
+        let environment = tool_environment(&layers.environment, ours.as_deref());
         app.run(&job, &timetable, &Local { environment }).await
     })
 }

@@ -64,8 +64,6 @@ pub enum Var {
 }
 
 impl Invocation {
-    /// This program itself, even when its file has been replaced meanwhile.
-    pub const OURSELVES: &'static str = "/proc/self/exe";
     /// What every child needs to find its files and speak its language.
     pub const BASE: &'static [&'static str] =
         &["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "LD_LIBRARY_PATH"];

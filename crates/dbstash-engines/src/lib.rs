@@ -8,8 +8,6 @@ mod pg;
 mod sqlite;
 mod tar;
 
-pub use mongo::LIST_DATABASES as LIST_MONGO_DATABASES;
-
 use dbstash_core::engine::Engine;
 use dbstash_core::job::EngineKey;
 

@@ -1,4 +1,4 @@
-//! Where this crate's own programs are.
+//! Where the programs are that tests need beside the one they test.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,6 +16,11 @@ pub fn reaper() -> PathBuf {
     built("reaper")
 }
 
+/// Puts the program that asks MongoDB servers beside dbstash.
+pub fn mongo_asker() -> PathBuf {
+    built("dbstash-mongo")
+}
+
 /// Cargo builds a crate's programs only for that crate's own tests, so those of another crate would
 /// find none, or an old one. Each test process therefore asks cargo, once, which costs a tenth of a
 /// second when there is nothing to do, and takes the paths from its answer: no guess about profiles
@@ -26,13 +31,13 @@ fn built(name: &str) -> PathBuf {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             .current_dir(tools::checkout())
-            .args(["build", "--package", "dbstash-testkit", "--bins"])
+            .args(["build", "--package", "dbstash-testkit", "--package", "dbstash-mongo", "--bins"])
             .args(["--quiet", "--message-format", "json"])
             .output()
             .unwrap();
         assert!(
             output.status.success(),
-            "the testkit's programs do not build: {}",
+            "the programs of tests do not build: {}",
             String::from_utf8_lossy(&output.stderr)
         );
         String::from_utf8_lossy(&output.stdout)

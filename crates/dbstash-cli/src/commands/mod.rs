@@ -1,7 +1,6 @@
 //! What each command does and prints.
 
 pub mod config;
-pub mod internal;
 pub mod list;
 pub mod plan;
 pub mod prune;

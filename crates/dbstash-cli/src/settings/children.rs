@@ -1,5 +1,8 @@
 //! What a child process may see of our environment.
 
+use std::fmt::Write as _;
+use std::path::Path;
+
 use dbstash_core::secret::ExposeSecret as _;
 
 use super::RemoteSettings;
@@ -29,6 +32,18 @@ pub fn child_environment(
         handed_down.push((RCLONE_CONFIG_PASS.name.to_owned(), password));
     }
     handed_down
+}
+
+/// Our own environment for the launcher of dump tools, which picks from it. Programs of ours lie beside us: they are
+/// found there when nowhere else.
+pub fn tool_environment(environment: &Environment, ours: Option<&Path>) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> =
+        environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let beside = ours.and_then(Path::parent).and_then(Path::to_str);
+    if let (Some(folder), Some((_, path))) = (beside, all.iter_mut().find(|(n, _)| n == "PATH")) {
+        let _ = write!(path, ":{folder}");
+    }
+    all
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dbstash_testkit::{Dbstash, MongoServer, Mongodump, RemoteKind, Scratch, TestRemote};
+use dbstash_testkit::{Dbstash, MongoServer, Mongodump, RemoteKind, Scratch, TestRemote, bins};
 use serde_json::Value;
 
 use crate::engines::{Subject, conformance_on};
@@ -286,12 +286,14 @@ fn a_plan_shows_what_would_be_started() {
 }
 
 #[test]
-fn what_a_run_asks_itself_is_for_nobody_else() {
-    let remote = TestRemote::start(RemoteKind::Local).unwrap();
-    let asked = |words: &[&str]| dbstash(&remote).args(words).run(PATIENCE);
-    asked(&["internal"]).expect_code(2);
-    asked(&["internal", "mongo-databases", "/nonexistent"]).expect_code(1);
-    assert!(!asked(&["--help"]).stdout.contains("internal"));
+fn who_asks_for_the_names_says_what_is_wrong() {
+    let asked = |words: &[&str]| {
+        let out = std::process::Command::new(bins::mongo_asker()).args(words).output().unwrap();
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
+    };
+    assert_eq!(asked(&[]).0, Some(2));
+    let (code, said) = asked(&["databases", "/nonexistent"]);
+    assert!(code == Some(1) && said.contains("/nonexistent"), "{said}");
 }
 
 /// The databases of what is listed.
@@ -306,6 +308,7 @@ fn labels(run: &Dbstash) -> Vec<String> {
 
 #[test]
 fn all_several_and_each_of_the_databases() {
+    bins::mongo_asker();
     let Some((server, remote, run)) = scene("pw %é") else { return };
     for database in ["one", "two-é", "tmp_1"] {
         server.keep(&["make", database, "things"]);

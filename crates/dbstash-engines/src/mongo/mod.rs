@@ -24,8 +24,8 @@ use crate::conn::mongo::{is_srv, param};
 /// The engine.
 pub(crate) struct Mongo;
 
-/// The word of our own command line that asks a server for the names of its databases.
-pub const LIST_DATABASES: &str = "mongo-databases";
+/// A program of ours, beside dbstash, that asks a server for the names of its databases.
+const ASKER: &str = "dbstash-mongo";
 
 const ARCHIVE: Format = Format { name: "archive", extension: "archive", compressed: false };
 const ZIPPED: Format = Format { name: "archive", extension: "archive.gz", compressed: true };
@@ -65,7 +65,7 @@ impl Engine for Mongo {
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {
-        let mut invocation = Invocation::new(Invocation::OURSELVES, ["internal", LIST_DATABASES]);
+        let mut invocation = Invocation::new(ASKER, ["databases"]);
         let content = address::for_driver(server(job)?)?;
         invocation.args.push(Arg::File { before: String::new(), content });
         Ok(invocation)

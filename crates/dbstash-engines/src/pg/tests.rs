@@ -141,4 +141,45 @@ mod trees {
         check.feed(b"PGDMP");
         assert!(check.finish().unwrap_err().0.contains("ends in the middle"));
     }
+
+    /// The table of contents of a directory archive with one table, whose rows are in `1.dat`.
+    fn contents() -> Vec<u8> {
+        let number = |n: i32| {
+            let [a, b, c, d] = n.unsigned_abs().to_le_bytes();
+            [u8::from(n < 0), a, b, c, d]
+        };
+        // Compression, date, no names; one entry, no text in it, no dependency; the file.
+        let head = [&[0; 8][..], &[-1; 3], &[1]].concat();
+        let entry = [&[0; 2][..], &[-1; 4], &[0], &[-1; 8], &[-1], &[5]].concat();
+        let numbers = head.into_iter().chain(entry).flat_map(number);
+        b"PGDMP\x01\x0e\x00\x04\x08\x03".iter().copied().chain(numbers).chain(*b"1.dat").collect()
+    }
+
+    #[test]
+    fn only_empty_large_objects_may_have_empty_files() {
+        let verdict = |end: &str, table: u64, large: u64| {
+            let mut check = Box::<Directory>::default();
+            for (path, size) in
+                [(format!("1.dat{end}"), table), (format!("blob_7.dat{end}"), large)]
+            {
+                assert!(!check.begin(&path, size));
+            }
+            for (path, text) in [("blobs_2.toc", &b"7 blob_7.dat\n"[..]), ("toc.dat", &contents())]
+            {
+                assert!(check.begin(path, text.len() as u64));
+                check.feed(text);
+            }
+            check.finish().map(|passed| passed.check).map_err(|error| error.0)
+        };
+        let good = Ok("contents".to_owned());
+        for end in [".gz", ".zst", ".lz4"] {
+            assert_eq!(verdict(end, 5, 5), good);
+            assert_eq!(verdict(end, 0, 5), Err("its file 1.dat is empty".to_owned()));
+        }
+        for end in ["", ".zst", ".lz4"] {
+            assert_eq!(verdict(end, 5, 0), good, "{end}");
+        }
+        assert_eq!(verdict(".gz", 5, 0), Err("its file blob_7.dat is empty".to_owned()));
+        assert_eq!(verdict(".other", 5, 5), Err("its file 1.dat is missing".to_owned()));
+    }
 }

@@ -85,8 +85,9 @@ fn restored(server: &PgServer, remote: &TestRemote, object: &str, mode: &str) ->
     server.psql("postgres", "DROP DATABASE IF EXISTS restored");
     server.createdb("restored");
     restore(server, "restored", remote, object, mode);
-    let moment = "SELECT n = (SELECT count(*) FROM aticks) AND n = (SELECT coalesce(max(n), 0) FROM aticks) FROM ticker";
-    assert_eq!(server.psql("restored", moment), "t", "the dump is of more than one moment");
+    let ticks = "(SELECT count(*) FROM aticks), (SELECT coalesce(max(n), 0) FROM aticks)";
+    let moment = format!("SELECT (n, n) = ({ticks}) FROM ticker");
+    assert_eq!(server.psql("restored", &moment), "t", "the dump is of more than one moment");
     digest_of(server, "restored")
 }
 
@@ -125,7 +126,9 @@ fn newer_tools_for_an_older_server() {
     newer.feed("reference", &dump.stdout).unwrap();
     expect_same(&newer.contents("reference"), &server.contents(ODD), "bare");
     let digest = newer.digest("reference");
-    for (at, (settings, _, _)) in WAYS.iter().enumerate() {
+    // In-stream compression does not see what it compresses.
+    let in_stream = |settings: Settings| settings.iter().any(|s| s.0 == "BACKUP_COMPRESSION");
+    for (at, (settings, _, _)) in WAYS.iter().enumerate().filter(|way| !in_stream(way.1.0)) {
         eprintln!("--- {settings:?}");
         let (object, mode) = stored(&server, &remote, at, true);
         let found = restored(&newer, &remote, &object, &mode);

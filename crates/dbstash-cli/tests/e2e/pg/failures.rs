@@ -51,14 +51,17 @@ fn what_a_server_refuses() {
     let Some(server) = PgServer::start(PASSWORD) else { return };
     for database in ["private", "hidden", "object", "counter", "broken"] {
         server.createdb(database);
-        server.psql(database, "CREATE TABLE a (x int); CREATE TABLE z (x int); INSERT INTO a VALUES (1); INSERT INTO z VALUES (1); \
-            ALTER TABLE a OWNER TO stash; ALTER TABLE z OWNER TO stash");
+        for table in ["a", "z"] {
+            let make = format!("CREATE TABLE {table} AS SELECT 1 AS x");
+            server.psql(database, &format!("{make}; ALTER TABLE {table} OWNER TO stash"));
+        }
     }
     server.psql("private", "CREATE TABLE secret (x int)");
     // Only the rows that a policy lets through, which no dump may take for all of them.
     server.psql(
         "hidden",
-        "CREATE TABLE \"Of Others\" (x int); ALTER TABLE \"Of Others\" ENABLE ROW LEVEL SECURITY; GRANT SELECT ON \"Of Others\" TO stash",
+        "CREATE TABLE \"Of Others\" (x int); ALTER TABLE \"Of Others\" ENABLE ROW LEVEL SECURITY;
+         GRANT SELECT ON \"Of Others\" TO stash",
     );
     server.psql("object", "SELECT lo_from_bytea(4711, 'x')");
     server.psql("counter", "CREATE SEQUENCE hidden_count");

@@ -31,8 +31,8 @@ fn roles(server: &PgServer, passwords: bool) -> String {
         "SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolbypassrls, rolconnlimit,
              rolvaliduntil, {password}, shobj_description(oid, 'pg_authid')
          FROM pg_authid WHERE rolname !~ '^pg_' ORDER BY rolname COLLATE \"C\";
-         SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members WHERE member::regrole::text !~ '^pg_'
-         ORDER BY roleid::regrole::text COLLATE \"C\", member::regrole::text COLLATE \"C\", grantor::regrole::text;
+         SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members
+         WHERE member::regrole::text !~ '^pg_' ORDER BY roleid::regrole::text COLLATE \"C\", member::regrole::text COLLATE \"C\", grantor::regrole::text;
          SELECT setdatabase = 0, setrole::regrole, setconfig FROM pg_db_role_setting
          WHERE setdatabase = 0 ORDER BY setrole::regrole::text COLLATE \"C\""
     );

@@ -52,6 +52,9 @@ impl RemoteKind {
     pub const MATRIX: [Self; 6] =
         [Self::Local, Self::Webdav, Self::S3, Self::Moto, Self::CryptLocal, Self::CryptS3];
 
+    /// One of each sort that keeps a folder in another way: as files, as keys, under other names.
+    pub const TREES: [Self; 3] = [Self::Local, Self::S3, Self::CryptS3];
+
     /// One of each sort that behaves differently when an upload is cut short.
     pub const MAIN: [Self; 3] = [Self::Local, Self::Sftp, Self::S3];
 }

@@ -32,6 +32,19 @@ impl Install {
         Some(Self { family: Family::Mariadb, root: None, server, initializer, user: server_user() })
     }
 
+    /// MariaDB 11.8, which `scripts/setup versions` unpacked.
+    pub(super) fn mariadb_118() -> Option<Self> {
+        let root = tools::checkout().join(".tools/roots/mariadb118");
+        if !root.join("usr/sbin/mariadbd").exists() || !is_root() {
+            tools::skip("MariaDB 11.8 is missing, or we are not root");
+            return None;
+        }
+        let server = PathBuf::from("/usr/sbin/mariadbd");
+        let initializer = PathBuf::from("/usr/bin/mariadb-install-db");
+        let user = server_user();
+        Some(Self { family: Family::Mariadb, root: Some(root), server, initializer, user })
+    }
+
     /// The one that `scripts/debian-root` unpacked.
     pub(super) fn mysql() -> Option<Self> {
         let root = tools::checkout().join(".tools/roots/mysql97");
@@ -60,8 +73,12 @@ impl Install {
     pub(super) fn clients(&self, scratch: &Scratch) -> Clients {
         match &self.root {
             Some(root) => {
-                let names = ["mysql", "mysqldump", "mysql_config_editor"];
-                let programs = names.map(|name| Path::new("/usr/bin").join(name));
+                let names: &[&str] = match self.family {
+                    Family::Mysql => &["mysql", "mysqldump", "mysql_config_editor"],
+                    Family::Mariadb => &["mariadb", "mariadb-dump"],
+                };
+                let programs: Vec<_> =
+                    names.iter().map(|name| Path::new("/usr/bin").join(name)).collect();
                 Clients::of_root(root, &programs, &scratch.dir("clients"))
             }
             None => Clients::of_machine(),

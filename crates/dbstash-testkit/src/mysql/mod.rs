@@ -91,6 +91,12 @@ impl MysqlServer {
         Some(Self::run(Install::mariadb()?, password))
     }
 
+    /// MariaDB 11.8 with its clients, which `scripts/setup versions` unpacked. `None`, said loudly,
+    /// when there is none.
+    pub fn start_mariadb_118(password: &str) -> Option<Self> {
+        Some(Self::run(Install::mariadb_118()?, password))
+    }
+
     /// The MySQL that `scripts/setup test` unpacked, with GTIDs. `None`, said loudly, when there is
     /// none.
     pub fn start_mysql(password: &str) -> Option<Self> {

@@ -44,7 +44,12 @@ impl PgServer {
 
     /// A server of version 18 with its clients; it is newer than the machine's.
     pub fn start_18(password: &str) -> Option<Self> {
-        Some(Self::run(Install::of_root("pg18", "18")?, None, password))
+        Self::start_version("18", password)
+    }
+
+    /// A server of this major version with its clients, which `scripts/setup` unpacked.
+    pub fn start_version(major: &str, password: &str) -> Option<Self> {
+        Some(Self::run(Install::of_root(&format!("pg{major}"), major)?, None, password))
     }
 
     /// This machine's server with the clients of version 18.

@@ -27,11 +27,14 @@ pub struct Pair {
 
 impl Pair {
     pub fn start(family: Family) -> Option<Self> {
-        let server = MysqlServer::start(family, PASSWORD)?;
+        Some(Self::of(MysqlServer::start(family, PASSWORD)?, MysqlServer::start(family, "")?))
+    }
+
+    fn of(server: MysqlServer, fresh: MysqlServer) -> Self {
         server.createdb(ODD);
         server.seed_shop(ODD, 3000);
         server.sql(ODD, TICKER);
-        Some(Self { server, fresh: MysqlServer::start(family, "")? })
+        Self { server, fresh }
     }
 
     fn digest_of(server: &MysqlServer) -> String {
@@ -139,6 +142,16 @@ fn mariadb_files_conform() {
 fn mysql_files_conform() {
     let Some(pair) = Pair::start(Family::Mysql) else { return };
     modes::conformance_on(&[RemoteKind::Local, RemoteKind::CryptS3], &pair, &[]);
+}
+
+#[test]
+#[ignore = "make test-versions"]
+fn mariadb_118_conforms() {
+    let start = MysqlServer::start_mariadb_118;
+    let (Some(server), Some(fresh)) = (start(PASSWORD), start("")) else { return };
+    let pair = Pair::of(server, fresh);
+    engines::conformance_on(&[RemoteKind::Local], &pair);
+    modes::conformance_on(&[RemoteKind::Local], &pair, &[]);
 }
 
 /// What a file may not leave behind in the session that loaded it.

@@ -101,14 +101,34 @@ fn seeded(server: &PgServer) -> String {
 #[test]
 fn version_18_conforms() {
     let Some(server) = PgServer::start_18(PASSWORD) else { return };
-    let digest = seeded(&server);
-    for kind in [RemoteKind::Local, RemoteKind::S3, RemoteKind::CryptS3] {
+    conforms(&server, &[RemoteKind::Local, RemoteKind::S3, RemoteKind::CryptS3], |_| true);
+}
+
+#[test]
+#[ignore = "make test-versions"]
+fn versions_13_and_17_conform() {
+    for version in ["13", "17"] {
+        let Some(server) = PgServer::start_version(version, PASSWORD) else { continue };
+        eprintln!("--- PostgreSQL {version}");
+        conforms(&server, &[RemoteKind::Local], every_version_knows);
+    }
+}
+
+/// Whether these settings need no tool of a late version.
+fn every_version_knows(settings: Settings) -> bool {
+    let words = settings.iter().find(|(name, _)| *name == "DUMP_EXTRA_ARGS");
+    words.is_none_or(|(_, words)| !words.contains("stat") && !words.contains('z'))
+}
+
+fn conforms(server: &PgServer, kinds: &[RemoteKind], known: impl Fn(Settings) -> bool) {
+    let digest = seeded(server);
+    for &kind in kinds {
         let Some(remote) = TestRemote::start(kind) else { continue };
-        for (at, (settings, _, _)) in WAYS.iter().enumerate().filter(|way| way.1.2.contains(&kind))
-        {
+        let wanted = |way: &(Settings, &str, &[RemoteKind])| way.2.contains(&kind) && known(way.0);
+        for (at, (settings, _, _)) in WAYS.iter().enumerate().filter(|(_, way)| wanted(way)) {
             eprintln!("--- {settings:?} on {kind}");
-            let (object, mode) = stored(&server, &remote, at, true);
-            let found = restored(&server, &remote, &object, &mode);
+            let (object, mode) = stored(server, &remote, at, true);
+            let found = restored(server, &remote, &object, &mode);
             expect_same(&found, &digest, &format!("{settings:?}"));
         }
     }
@@ -144,10 +164,7 @@ fn an_empty_database_in_every_way() {
         let digest = server.digest(ODD);
         let newer = server.psql("postgres", "SHOW server_version").starts_with("18");
         for (at, (settings, _, _)) in WAYS.iter().enumerate() {
-            let words = settings.iter().find(|(name, _)| *name == "DUMP_EXTRA_ARGS");
-            let known =
-                words.is_none_or(|(_, words)| !words.contains("stat") && !words.contains('z'));
-            if !newer && !known {
+            if !newer && !every_version_knows(settings) {
                 continue;
             }
             eprintln!("--- {settings:?}");

@@ -12,7 +12,7 @@ demo: ## Back up, list, restore and compare a small SQLite database
 test: ## Set up real servers and remotes, and run every test against them
 	@scripts/test
 
-test-versions: test ## Further versions: PostgreSQL 13 and 17, MariaDB 11.8
+test-versions: test ## Further versions: PostgreSQL 17, MariaDB 11.8
 	@scripts/setup versions
 	@scripts/test --package dbstash-cli --test e2e -- --ignored
 

@@ -89,7 +89,8 @@ impl Install {
         let mut init = self.as_user(&[], &self.initializer);
         match self.family {
             Family::Mariadb => {
-                init.args(["--no-defaults", "--auth-root-authentication-method=normal"]);
+                // --force: in a root directory no name is known.
+                init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--force"]);
                 init.arg("--skip-test-db");
             }
             Family::Mysql => {

@@ -126,8 +126,8 @@ impl Catalog {
 /// What keeps a backup from being whole.
 fn missing(backup: &Backup, listing: &Listing<'_>) -> Option<String> {
     backup.manifest.objects.iter().zip(backup.objects()).find_map(|(object, name)| {
-        if let Some(files) = object.files {
-            return listing.folder_flaw(&name, files, object.bytes);
+        if object.files.is_some() {
+            return listing.folder_flaw(&name, object);
         }
         match listing.size(&name) {
             None => Some(format!("its object {name} is missing")),

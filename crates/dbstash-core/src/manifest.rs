@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::engine::Passed;
 use crate::job::{EngineKey, JobId};
@@ -50,6 +51,9 @@ pub struct Object {
     /// Only for a folder: how many files are in it, at any depth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<u64>,
+    /// Only for a folder: the sha256 of its files' paths, sorted, a newline after each; in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<String>,
     /// The dump tool's word for the format.
     pub format: String,
     /// Bytes on the remote.
@@ -154,6 +158,16 @@ impl Manifest {
     }
 }
 
+/// What stands for the names of a folder's files, which come sorted.
+pub fn digest_of_names<'a>(paths: impl IntoIterator<Item = &'a str>) -> String {
+    let mut digest = Sha256::new();
+    for path in paths {
+        digest.update(path);
+        digest.update("\n");
+    }
+    base16ct::lower::encode_string(&digest.finalize())
+}
+
 /// The manifest's name for an object's, or for a folder's that ends with a `/`.
 pub fn name_for(object: &str) -> String {
     format!("{}{SUFFIX}", object.trim_end_matches('/'))
@@ -186,6 +200,7 @@ pub(crate) mod tests {
             objects: vec![Object {
                 name: object.into(),
                 files: None,
+                names: None,
                 format: "plain".into(),
                 bytes: 10,
                 raw_bytes: 10,

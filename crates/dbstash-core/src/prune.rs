@@ -72,17 +72,24 @@ impl PrunePlan {
         self.verdicts.iter().filter(|(_, v)| is_delete(v)).map(|(b, _)| b)
     }
 
-    /// Deletes it: manifests first, so that what is half deleted is no backup any more. Returns how many went.
+    /// Deletes it: manifests first, so that what is half deleted is no backup any more. Folders, which go one by one, go
+    /// right after their own: what is interrupted leaves one. Returns how many backups went.
     pub async fn carry_out(&self, remote: &dyn Remote) -> Result<usize, RemoteError> {
-        let manifests: Vec<String> = self.deletions().map(|b| b.manifest_name.clone()).collect();
+        let (trees, streams): (Vec<&Backup>, Vec<&Backup>) =
+            self.deletions().partition(|b| b.objects().any(|name| name.ends_with('/')));
+        let manifests: Vec<String> = streams.iter().map(|b| b.manifest_name.clone()).collect();
         remote.delete(&manifests).await?;
-        remote.delete(&self.objects()).await?;
-        Ok(manifests.len())
+        remote.delete(&self.objects(&streams)).await?;
+        for tree in &trees {
+            remote.delete(std::slice::from_ref(&tree.manifest_name)).await?;
+            remote.delete(&self.objects(&[tree])).await?;
+        }
+        Ok(streams.len() + trees.len())
     }
 
-    /// The objects that go with their manifests; folders end with a `/`.
-    fn objects(&self) -> Vec<String> {
-        let ours = self.deletions().flat_map(Backup::objects);
+    /// The objects that go with these; folders end with a `/`.
+    fn objects(&self, going: &[&Backup]) -> Vec<String> {
+        let ours = going.iter().flat_map(|backup| backup.objects());
         ours.filter(|name| !self.is_shared(name)).collect()
     }
 
@@ -103,7 +110,6 @@ fn is_delete(verdict: &Verdict) -> bool {
 mod tests {
     use super::*;
     use crate::manifest::{Object, name_for, tests::manifest};
-    use crate::retention::Limit;
 
     fn backup(place: &str, objects: &[(&str, Option<u64>)]) -> Backup {
         let mut manifest = manifest("j", "db", 0, objects[0].0);
@@ -115,25 +121,22 @@ mod tests {
     }
 
     /// What goes with `going` while `staying` stays.
-    fn gone(going: Backup, staying: &[Backup]) -> Vec<String> {
-        PrunePlan {
-            verdicts: vec![(going, Verdict::Delete(Limit::Count(1)))],
-            shared: staying.iter().flat_map(Backup::objects).collect(),
-        }
-        .objects()
+    fn gone(going: &Backup, staying: &[Backup]) -> Vec<String> {
+        let shared = staying.iter().flat_map(Backup::objects).collect();
+        PrunePlan { verdicts: Vec::new(), shared }.objects(&[going])
     }
 
     #[test]
     fn nothing_goes_that_what_stays_speaks_of() {
         let tree = || backup("a/", &[("x", Some(3)), ("x.sha256", None)]);
-        assert_eq!(gone(tree(), &[]), ["a/x/", "a/x.sha256"]);
+        assert_eq!(gone(&tree(), &[]), ["a/x/", "a/x.sha256"]);
         // Neighbours.
         let beside = [backup("a/", &[("x-2", Some(3))]), backup("a/", &[("x", None)])];
-        assert_eq!(gone(tree(), &beside), ["a/x/", "a/x.sha256"]);
+        assert_eq!(gone(&tree(), &beside), ["a/x/", "a/x.sha256"]);
         // The same, something in it, what it is in.
-        assert_eq!(gone(tree(), &[tree()]), [""; 0]);
-        assert_eq!(gone(tree(), &[backup("a/x/", &[("f.sql", None)])]), ["a/x.sha256"]);
-        assert_eq!(gone(tree(), &[backup("a/x/y/", &[("f", Some(1))])]), ["a/x.sha256"]);
-        assert_eq!(gone(tree(), &[backup("", &[("a", Some(9))])]), [""; 0]);
+        assert_eq!(gone(&tree(), &[tree()]), [""; 0]);
+        assert_eq!(gone(&tree(), &[backup("a/x/", &[("f.sql", None)])]), ["a/x.sha256"]);
+        assert_eq!(gone(&tree(), &[backup("a/x/y/", &[("f", Some(1))])]), ["a/x.sha256"]);
+        assert_eq!(gone(&tree(), &[backup("", &[("a", Some(9))])]), [""; 0]);
     }
 }

@@ -12,6 +12,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDateTime;
+
 pub use self::bytes::{Contents, of_file, of_tar};
 use crate::state::{live, private_dir};
 
@@ -37,6 +39,14 @@ pub enum SpoolError {
         /// The system's reason.
         reason: io::Error,
     },
+    /// It got full.
+    #[error(
+        "the temporary directory {path} is full: make room, or set BACKUP_TEMP_DIR to a bigger disk"
+    )]
+    NoRoom {
+        /// Which one.
+        path: PathBuf,
+    },
     /// There is less room than the dump needs.
     #[error(
         "temporary directory {path} has {free} bytes free, and the last backup needed {needed}: make room, or set \
@@ -58,6 +68,17 @@ pub enum SpoolError {
     /// A dump was cut into two files of one name.
     #[error("the dump has two parts called {0:?}")]
     Twice(String),
+}
+
+impl SpoolError {
+    /// What the system's reason means for a file below `path`.
+    pub(crate) fn of(path: &Path, reason: io::Error) -> Self {
+        let path = path.to_owned();
+        match reason.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoRoom { path },
+            _ => Self::Unusable { path, reason },
+        }
+    }
 }
 
 impl Spool {
@@ -92,10 +113,20 @@ impl Spool {
 
     /// Removes what dead runs have left below `under`; never anything of a live one.
     pub fn sweep(under: &Path) {
-        for (path, alive) in live::dead(under, PREFIX) {
+        for (path, alive) in live::dead(under, is_of_a_run) {
             drop(Self { path, alive: Some(alive) });
         }
     }
+}
+
+/// Whether a directory is called as we call ours: other people's may begin like them.
+fn is_of_a_run(name: &str) -> bool {
+    let parts = name.strip_prefix(PREFIX).and_then(|run| run.split_once('-'));
+    parts.is_some_and(|(stamp, random)| {
+        NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ").is_ok()
+            && random.len() == 8
+            && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 impl Drop for Spool {
@@ -172,15 +203,21 @@ mod tests {
     #[test]
     fn only_dead_spools_are_swept() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir_all(dir.path().join("dbstash-dead/tree/deep")).unwrap();
-        fs::create_dir_all(dir.path().join(".dbstash-unborn")).unwrap();
-        fs::create_dir_all(dir.path().join("foreign")).unwrap();
-        fs::write(dir.path().join("dbstash-file"), "x").unwrap();
-        let live = Spool::make(dir.path(), "live", 0).unwrap();
+        let dead = dir.path().join("dbstash-20260101T000000Z-a1b2c3d4");
+        let unborn = dir.path().join(".dbstash-20260101T000000Z-a1b2c3d5");
+        fs::create_dir_all(dead.join("tree/deep")).unwrap();
+        fs::write(dead.join("alive"), "").unwrap();
+        fs::create_dir_all(&unborn).unwrap();
+        // What others may have there.
+        let foreign = ["dbstash-work", "dbstash-0", "dbstash-20260101T000000Z-a1b2c3d6", "x"];
+        for name in foreign {
+            fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        let live = Spool::make(dir.path(), "20260101T000000Z-a1b2c3d7", 0).unwrap();
         // Children of other tests may hold the folder's lock for a moment.
         for _ in 0..6000 {
             Spool::sweep(dir.path());
-            if !dir.path().join(".dbstash-unborn").exists() {
+            if !unborn.exists() && !dead.exists() {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
@@ -188,7 +225,10 @@ mod tests {
         let mut left: Vec<_> =
             fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["dbstash-file", "dbstash-live", "foreign"]);
+        let mut there: Vec<_> = foreign.iter().map(|name| (*name).into()).collect();
+        there.push(live.path.file_name().unwrap().to_owned());
+        there.sort();
+        assert_eq!(left, there);
         drop(live);
     }
 

@@ -150,7 +150,10 @@ impl StateDir {
 
     fn dead_dirs(&self, group: &str) -> Vec<RunDir> {
         let folder = self.root.join("runs").join(group);
-        live::dead(&folder, "").into_iter().map(|(path, alive)| RunDir::new(path, alive)).collect()
+        live::dead(&folder, |_| true)
+            .into_iter()
+            .map(|(path, alive)| RunDir::new(path, alive))
+            .collect()
     }
 
     /// Where the manifests of a remote are cached; it may not exist yet.
@@ -255,6 +258,7 @@ mod tests {
             temporaries: vec!["t".into()],
             objects: vec!["a".into()],
             manifest: "a.dbstash.json".into(),
+            files: vec!["f/x".into()],
         };
         dead.write_journal(&journal).unwrap();
         dead.keep();

@@ -1,5 +1,7 @@
 //! What a killed run left behind, taken away by the next one.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 
 use crate::job::Job;
@@ -80,6 +82,7 @@ async fn take_back(
             match folder(&name, journal, remote).await? {
                 Folder::Empty => {}
                 Folder::Ours => found.push(name),
+                Folder::Shared(ours) => found.extend(ours),
                 Folder::Foreign => return Ok(None),
             }
         } else if remote.stat(&name).await?.is_some() {
@@ -94,6 +97,8 @@ async fn take_back(
 enum Folder {
     Empty,
     Ours,
+    /// These are ours, and there are others.
+    Shared(Vec<String>),
     Foreign,
 }
 
@@ -110,7 +115,13 @@ async fn folder(name: &str, journal: &Journal, remote: &dyn Remote) -> Result<Fo
     };
     let foreign = unfinished.iter().any(|e| elsewhere(&e.name))
         || inside.iter().any(|e| e.name.ends_with(manifest::SUFFIX));
-    Ok(if foreign { Folder::Foreign } else { Folder::Ours })
+    if foreign {
+        return Ok(Folder::Foreign);
+    }
+    let put: HashSet<&String> = journal.files.iter().collect();
+    let (ours, others): (Vec<_>, Vec<_>) =
+        inside.into_iter().map(|e| e.name).partition(|name| put.contains(name));
+    Ok(if others.is_empty() { Folder::Ours } else { Folder::Shared(ours) })
 }
 
 #[cfg(test)]
@@ -146,6 +157,7 @@ mod tests {
             temporaries: objects.iter().map(|name| temporary::name(name, RUN)).collect(),
             objects,
             manifest: "a/x.dbstash.json".into(),
+            files: ["a/x/f", "a/x/g/h h"].map(str::to_owned).to_vec(),
         };
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(&dir.path().join("state")).unwrap();
@@ -166,6 +178,8 @@ mod tests {
             for (left, taken, stays) in [
                 (vec!["a/x/f", "a/x/g/h h", "a/x.sha256", &ours], Some(3), vec![]),
                 (vec!["a/x.sha256"], Some(1), vec![]),
+                // Somebody put something beside what is ours.
+                (vec!["a/x/f", "a/x/mine.txt"], Some(1), vec!["a/x/mine.txt"]),
                 (vec![], Some(0), vec![]),
                 // A manifest vouches for it.
                 (

@@ -274,7 +274,7 @@ impl Files {
     }
 
     fn fail(&self, reason: io::Error) -> SpoolError {
-        SpoolError::Unusable { path: self.tree.clone(), reason }
+        SpoolError::of(&self.tree, reason)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A listing one can ask: sizes of objects, and what is in folders, which remotes do not list.
 
-use crate::manifest;
+use crate::manifest::{self, Object, digest_of_names};
 use crate::remote::{Entry, ObjectSize};
 use crate::temporary;
 
@@ -34,8 +34,9 @@ impl<'a> Listing<'a> {
     }
 
     /// What keeps a folder from being the backup it is said to be.
-    pub(super) fn folder_flaw(&self, name: &str, files: u64, bytes: u64) -> Option<String> {
-        let found = self.below(name);
+    pub(super) fn folder_flaw(&self, name: &str, folder: &Object) -> Option<String> {
+        let (found, bytes) = (self.below(name), folder.bytes);
+        let files = folder.files.unwrap_or_default();
         if name == temporary::FOLDER {
             return Some(format!("its object {name} is where unfinished objects are"));
         }
@@ -48,6 +49,10 @@ impl<'a> Listing<'a> {
         if found.len() as u64 != files {
             let found = found.len();
             return Some(format!("its folder {name} has {found} files and should have {files}"));
+        }
+        let paths = || found.iter().map(|e| &e.name[name.len()..]);
+        if folder.names.as_ref().is_some_and(|names| *names != digest_of_names(paths())) {
+            return Some(format!("its folder {name} has files of other names than it should have"));
         }
         let sum = found.iter().try_fold(0_u64, |sum, e| match e.size {
             ObjectSize::Known(size) => Some(sum.saturating_add(size)),

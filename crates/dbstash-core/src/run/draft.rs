@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Run;
 use super::shape::{Names, Shape};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, folders_above};
 use crate::engine::Format;
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
@@ -51,6 +51,7 @@ impl Draft {
         self.stored.push(manifest::Object {
             name: file.to_owned(),
             files: None,
+            names: None,
             format: format.name.to_owned(),
             bytes: stored.bytes,
             raw_bytes: stored.proof.raw_bytes(),
@@ -98,6 +99,7 @@ impl Run<'_> {
             temporaries: names.all().into_iter().map(|name| self.temporary(name)).collect(),
             objects: names.objects.clone(),
             manifest: names.manifest,
+            files: Vec::new(),
         })?;
         Ok(Draft {
             object: names.objects.into_iter().next().unwrap_or_default(),
@@ -152,6 +154,17 @@ impl Run<'_> {
             zone: naming.zone,
             uuid: self.id.id.rsplit('-').next().unwrap_or_default(),
         });
+        let above: Vec<String> = folders_above(&base).map(manifest::name_for).collect();
+        if !above.is_empty() {
+            let above: Vec<&str> = above.iter().map(String::as_str).collect();
+            if self.cx.remote.any(&above).await? {
+                return Err(RunError::Upload(RemoteError::new(format!(
+                    "{base} would be in a folder that is a backup itself ({} is there): give the two jobs names that \
+                     are not inside each other, by BACKUP_NAME_TEMPLATE",
+                    above.join(" or ")
+                ))));
+            }
+        }
         for attempt in 1..=MOST_NAMES {
             let names = shape.names(&base, attempt);
             if self.cx.remote.any(&names.all()).await? {

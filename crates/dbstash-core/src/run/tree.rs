@@ -75,6 +75,9 @@ impl Run<'_> {
         work: Work<'_>,
     ) -> Result<(), Failure> {
         let tree = spool.tree();
+        let in_folder = |file: &spool::TreeFile| format!("{}{}", draft.object, file.path);
+        let files = whole.files.iter().map(in_folder).collect();
+        work.run_dir.add_files(files).map_err(RunError::from)?;
         let temporary = self.temporary(&draft.object);
         let new = NewTree { name: &draft.object, temporary: &temporary, from: &tree };
         let opening = async { Ok(self.cx.remote.begin_tree(&new).await?) };
@@ -102,6 +105,7 @@ impl Run<'_> {
         draft.stored.push(manifest::Object {
             name: folder,
             files: Some(whole.files.len() as u64),
+            names: Some(manifest::digest_of_names(whole.files.iter().map(|file| &*file.path))),
             format: format.name.to_owned(),
             bytes,
             raw_bytes: bytes,

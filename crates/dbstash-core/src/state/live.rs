@@ -25,28 +25,30 @@ pub(crate) fn born(folder: &Path, name: &str) -> io::Result<File> {
     alive
 }
 
-/// The directories in `folder` whose process is dead and whose name begins with `prefix`, each locked by us now.
-pub(crate) fn dead(folder: &Path, prefix: &str) -> Vec<(PathBuf, File)> {
+/// The directories in `folder` whose process is dead and whose name is `ours`, each locked by us now.
+pub(crate) fn dead(folder: &Path, ours: impl Fn(&str) -> bool) -> Vec<(PathBuf, File)> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
     let alone = shut(folder);
-    let ours = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let grown = name.strip_prefix(UNBORN);
-        // What is not born yet may be about to be, unless the folder is ours alone.
-        (grown.is_none() || alone.is_some())
-            && grown.unwrap_or(&name).starts_with(prefix)
-            && entry.file_type().is_ok_and(|kind| kind.is_dir())
-    };
     let locked = |entry: fs::DirEntry| {
-        let path = entry.path();
-        let alive = private_file(&path.join("alive")).ok()?;
+        let name = entry.file_name();
+        let name = name.to_str()?;
+        let unborn = name.strip_prefix(UNBORN);
+        if !ours(unborn.unwrap_or(name)) || !entry.file_type().ok()?.is_dir() {
+            return None;
+        }
+        let path = entry.path().join("alive");
+        let alive = match unborn {
+            // One that is not born yet may be about to be, unless the folder is ours alone.
+            Some(_) => private_file(alone.as_ref().map(|_| path)?.as_path()),
+            None => File::options().read(true).write(true).open(path),
+        };
+        let alive = alive.ok()?;
         alive.try_lock().ok()?;
-        Some((path, alive))
+        Some((entry.path(), alive))
     };
-    entries.flatten().filter(ours).filter_map(locked).collect()
+    entries.flatten().filter_map(locked).collect()
 }
 
 /// Holds a folder open to births.

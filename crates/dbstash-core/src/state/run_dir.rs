@@ -31,6 +31,9 @@ pub struct Journal {
     pub objects: Vec<String>,
     /// Their manifest.
     pub manifest: String,
+    /// What is being put into folders: nothing else in them is ours.
+    #[serde(default)]
+    pub files: Vec<String>,
 }
 
 impl RunDir {
@@ -46,10 +49,21 @@ impl RunDir {
         Ok(path)
     }
 
-    /// Records what is under way, before it is.
+    /// Records what is under way, before it is; in the place of what was recorded before.
     pub fn write_journal(&self, journal: &Journal) -> Result<(), StateError> {
         let bytes = serde_json::to_vec(journal).unwrap_or_default();
-        write_private(&self.path.join("journal.json"), &bytes)
+        let (new, path) = (self.path.join("journal.new"), self.path.join("journal.json"));
+        write_private(&new, &bytes)?;
+        let fail = |reason| StateError { path: new.clone(), what: "cannot be renamed", reason };
+        fs::rename(&new, path).map_err(fail)
+    }
+
+    /// Records what is about to be put into folders.
+    pub fn add_files(&self, files: Vec<String>) -> Result<(), StateError> {
+        match self.journal() {
+            Some(journal) => self.write_journal(&Journal { files, ..journal }),
+            None => Ok(()),
+        }
     }
 
     /// What the run had under way, if it got that far.

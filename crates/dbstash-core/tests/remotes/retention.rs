@@ -49,6 +49,7 @@ async fn backup(fixture: &TestRemote, name: &str, age: i64) {
     fixture.write(&format!("{name}.sha256"), b"list");
     let started = Utc::now() - TimeDelta::days(age);
     let object = |name: String, files, bytes| Object {
+        names: None,
         name: name.rsplit('/').next().unwrap().to_owned(),
         files,
         format: "directory".into(),

@@ -141,6 +141,10 @@ impl Engine for Dialect {
                 .warnings
                 .push(format!("BACKUP_COMPRESS has no effect: {tool} cannot compress; {way_out}"));
         }
+        if is_tree && job.jobs > 1 {
+            let tool = self.dump_tool();
+            flags.warnings.push(format!("BACKUP_JOBS has no effect: {tool} has one job"));
+        }
         let mut invocation = self.invocation(self.dump_tool(), server)?;
         let plain = |arg: &str| Arg::Plain(arg.to_owned());
         invocation.args.extend(DEFAULTS.iter().chain(self.own_defaults()).map(|arg| plain(arg)));

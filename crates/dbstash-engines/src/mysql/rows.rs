@@ -6,6 +6,7 @@ use memchr::memchr;
 /// No line of interest is longer; a longer one is told by its beginning.
 const LONGEST: usize = 1024;
 const STRUCTURE: &[u8] = b"-- Table structure for table ";
+const CREATE: &[u8] = b"CREATE TABLE ";
 const DATA: &[u8] = b"-- Dumping data for table ";
 const DELIMITER: &[u8] = b"DELIMITER ";
 const ENGINE: &[u8] = b") ENGINE=";
@@ -26,6 +27,8 @@ pub(super) struct Rows {
     in_block: bool,
     /// Whether this is the server's own database.
     is_servers: bool,
+    /// The table whose definition has to follow, or the line above was a routine's own text.
+    announced: Option<Vec<u8>>,
     /// The table whose rows have to follow.
     awaited: Option<Vec<u8>>,
     missing: Option<String>,
@@ -40,8 +43,9 @@ impl Rows {
             if !self.skips {
                 let room = LONGEST - self.line.len();
                 self.line.extend_from_slice(&line[..line.len().min(room).min(LONGEST)]);
-                let interests =
-                    [STRUCTURE, DATA, DELIMITER, ENGINE, DATABASE, HOST].iter().any(|start| {
+                let interests = [STRUCTURE, CREATE, DATA, DELIMITER, ENGINE, DATABASE, HOST]
+                    .iter()
+                    .any(|start| {
                         let len = start.len().min(self.line.len());
                         start[..len] == self.line[..len]
                     });
@@ -74,7 +78,10 @@ impl Rows {
         }
         if let Some(table) = line.strip_prefix(STRUCTURE) {
             self.settle();
-            self.awaited = (!self.is_servers).then(|| table.to_owned());
+            self.announced = (!self.is_servers).then(|| table.to_owned());
+        } else if let Some(table) = line.strip_prefix(CREATE) {
+            let definition = |name: &Vec<u8>| table.strip_prefix(&name[..]) == Some(b" (");
+            self.awaited = self.announced.take().filter(definition);
         } else if let Some(database) = line.strip_prefix(DATABASE) {
             self.settle();
             self.is_servers = database == b"`mysql`";
@@ -129,6 +136,13 @@ mod tests {
         let then = format!("-- Current Database: `mysql`\n{HEAD}-- Current Database: `x`\n{HEAD}");
         assert_eq!(missing(&then).unwrap(), "`t`");
         assert_eq!(missing(&format!("DELIMITER ;;\n{HEAD}DELIMITER ;\n")), None);
+        // A routine's text can look like anything.
+        let text = "DELIMITER ;;\nDELIMITER ;\n--\n-- Table structure for table `q`\n--\n'\n";
+        assert_eq!(missing(&format!("{HEAD}{ROWS}{text}")), None);
+        assert_eq!(
+            missing("-- Table structure for table `x\n-- y`\nCREATE TABLE `x\ny` (\n"),
+            None
+        );
         assert_eq!(missing(&format!("{}{ROWS}", "x".repeat(5000))), None);
     }
 }

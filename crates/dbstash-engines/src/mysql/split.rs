@@ -45,6 +45,8 @@ struct Cut {
     database: Option<Vec<u8>>,
     databases: Vec<Vec<u8>>,
     count: u32,
+    /// A database whose name the dump does not tell in one line.
+    unclear: Option<Vec<u8>>,
 }
 
 impl Split {
@@ -62,6 +64,7 @@ impl Split {
                 database: None,
                 databases: Vec::new(),
                 count: 0,
+                unclear: None,
             },
         }
     }
@@ -185,6 +188,11 @@ impl Cut {
         if kind == Kind::Table && goes_on {
             return;
         }
+        if kind == Kind::Database && !name.ends_with(b"`") {
+            // A line break in the name: the rest of it is on another line, which says nothing by itself.
+            self.unclear.get_or_insert_with(|| name.to_vec());
+            return;
+        }
         if kind == Kind::Database {
             let database = mark::unquoted(name);
             let is_known = self.databases.contains(&database);
@@ -241,6 +249,13 @@ impl Cut {
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(Piece<'_>)) -> Result<(), Incomplete> {
+        if let Some(name) = &self.unclear {
+            let name = String::from_utf8_lossy(name);
+            return Err(Incomplete(format!(
+                "the name of database {name}... has a line break, so the dump of all cannot be cut into files: set \
+                 BACKUP_SPLIT_DATABASES=true, or BACKUP_MODE=stream"
+            )));
+        }
         if self.header.len() > LONGEST_HEADER {
             return Err(Incomplete("no section of it begins where one should".into()));
         }

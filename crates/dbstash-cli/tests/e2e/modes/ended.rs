@@ -64,6 +64,16 @@ fn kill_in_the_middle_is_swept() {
             assert_eq!(running.wait(PATIENCE).signal, Some(9));
             assert_eq!(fs::read_dir(work.dir.path()).unwrap().count(), 1, "{at}");
             place.older.untouched(&work.run, &place.remote);
+            // Somebody looks around in what is left.
+            let folder = place.remote.names().into_iter().find_map(|name| {
+                name.split_once('/')
+                    .map(|(folder, _)| folder.to_owned())
+                    .filter(|f| f != ".dbstash-tmp")
+            });
+            let mine = folder.map(|folder| format!("{folder}/mine.txt"));
+            if let Some(mine) = &mine {
+                place.remote.write(mine, b"foreign");
+            }
             let next = work.run.clone().env("PATH", FakeTools::new().path());
             let done = next.env("RCLONE_BWLIMIT", "off").run(PATIENCE);
             done.expect_code(0).expect_no_leftovers();
@@ -73,9 +83,11 @@ fn kill_in_the_middle_is_swept() {
                 name.starts_with(prefix)
                     || name.starts_with(prefix.trim_end_matches('/'))
                     || place.older.has(name)
+                    || mine.as_ref() == Some(name)
             };
             let names = place.remote.names();
             assert!(names.iter().all(known), "{at}: {names:?}");
+            assert!(mine.is_none_or(|mine| names.contains(&mine)), "{at}: {names:?}");
             for name in names.iter().filter(|name| !place.older.has(name)) {
                 place.remote.delete(name);
             }

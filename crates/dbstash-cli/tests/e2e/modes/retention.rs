@@ -64,3 +64,41 @@ fn a_name_may_end_with_a_dot() {
         assert!(remote.names().contains(&list.to_owned()), "{:?}", remote.names());
     }
 }
+
+/// A folder is known by the names of its files, not only by how many they are.
+#[test]
+fn a_folder_with_another_file_in_the_place_of_one_is_no_backup() {
+    let Some(server) = shop() else { return };
+    for kind in [RemoteKind::Local, RemoteKind::S3] {
+        let Some(remote) = TestRemote::start(kind) else { continue };
+        let run =
+            dbstash(&remote).env("DB_URI", server.uri("shop")).env("BACKUP_MODE", "directory");
+        let work = Work::under(run.env("RETENTION_MAX_FILES", "1"));
+        work.run.run(PATIENCE).expect_code(0);
+        let folder = backups(&work.run).remove(0);
+        let names = remote.names();
+        let one = names.iter().find(|name| name.starts_with(&folder)).unwrap();
+        let bytes = remote.read(one);
+        remote.delete(one);
+        remote.write(&format!("{folder}precious.txt"), &bytes);
+        assert_eq!(backups(&work.run), [""; 0], "{kind}");
+        work.run.run(PATIENCE).expect_code(0);
+        assert_eq!(remote.read(&format!("{folder}precious.txt")), bytes);
+    }
+}
+
+#[test]
+fn a_name_inside_of_a_backup_is_refused() {
+    let Some(server) = shop() else { return };
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    let run = dbstash(&remote).env("DB_URI", server.uri("shop")).env("BACKUP_MODE", "directory");
+    let work = Work::under(run.env("BACKUP_NAME_TEMPLATE", "{db}"));
+    work.run.run(PATIENCE).expect_code(0);
+    let inner = work.run.clone().env("DBSTASH_JOB", "B").env("BACKUP_NAME_TEMPLATE", "{db}/inner");
+    for mode in ["directory", "tar", "stream"] {
+        let done = inner.clone().env("BACKUP_MODE", mode).run(PATIENCE);
+        done.expect_code(1).expect_no_leftovers();
+        assert!(done.stderr.contains("a folder that is a backup itself"), "{done}");
+    }
+    assert_eq!(backups(&work.run), ["shop/"]);
+}

@@ -22,6 +22,7 @@ const KNOWN: [Known; 20] = [
     answer(
         &[
             "no space left on device",
+            "file too big for remaining disk space",
             "disk quota exceeded",
             "quotaexceeded",
             "insufficient storage",

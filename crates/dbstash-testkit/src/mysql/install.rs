@@ -99,6 +99,7 @@ impl Install {
             }
         }
         init.arg(self.option("datadir", &scratch.join("data")));
+        init.arg(self.option("tmpdir", &self.temporary(scratch)));
         let init = init.output().unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
     }
@@ -125,8 +126,19 @@ impl Install {
             .arg(self.option("socket", &scratch.join("sock")))
             .arg(self.option("pid-file", &scratch.join("pid")))
             .arg(self.option("datadir", &scratch.join("data")))
+            .arg(self.option("tmpdir", &self.temporary(scratch)))
             .args(more);
         command
+    }
+
+    /// A directory of its own: a server that starts removes the temporary tables it finds, and so those of others.
+    fn temporary(&self, scratch: &Path) -> PathBuf {
+        let dir = scratch.join("tmp");
+        fs::create_dir_all(&dir).unwrap();
+        if let Some((user, group)) = self.user {
+            chown(&dir, Some(user), Some(group)).unwrap();
+        }
+        dir
     }
 
     /// An option with a path of ours, as the server sees it.

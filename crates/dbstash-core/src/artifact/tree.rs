@@ -43,7 +43,7 @@ pub struct WholeTree {
     pub proof: Complete,
     /// Its files, in the order of their paths.
     pub files: Vec<TreeFile>,
-    /// The sha256 of each, in hex, in the same order.
+    /// The sha256 of each, in hex, in the same order, if it was asked for.
     pub sums: Vec<String>,
 }
 
@@ -105,12 +105,13 @@ impl TreeArtifact {
         Ok(())
     }
 
-    /// Looks at every file: whether they are a whole dump. Call it once, after [`TreeArtifact::make`].
-    pub async fn finish(&mut self, progress: &Progress) -> Result<WholeTree, RunError> {
+    /// Looks at every file: whether they are a whole dump. With `sums`, each is read and hashed; otherwise only what the
+    /// check is interested in. Call it once, after [`TreeArtifact::make`].
+    pub async fn finish(&mut self, sums: bool, progress: &Progress) -> Result<WholeTree, RunError> {
         let (tree, check) = (self.tree.clone(), self.check.take());
         let read = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&read);
-        let look = tokio::task::spawn_blocking(move || look(&tree, check, &counter));
+        let look = tokio::task::spawn_blocking(move || look(&tree, check, sums, &counter));
         let work = async { look.await.map_err(|e| unreadable(io::Error::other(e)))? };
         let looked = while_it_moves(work, || read.load(Ordering::Relaxed), progress).await?;
         let raw_bytes = looked.files.iter().map(|file| file.bytes).sum();
@@ -285,32 +286,36 @@ struct Looked {
     verdict: Option<Result<Passed, Incomplete>>,
 }
 
-/// Reads every file once, for its sum and for the check. `read` is how many bytes that were so far.
+/// Reads what has to be read, once. `read` is how many bytes that were so far.
 fn look(
     tree: &Path,
     mut check: Option<Box<dyn TreeCheck>>,
+    wants_sums: bool,
     read: &AtomicU64,
 ) -> Result<Looked, RunError> {
-    let mut files = spool::files(tree)?;
-    let (mut sums, mut buffer) = (Vec::with_capacity(files.len()), vec![0; BUFFER]);
-    for file in &mut files {
+    let files = spool::files(tree)?;
+    let (mut sums, mut buffer) = (Vec::new(), vec![0; BUFFER]);
+    for file in &files {
         let of_interest = check.as_mut().is_some_and(|c| c.begin(&file.path, file.bytes));
+        if !of_interest && !wants_sums {
+            continue;
+        }
         let mut open = File::open(tree.join(&file.path)).map_err(unreadable)?;
-        let (mut sum, mut bytes) = (Sha256::new(), 0);
+        let mut sum = wants_sums.then(Sha256::new);
         loop {
             let n = open.read(&mut buffer).map_err(unreadable)?;
             if n == 0 {
                 break;
             }
-            sum.update(&buffer[..n]);
-            bytes += n as u64;
+            if let Some(sum) = &mut sum {
+                sum.update(&buffer[..n]);
+            }
             if let Some(check) = check.as_mut().filter(|_| of_interest) {
                 check.feed(&buffer[..n]);
             }
             read.fetch_add(n as u64, Ordering::Relaxed);
         }
-        file.bytes = bytes;
-        sums.push(base16ct::lower::encode_string(&sum.finalize()));
+        sums.extend(sum.map(|sum| base16ct::lower::encode_string(&sum.finalize())));
     }
     Ok(Looked { files, sums, verdict: check.map(TreeCheck::finish) })
 }

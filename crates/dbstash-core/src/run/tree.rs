@@ -28,9 +28,10 @@ impl Run<'_> {
         let room = async { Ok(self.last_raw_size().await.unwrap_or(0)) };
         let needed = work.guard.watch(&Progress::default(), room).await?;
         let spool = Spool::make(&self.job.temp_dir, &self.id.id, needed).map_err(RunError::from)?;
-        let whole = self.fill(plan, &spool, work).await?;
+        let is_folder = file.is_none() && draft.object.ends_with('/');
+        let whole = self.fill(plan, &spool, is_folder, work).await?;
         let remarks = whole.proof.remarks().to_owned();
-        if file.is_none() && draft.object.ends_with('/') {
+        if is_folder {
             self.store_folder(whole, format, &spool, draft, work).await?;
         } else {
             let contents = match file {
@@ -49,12 +50,18 @@ impl Run<'_> {
     }
 
     /// Runs the tools and looks at what they made.
-    async fn fill(&self, plan: Tree, spool: &Spool, work: Work<'_>) -> Result<WholeTree, Failure> {
+    async fn fill(
+        &self,
+        plan: Tree,
+        spool: &Spool,
+        sums: bool,
+        work: Work<'_>,
+    ) -> Result<WholeTree, Failure> {
         let mut artifact = TreeArtifact::new(plan, spool.tree(), self.job.limits.min_size);
         let progress = Progress::default();
         let making = async {
             artifact.make(self.cx.launcher, work.run_dir, &progress).await?;
-            artifact.finish(&progress).await
+            artifact.finish(sums, &progress).await
         };
         match work.guard.watch(&progress, making).await {
             Ok(whole) => Ok(whole),

@@ -26,6 +26,7 @@ pub mod server;
 pub mod sqlite;
 pub mod tmpfs;
 pub mod tools;
+mod user;
 
 pub use fake::FakeTools;
 pub use mongo::{MongoServer, Mongodump};

@@ -64,10 +64,9 @@ impl Draft {
     /// Takes everything back; the first reason why something may be left.
     pub(super) async fn undo(&mut self, grace: Duration) -> Option<RunError> {
         let mut left = None;
-        if let Some(Err(error)) = match &mut self.tree {
-            Some(tree) => Some(tree.abort(grace).await),
-            None => None,
-        } {
+        if let Some(tree) = &mut self.tree
+            && let Err(error) = tree.abort(grace).await
+        {
             left = Some(RunError::Upload(error));
         }
         for upload in &mut self.uploads {

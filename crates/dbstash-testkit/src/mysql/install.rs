@@ -1,12 +1,13 @@
 //! Where a server is installed, and how it is started.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Family;
 use crate::clients::Clients;
+use crate::user::{self, is_root, system_user};
 use crate::{Scratch, tools};
 
 /// An installed MariaDB, or a MySQL in a root directory of its own.
@@ -29,7 +30,13 @@ impl Install {
         let server = if server.exists() { server.to_owned() } else { tools::require("mariadbd")? };
         tools::require("mariadb")?;
         let initializer = tools::require("mariadb-install-db")?;
-        Some(Self { family: Family::Mariadb, root: None, server, initializer, user: server_user() })
+        Some(Self {
+            family: Family::Mariadb,
+            root: None,
+            server,
+            initializer,
+            user: system_user("mysql"),
+        })
     }
 
     /// MariaDB 11.8, which `scripts/setup versions` unpacked.
@@ -41,7 +48,7 @@ impl Install {
         }
         let server = PathBuf::from("/usr/sbin/mariadbd");
         let initializer = PathBuf::from("/usr/bin/mariadb-install-db");
-        let user = server_user();
+        let user = system_user("mysql");
         Some(Self { family: Family::Mariadb, root: Some(root), server, initializer, user })
     }
 
@@ -54,19 +61,12 @@ impl Install {
         }
         let server = PathBuf::from("/usr/sbin/mysqld");
         let (family, initializer) = (Family::Mysql, server.clone());
-        Some(Self { family, root: Some(root), server, initializer, user: server_user() })
+        Some(Self { family, root: Some(root), server, initializer, user: system_user("mysql") })
     }
 
     /// A directory that the server can write to.
     pub(super) fn scratch(&self) -> Scratch {
-        let scratch = match &self.root {
-            Some(root) => Scratch::within(&root.join("srv"), "my"),
-            None => Scratch::new("maria"),
-        };
-        if let Some((user, group)) = self.user {
-            chown(scratch.path(), Some(user), Some(group)).unwrap();
-        }
-        scratch
+        user::scratch(self.root.as_deref(), self.user, "my")
     }
 
     /// The family's clients, as programs in this directory or on this machine.
@@ -176,20 +176,3 @@ const SMALL: [&str; 4] = [
     "--innodb-redo-log-capacity=64M",
     "--table-open-cache=400",
 ];
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
-}
-
-/// For root, the user that Debian's package makes.
-fn server_user() -> Option<(u32, u32)> {
-    if !is_root() {
-        return None;
-    }
-    let passwd = fs::read_to_string("/etc/passwd").unwrap();
-    let entry = passwd.lines().find(|line| line.starts_with("mysql:"));
-    let entry = entry.expect("no such server runs as root, and there is no user mysql");
-    let mut fields = entry.split(':').skip(2);
-    let mut number = || fields.next().unwrap().parse().unwrap();
-    Some((number(), number()))
-}

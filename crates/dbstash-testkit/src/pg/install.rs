@@ -1,12 +1,11 @@
 //! Where a `PostgreSQL` is installed, and as whom it runs.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::clients::Clients;
 use crate::server::dies_with_test;
+use crate::user::{self, is_root, system_user};
 use crate::{Scratch, tools};
 
 /// An installed `PostgreSQL`: this machine's, or one in a root directory of its own.
@@ -24,7 +23,7 @@ impl Install {
     pub(super) fn of_machine() -> Option<Self> {
         // A symbolic link somewhere else has not the other programs beside it.
         let initdb = tools::require("initdb")?.canonicalize().ok()?;
-        Some(Self { root: None, bin: initdb.parent()?.to_owned(), user: server_user() })
+        Some(Self { root: None, bin: initdb.parent()?.to_owned(), user: system_user("postgres") })
     }
 
     /// The one that `scripts/debian-root` unpacked.
@@ -36,19 +35,12 @@ impl Install {
             tools::skip(&format!("PostgreSQL {version} is missing, or we are not root"));
             return None;
         }
-        Some(Self { root: Some(root), bin, user: server_user() })
+        Some(Self { root: Some(root), bin, user: system_user("postgres") })
     }
 
     /// A directory that the server can write to.
     pub(super) fn scratch(&self) -> Scratch {
-        let scratch = match &self.root {
-            Some(root) => Scratch::within(&root.join("srv"), "pg"),
-            None => Scratch::new("pg"),
-        };
-        if let Some((user, group)) = self.user {
-            chown(scratch.path(), Some(user), Some(group)).unwrap();
-        }
-        scratch
+        user::scratch(self.root.as_deref(), self.user, "pg")
     }
 
     /// Its clients, which are made in this directory if they are not this machine's.
@@ -101,23 +93,4 @@ impl Install {
             .current_dir("/");
         command
     }
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
-}
-
-/// For root, the user that Debian's package makes.
-fn server_user() -> Option<(u32, u32)> {
-    if !is_root() {
-        return None;
-    }
-    let passwd = fs::read_to_string("/etc/passwd").unwrap();
-    let entry = passwd.lines().find(|line| line.starts_with("postgres:"));
-    let mut fields = entry
-        .expect("PostgreSQL does not run as root, and there is no user postgres")
-        .split(':')
-        .skip(2);
-    let mut number = || fields.next().unwrap().parse().unwrap();
-    Some((number(), number()))
 }

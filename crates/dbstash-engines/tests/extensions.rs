@@ -102,3 +102,36 @@ fn an_extension_of_ones_own() {
         assert_eq!(job.dump_extension(&plan.dump), wanted);
     }
 }
+
+/// What `BACKUP_COMPRESS` cannot do is said, and stops nothing.
+#[test]
+fn a_compression_that_no_tool_has_is_warned_about() {
+    for (engine, mode, warns) in [
+        ("mysql", "stream", true),
+        ("mysql", "directory", true),
+        ("mariadb", "stream", true),
+        ("mariadb", "tar", true),
+        ("sqlite", "stream", true),
+        ("file", "stream", true),
+        ("pg", "stream", false),
+        ("pg", "directory", false),
+        ("mongo", "stream", false),
+    ] {
+        let job = job(engine, mode, true, None);
+        let tool = dbstash_engines::engine(job.engine);
+        let warnings = engine::plan(tool, &job, &job.subject()).unwrap().warnings;
+        let said = warnings.iter().any(|text| text.contains("BACKUP_COMPRESS has no effect"));
+        assert_eq!(said, warns, "{engine} {mode}: {warnings:?}");
+    }
+}
+
+#[test]
+fn one_file_is_no_folder() {
+    for mode in ["directory", "tar"] {
+        let job = job("sqlite", mode, false, None);
+        let tool = dbstash_engines::engine(job.engine);
+        let Err(refused) = engine::plan(tool, &job, &job.subject()) else { panic!("{mode}") };
+        let told = format!("BACKUP_MODE={mode} is not for sqlite, which has one file");
+        assert!(refused.to_string().contains(&told), "{refused}");
+    }
+}

@@ -67,6 +67,17 @@ pub enum ProduceError {
         /// The end of its stderr so far.
         stderr: String,
     },
+    /// A server does not send a dump, or not all of it.
+    #[error("{server}: {what}")]
+    Server {
+        /// Its address.
+        server: String,
+        /// What it said, or did.
+        what: String,
+    },
+    /// A server does not support the way in which it was asked for a dump.
+    #[error("{0}")]
+    Unsupported(String),
     /// Its stream could not be read.
     #[error("the output of {program} could not be read: {source}")]
     Read {
@@ -85,7 +96,7 @@ impl ProduceError {
             | Self::Incomplete { stderr, .. }
             | Self::HeldOpen { stderr, .. }
             | Self::Lingers { stderr, .. } => stderr,
-            Self::Launch(_) | Self::Read { .. } => "",
+            Self::Launch(_) | Self::Server { .. } | Self::Unsupported(_) | Self::Read { .. } => "",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dialogue::Call;
 use crate::invocation::Invocation;
 use crate::job::{Database, EngineKey, Job, Mode};
 
@@ -73,11 +74,22 @@ impl Dump {
         }
     }
 
-    /// The programs that make it, in order.
+    /// The programs that make it, in order; none where a server is spoken to.
     pub fn invocations(&self) -> Vec<&Invocation> {
         match self {
-            Self::Stream(stream) => vec![&stream.invocation],
+            Self::Stream(Stream { origin: Origin::Tool { invocation, .. }, .. }) => {
+                vec![invocation]
+            }
+            Self::Stream(_) => Vec::new(),
             Self::Tree(tree) => tree.steps.iter().map(|step| &step.invocation).collect(),
+        }
+    }
+
+    /// What is run or said to make it, in order, for people: without secrets.
+    pub fn commands(&self) -> Vec<String> {
+        match self {
+            Self::Stream(stream) => vec![stream.origin.to_string()],
+            Self::Tree(tree) => tree.steps.iter().map(|s| s.invocation.to_string()).collect(),
         }
     }
 }
@@ -148,12 +160,64 @@ pub trait TreeCheck: Send {
 
 /// How one object will be made.
 pub struct Stream {
-    /// The dump tool.
-    pub invocation: Invocation,
-    /// What its stdout will be.
+    /// Where its bytes come from.
+    pub origin: Origin,
+    /// Where they come from if the server of the first origin does not support it.
+    pub otherwise: Option<Box<Origin>>,
+    /// What they will be.
     pub format: Format,
     /// Looks at the bytes as they pass.
     pub check: Box<dyn Check>,
+}
+
+impl Stream {
+    /// A tool's stdout, as it is.
+    pub fn of_tool(invocation: Invocation, format: Format, check: Box<dyn Check>) -> Self {
+        let origin = Origin::Tool { invocation, mark: None };
+        Self { origin, otherwise: None, format, check }
+    }
+}
+
+/// Where the bytes of a dump come from.
+#[derive(Clone)]
+pub enum Origin {
+    /// A program's stdout.
+    Tool {
+        /// The program.
+        invocation: Invocation,
+        /// What may follow the dump and does not belong to it.
+        mark: Option<Mark>,
+    },
+    /// A server that we speak to ourselves.
+    Server(Call),
+}
+
+/// What may stand at the end of a tool's output without being a part of the dump.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// How many bytes it has.
+    pub len: usize,
+    /// Whether the last `len` bytes are one; a dump never ends with such bytes.
+    pub is: fn(&[u8]) -> bool,
+}
+
+impl Origin {
+    /// What it is called, in a sentence.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Tool { invocation, .. } => &invocation.program,
+            Self::Server(_) => "the server",
+        }
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tool { invocation, .. } => invocation.fmt(f),
+            Self::Server(call) => call.fmt(f),
+        }
+    }
 }
 
 /// A further object of a backup, without which the dump alone restores less.

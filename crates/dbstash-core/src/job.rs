@@ -1,6 +1,7 @@
 //! A job: everything one backup needs to know, resolved and immutable.
 
 mod id;
+mod replication;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use glob::Pattern;
 use serde::{Deserialize, Serialize};
 
 pub use self::id::{BadJobId, JobId};
+pub use self::replication::{RedisMethod, Replication, SyncMode};
 use crate::compression::Compression;
 use crate::engine::{Dump, Format, Tree};
 use crate::name::Template;
@@ -56,6 +58,8 @@ pub struct Job {
     pub jobs: u32,
     /// Where dumps are made that have to be files first.
     pub temp_dir: PathBuf,
+    /// How a dump is got from a server that replicates.
+    pub replication: Replication,
 }
 
 /// As what a dump is stored.
@@ -102,13 +106,16 @@ pub enum EngineKey {
     Mariadb,
     /// MongoDB.
     Mongo,
+    /// Redis and Valkey.
+    Redis,
     /// `SQLite`.
     Sqlite,
 }
 
 impl EngineKey {
     /// Every engine, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::Pg, Self::Mongo, Self::Mysql, Self::Mariadb, Self::Sqlite];
+    pub const ALL: [Self; 6] =
+        [Self::Pg, Self::Mongo, Self::Mysql, Self::Mariadb, Self::Redis, Self::Sqlite];
 
     /// The short name.
     pub fn as_str(self) -> &'static str {
@@ -117,6 +124,7 @@ impl EngineKey {
             Self::Mysql => "mysql",
             Self::Mariadb => "mariadb",
             Self::Mongo => "mongo",
+            Self::Redis => "redis",
             Self::Sqlite => "sqlite",
         }
     }
@@ -237,6 +245,7 @@ impl Job {
             sqlite_format: SqliteFormat::Sql,
             jobs: 1,
             temp_dir: PathBuf::from("/tmp/dbstash-work"),
+            replication: Replication::default(),
         }
     }
 

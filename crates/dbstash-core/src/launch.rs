@@ -1,4 +1,6 @@
-//! Turns an invocation into a running dump.
+//! Turns a plan into a running dump.
+
+mod unmarked;
 
 use std::time::Duration;
 
@@ -6,11 +8,15 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio::process::ChildStdout;
 
+use self::unmarked::Unmarked;
 use crate::artifact::{ProduceError, Producer};
+use crate::dialogue::Call;
+use crate::engine::{Origin, Stream};
 use crate::invocation::{Arg, Invocation, Var};
 use crate::process::{self, LaunchError, Running, Spawn};
 use crate::secret::{ExposeSecret as _, SecretString};
 use crate::state::RunDir;
+use crate::wire;
 
 /// How long output may stay silent and open once the tool that made it is gone.
 const HELD_OPEN: Duration = Duration::from_secs(5);
@@ -19,7 +25,7 @@ const LINGER: Duration = Duration::from_secs(60);
 /// After a short read, long enough for the pipe to fill: the cost of a stream is its wake-ups.
 const BATCH: Duration = Duration::from_millis(1);
 
-/// Starts dump tools.
+/// Starts dumps.
 #[async_trait]
 pub trait Launcher: Send + Sync {
     /// Starts the tool; its private files live in `run` and go with it.
@@ -28,6 +34,44 @@ pub trait Launcher: Send + Sync {
         invocation: &Invocation,
         run: &RunDir,
     ) -> Result<Box<dyn Producer>, LaunchError>;
+
+    /// Talks to a server until it sends its dump; `tell` is told what that has to wait for.
+    async fn call(
+        &self,
+        call: &Call,
+        tell: &(dyn Fn(String) + Sync),
+    ) -> Result<Box<dyn Producer>, ProduceError>;
+}
+
+/// Starts a stream, in the other way if the server does not support the first.
+pub async fn first(
+    launcher: &dyn Launcher,
+    stream: &Stream,
+    run: &RunDir,
+    tell: &(dyn Fn(String) + Sync),
+) -> Result<Box<dyn Producer>, ProduceError> {
+    match (start(launcher, &stream.origin, run, tell).await, &stream.otherwise) {
+        (Err(ProduceError::Unsupported(reason)), Some(origin)) => {
+            tell(format!("{reason}; taking the dump by {} instead", origin.name()));
+            start(launcher, origin, run, tell).await
+        }
+        (started, _) => started,
+    }
+}
+
+async fn start(
+    launcher: &dyn Launcher,
+    origin: &Origin,
+    run: &RunDir,
+    tell: &(dyn Fn(String) + Sync),
+) -> Result<Box<dyn Producer>, ProduceError> {
+    match origin {
+        Origin::Tool { invocation, mark: None } => Ok(launcher.launch(invocation, run).await?),
+        Origin::Tool { invocation, mark: Some(mark) } => {
+            Ok(Box::new(Unmarked::new(launcher.launch(invocation, run).await?, *mark)))
+        }
+        Origin::Server(call) => launcher.call(call, tell).await,
+    }
 }
 
 /// Starts them as children of this process.
@@ -74,6 +118,14 @@ impl Launcher for Local {
             process::spawn(&Spawn { program: invocation.program.clone(), args, env, feed: false })?;
         let stdout = running.stdout.take();
         Ok(Box::new(Dump { running, stdout }))
+    }
+
+    async fn call(
+        &self,
+        call: &Call,
+        tell: &(dyn Fn(String) + Sync),
+    ) -> Result<Box<dyn Producer>, ProduceError> {
+        Ok(Box::new(wire::call(call, tell).await?))
     }
 }
 

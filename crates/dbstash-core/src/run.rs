@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::engine::{self, Companion, Dump, Engine, Format, Tree};
 use crate::error::RunError;
 use crate::job::{Database, Job};
-use crate::launch::Launcher;
+use crate::launch::{self, Launcher};
 use crate::manifest::Manifest;
 use crate::prune::PrunePlan;
 use crate::remote::Remote;
@@ -150,8 +150,7 @@ impl<'a> Run<'a> {
             quiet: &|text| self.warn(text),
         };
         let plan = engine::plan(self.cx.engine, self.job, self.database)?;
-        let commands: Vec<_> = plan.dump.invocations().iter().map(ToString::to_string).collect();
-        let (command, remote) = (commands.join(" && "), self.cx.remote.label());
+        let (command, remote) = (plan.dump.commands().join(" && "), self.cx.remote.label());
         self.tell(RunEvent::Started { command: &command, remote: &remote });
 
         let run_dir = self.cx.state.run_dir(&self.job.id, &self.id.id)?;
@@ -186,7 +185,8 @@ impl<'a> Run<'a> {
                 return Ok((Begun::Tree(tree), self.reserve(shape, run_dir).await?));
             }
         };
-        let launch = self.cx.launcher.launch(&stream.invocation, run_dir);
+        let tell = |text| self.warn(text);
+        let launch = launch::first(self.cx.launcher, &stream, run_dir, &tell);
         match tokio::join!(launch, self.begin(shape, run_dir)) {
             (Ok(tool), Ok(draft)) => {
                 let artifact = Artifact::new(tool, stream.check, self.job.limits.min_size);

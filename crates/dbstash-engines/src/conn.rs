@@ -45,6 +45,7 @@ pub fn default_port(engine: EngineKey) -> u16 {
         EngineKey::Pg => 5432,
         EngineKey::Mongo => 27017,
         EngineKey::Mysql | EngineKey::Mariadb => 3306,
+        EngineKey::Redis => 6379,
         EngineKey::Sqlite => 0,
     }
 }

@@ -5,6 +5,7 @@ mod ends;
 mod mongo;
 mod mysql;
 mod pg;
+mod redis;
 mod sqlite;
 mod tar;
 
@@ -18,6 +19,7 @@ pub fn engine(key: EngineKey) -> &'static dyn Engine {
         EngineKey::Mongo => &mongo::Mongo,
         EngineKey::Mysql => &mysql::Dialect::Mysql,
         EngineKey::Mariadb => &mysql::Dialect::Mariadb,
+        EngineKey::Redis => &redis::Redis,
         EngineKey::Sqlite => &sqlite::Sqlite,
     }
 }

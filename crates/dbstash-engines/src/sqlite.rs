@@ -91,11 +91,9 @@ impl Engine for Sqlite {
         }));
         let bare =
             job.extra_args.iter().any(|word| matches!(word.as_str(), "--data-only" | "-data-only"));
-        let dump = Dump::Stream(Stream {
-            invocation: Invocation::new("sqlite3", args),
-            format: Format { name: "plain", extension: "sql", compressed: false },
-            check: Box::new(Script::new(bare)),
-        });
+        let format = Format { name: "plain", extension: "sql", compressed: false };
+        let script = Box::new(Script::new(bare));
+        let dump = Dump::Stream(Stream::of_tool(Invocation::new("sqlite3", args), format, script));
         Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 

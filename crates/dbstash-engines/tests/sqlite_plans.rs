@@ -27,9 +27,11 @@ fn dump(file: &Path, extra: &[&str]) -> (Output, Result<Passed, Incomplete>) {
     let home = Scratch::new("home");
     fs::write(home.path().join(".sqliterc"), ".echo on\n.mode csv\nSELECT 'rc was read';\n")
         .unwrap();
-    let Dump::Stream(mut stream) = planned(file, extra).unwrap().dump else { panic!("no stream") };
-    let args = stream.invocation.args.iter().filter_map(Arg::plain);
-    let out = Command::new(&stream.invocation.program)
+    let dump = planned(file, extra).unwrap().dump;
+    let tool = dump.invocations()[0].clone();
+    let Dump::Stream(mut stream) = dump else { panic!("no stream") };
+    let args = tool.args.iter().filter_map(Arg::plain);
+    let out = Command::new(&tool.program)
         .args(args)
         .env("HOME", home.path())
         .stdin(Stdio::null())

@@ -56,7 +56,7 @@ pub fn text(settings: &Settings, plans: &[(Database, Plan)], at_once: bool) -> S
             uuid: "xxxxxxxx",
         });
         let extension = job.dump_extension(&plan.dump);
-        let commands: Vec<_> = plan.dump.invocations().iter().map(ToString::to_string).collect();
+        let commands = plan.dump.commands();
         let slash_after = if job.is_folder(&plan.dump) { "/" } else { "" };
         let compression = job.compression.map_or(String::new(), |c| format!(", {c}"));
         let _ = write!(

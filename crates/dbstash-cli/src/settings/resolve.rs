@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use dbstash_core::compression::{Compression, Method};
-use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
+use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Replication, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
@@ -101,6 +101,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         sqlite_format: modes.sqlite_format,
         jobs: modes.jobs,
         temp_dir: modes.temp_dir,
+        replication: Replication::default(),
     };
     let values = shown::all(reader, &job, &remote);
     let secrets = kept(&complaints.secrets);

@@ -6,6 +6,7 @@ use crate::ahead::Ahead;
 use crate::artifact::Artifact;
 use crate::engine::{Companion, Stream};
 use crate::error::RunError;
+use crate::launch;
 use crate::store::{Failure, Progress, store};
 
 /// How much of a companion is held before it is stored.
@@ -52,7 +53,8 @@ impl Run<'_> {
         work: Work<'_>,
     ) -> Result<(), Failure> {
         let opening = async {
-            let dump = self.cx.launcher.launch(&way.invocation, work.run_dir).await?;
+            let tell = |text| self.warn(text);
+            let dump = launch::first(self.cx.launcher, &way, work.run_dir, &tell).await?;
             // It is small, and a first way often fails: an upload that need not begin need not be undone.
             let dump = Ahead::read(dump, AHEAD).await?;
             Ok((dump, self.upload(name, None).await?))

@@ -39,6 +39,7 @@ fn job() -> Job {
         sqlite_format: SqliteFormat::Sql,
         jobs: 1,
         temp_dir: std::env::temp_dir(),
+        replication: Replication::default(),
     }
 }
 

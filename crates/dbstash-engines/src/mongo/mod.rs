@@ -104,7 +104,7 @@ fn stream(job: &Job, flags: &mut Flags, server: &Server, name: Option<&str>) -> 
         (false, true) => (ZIPPED, Box::new(Gzip::new(Archive::new(name)))),
         (false, false) => (ARCHIVE, Box::new(Archive::new(name))),
     };
-    Stream { invocation: mongodump(job, flags, server, name, args), format, check }
+    Stream::of_tool(mongodump(job, flags, server, name, args), format, check)
 }
 
 /// Two files for each collection, in a folder for each database.

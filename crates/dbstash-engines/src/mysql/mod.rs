@@ -178,7 +178,7 @@ impl Engine for Dialect {
             Dump::Tree(self.tree(invocation, &flags)?)
         } else {
             let check: Box<dyn Check> = Box::new(Footer::new(*self, flags.check, flags.wants_rows));
-            Dump::Stream(Stream { invocation, format: FORMAT, check })
+            Dump::Stream(Stream::of_tool(invocation, FORMAT, check))
         };
         Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
     }

@@ -107,7 +107,7 @@ fn stream(job: &Job, flags: &mut Flags, server: &Server, name: &str) -> Result<S
         args.push(format!("--format={format}"));
     }
     args.extend(job.extra_args.iter().cloned());
-    Ok(Stream { invocation: client("pg_dump", server, Some(name), args)?, format, check })
+    Ok(Stream::of_tool(client("pg_dump", server, Some(name), args)?, format, check))
 }
 
 /// One database as the files of the directory format.
@@ -149,7 +149,7 @@ fn cluster(job: &Job, flags: &mut Flags, server: &Server) -> Result<Stream, Plan
     let args = excluded.chain(job.extra_args.iter().cloned()).collect();
     let invocation = client("pg_dumpall", server, None, args)?;
     let check = Box::new(footer::Footer::new("database cluster"));
-    Ok(Stream { invocation, format: PLAIN, check })
+    Ok(Stream::of_tool(invocation, PLAIN, check))
 }
 
 fn server(job: &Job) -> Result<&Server, PlanError> {
@@ -198,11 +198,9 @@ fn globals(server: &Server, database: &str) -> Result<Vec<Stream>, PlanError> {
             format!("--database={}", conninfo::database(database)),
         ];
         args.extend(more.iter().map(|&word| word.to_owned()));
-        Ok(Stream {
-            invocation: client("pg_dumpall", server, None, args)?,
-            format: Format { extension: "globals.sql", ..PLAIN },
-            check: Box::new(footer::Footer::new("database cluster")) as Box<dyn Check>,
-        })
+        let format = Format { extension: "globals.sql", ..PLAIN };
+        let check = Box::new(footer::Footer::new("database cluster"));
+        Ok(Stream::of_tool(client("pg_dumpall", server, None, args)?, format, check))
     });
     ways.into_iter().collect()
 }

@@ -4,7 +4,8 @@ use chrono::{TimeDelta, Utc};
 use dbstash_core::catalog::{Backup, Catalog};
 use dbstash_core::engine::Passed;
 use dbstash_core::job::{
-    Databases, EngineKey, Globals, Job, Limits, Mode, Naming, Server, Source, SqliteFormat,
+    Databases, EngineKey, Globals, Job, Limits, Mode, Naming, Replication, Server, Source,
+    SqliteFormat,
 };
 use dbstash_core::manifest::{FORMAT, Manifest, Object, name_for};
 use dbstash_core::prune::PrunePlan;

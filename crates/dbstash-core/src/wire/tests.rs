@@ -98,6 +98,11 @@ where
     Endpoint::Tcp("127.0.0.1".to_owned(), port)
 }
 
+/// A socket closed with words in it that nobody has read takes back what it has sent.
+async fn heard_out(mut socket: TcpStream) {
+    while let Ok(1..) = socket.read(&mut [0; 64]).await {}
+}
+
 fn asking(endpoints: Vec<Endpoint>, unread_for: Option<Duration>, most: u64) -> Call {
     let dir = std::env::temp_dir().join(format!("dbstash-wire-{}", uuid::Uuid::new_v4().simple()));
     let protocol = Arc::new(Toy { unread_for });
@@ -136,6 +141,7 @@ async fn the_dump_and_nothing_else() {
             for part in bytes.chunks(step) {
                 socket.write_all(part).await.unwrap();
             }
+            heard_out(socket).await;
         });
         let call = asking(vec![endpoint.await], None, 0);
         let (dump, told, remarks) = all(&call, Duration::ZERO).await.unwrap();
@@ -149,6 +155,7 @@ async fn a_server_is_asked_again_and_the_reason_told_once() {
     let endpoint = server(|n, mut socket| async move {
         let word: &[u8] = if n < 2 { b"-later\n" } else { b"+2\nhi" };
         socket.write_all(word).await.unwrap();
+        heard_out(socket).await;
     });
     let call = asking(vec![endpoint.await], None, 0);
     let (dump, told, _) = all(&call, Duration::ZERO).await.unwrap();
@@ -161,6 +168,7 @@ async fn a_server_is_asked_again_and_the_reason_told_once() {
 async fn patience_ends() {
     let endpoint = server(|_, mut socket| async move {
         socket.write_all(b"-later\n").await.unwrap();
+        heard_out(socket).await;
     });
     let mut call = asking(vec![endpoint.await], None, 0);
     call.patience = Some(Duration::from_millis(700));
@@ -177,13 +185,14 @@ async fn refusals_and_ends_are_told_apart() {
     ] {
         let endpoint = server(move |_, mut socket| async move {
             socket.write_all(words.as_bytes()).await.unwrap();
-            let _ = socket.read(&mut [0; 16]).await;
+            socket.read_exact(&mut [0; 5]).await.unwrap();
         });
         let call = asking(vec![endpoint.await], None, 0);
         assert_eq!(error(&call).await, format!("{}: {told}", call.endpoints[0]));
     }
     let endpoint = server(|_, mut socket| async move {
         socket.write_all(b"-unsupported\n").await.unwrap();
+        heard_out(socket).await;
     });
     let call = asking(vec![endpoint.await], None, 0);
     let refused = all(&call, Duration::ZERO).await.unwrap_err();
@@ -202,7 +211,10 @@ async fn a_server_that_accepts_and_is_silent_is_given_up() {
 
 #[tokio::test]
 async fn the_first_endpoint_that_answers_is_taken() {
-    let live = server(|_, mut socket| async move { socket.write_all(b"+1\nx").await.unwrap() });
+    let live = server(|_, mut socket| async move {
+        socket.write_all(b"+1\nx").await.unwrap();
+        heard_out(socket).await;
+    });
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dead = Endpoint::Tcp("127.0.0.1".to_owned(), gone.local_addr().unwrap().port());
     drop(gone);

@@ -104,7 +104,7 @@ async fn heard_out(mut socket: TcpStream) {
 }
 
 fn asking(endpoints: Vec<Endpoint>, unread_for: Option<Duration>, most: u64) -> Call {
-    let dir = std::env::temp_dir().join(format!("dbstash-wire-{}", uuid::Uuid::new_v4().simple()));
+    let dir = "/nonexistent".into();
     let protocol = Arc::new(Toy { unread_for });
     Call { endpoints, tls: None, protocol, patience: None, spool: Spare { dir, most } }
 }
@@ -256,19 +256,20 @@ async fn impatient(limit: Duration, heard: Arc<AtomicUsize>) -> Endpoint {
 async fn what_nobody_takes_goes_to_disk_when_the_server_cannot_wait() {
     let (limit, heard) = (Duration::from_secs(2), Arc::new(AtomicUsize::new(0)));
     let endpoint = impatient(limit, Arc::clone(&heard)).await;
-    let call = asking(vec![endpoint.clone()], Some(limit), BIG as u64);
+    let scratch = tempfile::tempdir().unwrap();
+    let mut call = asking(vec![endpoint], Some(limit), BIG as u64);
+    call.spool.dir = scratch.path().join("new");
     let (dump, _, remarks) = all(&call, 2 * limit).await.unwrap();
     assert!(dump == pattern(BIG), "{} bytes", dump.len());
     assert!(remarks.contains("bytes of the dump went through"), "{remarks}");
     assert_eq!(std::fs::read_dir(&call.spool.dir).unwrap().count(), 0);
     assert!(heard.load(Ordering::Relaxed) > 5, "it did not hear of us");
-    std::fs::remove_dir(&call.spool.dir).unwrap();
 
-    // Not to disk: it is read too late.
-    let call = asking(vec![endpoint.clone()], Some(limit), 1_000_000);
+    // Not enough of it: the server is read too late.
+    call.spool.most = 1_000_000;
     let told = all(&call, 2 * limit).await.unwrap_err().to_string();
     assert!(told.contains("closed with") && told.contains("SPOOL_MAX"), "{told}");
-    std::fs::remove_dir(&call.spool.dir).unwrap();
+    assert_eq!(std::fs::read_dir(&call.spool.dir).unwrap().count(), 0);
 }
 
 #[tokio::test]
@@ -277,5 +278,4 @@ async fn a_server_that_waits_needs_no_disk() {
     let call = asking(vec![endpoint], None, BIG as u64);
     let (dump, _, remarks) = all(&call, Duration::from_secs(1)).await.unwrap();
     assert!(dump == pattern(BIG) && remarks == "a toy", "{remarks}");
-    assert!(!call.spool.dir.exists());
 }

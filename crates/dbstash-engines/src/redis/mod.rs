@@ -86,6 +86,10 @@ impl Engine for Redis {
     fn explain(&self, stderr: &str) -> Option<String> {
         cli::explain(stderr)
     }
+
+    fn is_remark(&self, line: &str) -> bool {
+        cli::is_remark(line)
+    }
 }
 
 /// In the order given; at least one.

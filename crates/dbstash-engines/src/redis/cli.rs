@@ -91,6 +91,9 @@ pub(super) fn look_at(extra: &[String], warnings: &mut Vec<String>) -> Result<()
 
 /// One sentence for a known complaint of redis-cli.
 pub(super) fn explain(stderr: &str) -> Option<String> {
+    // What it asks for first, the server need not know.
+    let of_dump = |line: &&str| !line.starts_with("REPLCONF ");
+    let stderr: String = stderr.lines().filter(of_dump).flat_map(|line| [line, "\n"]).collect();
     let has = |text: &str| stderr.contains(text);
     let any = |texts: &[&str]| texts.iter().any(|text| has(text));
     let sentence = if any(&["WRONGPASS", "invalid password", "invalid username-password"]) {

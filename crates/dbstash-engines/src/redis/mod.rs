@@ -121,3 +121,6 @@ fn call(job: &Job, server: &Server, endpoints: &[Endpoint], tls: Option<&Tls>) -
         spool: Spare { dir: job.temp_dir.clone(), most: job.replication.spool_max },
     })
 }
+
+#[cfg(test)]
+mod tests;

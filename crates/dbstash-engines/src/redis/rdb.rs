@@ -115,3 +115,6 @@ fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     };
     Some((rest.get(..len)?, rest.get(len..)?))
 }
+
+#[cfg(test)]
+mod tests;

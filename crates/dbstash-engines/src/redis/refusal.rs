@@ -91,7 +91,7 @@ pub(super) fn shown(line: &[u8], secret: Option<&str>) -> String {
         _ => line.to_owned(),
     };
     let mut shown = String::new();
-    for c in line.chars() {
+    for c in line.trim_end().chars() {
         if shown.len() >= SHOWN {
             shown.push_str("...");
             break;
@@ -102,5 +102,5 @@ pub(super) fn shown(line: &[u8], secret: Option<&str>) -> String {
             shown.push(c);
         }
     }
-    shown.trim_end().to_owned()
+    shown
 }

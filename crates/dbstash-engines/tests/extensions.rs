@@ -3,7 +3,7 @@
 
 use dbstash_core::compression::Compression;
 use dbstash_core::engine;
-use dbstash_core::job::{Databases, Job, Mode, SqliteFormat};
+use dbstash_core::job::{Databases, EngineKey, Job, Mode, Server, Source, SqliteFormat};
 use dbstash_engines::conn::parse_uri;
 
 /// A folder has no extension; `-` stands for what is refused.
@@ -27,6 +27,9 @@ sqlite   tar        -        -            -           -            -            
 file     stream     db       db.zst       db.gz       db           db.zst       db.gz
 file     directory  -        -            -           -            -            -
 file     tar        -        -            -           -            -            -
+redis    stream     rdb      rdb.zst      rdb.gz      rdb          rdb.zst      rdb.gz
+redis    directory  -        -            -           -            -            -
+redis    tar        -        -            -           -            -            -
 ";
 
 const COLUMNS: [(bool, Option<&str>); 6] = [
@@ -39,6 +42,16 @@ const COLUMNS: [(bool, Option<&str>); 6] = [
 ];
 
 fn job(engine: &str, mode: &str, native: bool, ours: Option<&str>) -> Job {
+    if engine == "redis" {
+        let server = Source::Server(Server::default());
+        let databases = Databases::Named(vec!["redis".to_owned()]);
+        return with(
+            Job::new("j".parse().unwrap(), EngineKey::Redis, server, databases),
+            mode,
+            native,
+            ours,
+        );
+    }
     let uri = match engine {
         "pg" => "postgresql://u@h/shop",
         "mongo" => "mongodb://u:p@h/shop",
@@ -49,15 +62,19 @@ fn job(engine: &str, mode: &str, native: bool, ours: Option<&str>) -> Job {
     let parsed = parse_uri(uri).unwrap();
     let databases = Databases::Named(vec!["shop".to_owned()]);
     let mut job = Job::new("j".parse().unwrap(), parsed.engine, parsed.source, databases);
+    if engine == "file" {
+        job.sqlite_format = SqliteFormat::File;
+    }
+    with(job, mode, native, ours)
+}
+
+fn with(mut job: Job, mode: &str, native: bool, ours: Option<&str>) -> Job {
     job.mode = match mode {
         "stream" => Mode::Stream,
         "directory" => Mode::Directory,
         "tar" => Mode::Tar,
         other => panic!("{other}"),
     };
-    if engine == "file" {
-        job.sqlite_format = SqliteFormat::File;
-    }
     job.native_compression = native;
     job.compression = ours.map(|word| -> Compression {
         word.parse::<dbstash_core::compression::Method>().unwrap().with_threads(1)
@@ -113,6 +130,7 @@ fn a_compression_that_no_tool_has_is_warned_about() {
         ("mariadb", "tar", true),
         ("sqlite", "stream", true),
         ("file", "stream", true),
+        ("redis", "stream", false),
         ("pg", "stream", false),
         ("pg", "directory", false),
         ("mongo", "stream", false),

@@ -156,6 +156,6 @@ mod tests {
         ] {
             assert_eq!(reply(bytes), Err(Malformed), "{bytes:?}");
         }
-        assert_eq!(reply(&[b'+'; LONGEST]), Err(Malformed));
+        assert_eq!(reply(&vec![b'+'; LONGEST]), Err(Malformed));
     }
 }

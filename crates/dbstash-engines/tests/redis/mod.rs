@@ -203,7 +203,7 @@ pub(crate) fn harmless(psync: &Psync, bytes: &[u8], cuts: &[usize]) {
                     || find(&bytes[..at], format!("${dump}\n").as_bytes());
                 // A number may begin with zeros.
                 let zeros = find(&bytes[..at], b"$0");
-                assert!(marked || counted || zeros, "{at} {dump} {:?}", bytes);
+                assert!(marked || counted || zeros, "{at} {dump} {bytes:?}");
                 break;
             }
             Err(refusal) => {

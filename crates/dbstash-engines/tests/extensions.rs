@@ -3,7 +3,7 @@
 
 use dbstash_core::compression::Compression;
 use dbstash_core::engine;
-use dbstash_core::job::{Databases, EngineKey, Job, Mode, Server, Source, SqliteFormat};
+use dbstash_core::job::{Databases, Job, Mode, SqliteFormat};
 use dbstash_engines::conn::parse_uri;
 
 /// A folder has no extension; `-` stands for what is refused.
@@ -42,39 +42,26 @@ const COLUMNS: [(bool, Option<&str>); 6] = [
 ];
 
 fn job(engine: &str, mode: &str, native: bool, ours: Option<&str>) -> Job {
-    if engine == "redis" {
-        let server = Source::Server(Server::default());
-        let databases = Databases::Named(vec!["redis".to_owned()]);
-        return with(
-            Job::new("j".parse().unwrap(), EngineKey::Redis, server, databases),
-            mode,
-            native,
-            ours,
-        );
-    }
     let uri = match engine {
         "pg" => "postgresql://u@h/shop",
         "mongo" => "mongodb://u:p@h/shop",
         "mysql" => "mysql://u@h/shop",
         "mariadb" => "mariadb://u@h/shop",
+        "redis" => "redis://h",
         _ => "sqlite:///shop.db",
     };
     let parsed = parse_uri(uri).unwrap();
     let databases = Databases::Named(vec!["shop".to_owned()]);
     let mut job = Job::new("j".parse().unwrap(), parsed.engine, parsed.source, databases);
-    if engine == "file" {
-        job.sqlite_format = SqliteFormat::File;
-    }
-    with(job, mode, native, ours)
-}
-
-fn with(mut job: Job, mode: &str, native: bool, ours: Option<&str>) -> Job {
     job.mode = match mode {
         "stream" => Mode::Stream,
         "directory" => Mode::Directory,
         "tar" => Mode::Tar,
         other => panic!("{other}"),
     };
+    if engine == "file" {
+        job.sqlite_format = SqliteFormat::File;
+    }
     job.native_compression = native;
     job.compression = ours.map(|word| -> Compression {
         word.parse::<dbstash_core::compression::Method>().unwrap().with_threads(1)

@@ -148,6 +148,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     };
     Some(sentence.to_owned())
 }
+
 /// redis-cli tells how it goes, too.
 pub(super) fn is_remark(line: &str) -> bool {
     let told = ["sending REPLCONF ", "SYNC sent to master", "Transfer finished with success"];

@@ -48,7 +48,6 @@ impl Engine for Redis {
         let mut warnings = Vec::new();
         let tls = params::tls(server, &mut warnings)?;
         let endpoints = endpoints(server);
-        let method = job.replication.method;
         let by_cli = |warnings: &mut Vec<String>| {
             cli::look_at(&job.extra_args, warnings)?;
             if endpoints.len() > 1 {
@@ -56,12 +55,9 @@ impl Engine for Redis {
             }
             Ok(cli::origin(server, &endpoints[0], tls.as_ref(), &job.extra_args))
         };
-        let (origin, otherwise) = match method {
-            RedisMethod::Cli => (by_cli(&mut warnings)?, None),
-            RedisMethod::Auto => {
-                let otherwise = by_cli(&mut warnings)?;
-                (call(job, server, &endpoints, tls.as_ref()), Some(Box::new(otherwise)))
-            }
+        let by_us = || call(job, server, &endpoints, tls.as_ref());
+        let is_raw = params::raw_password(server).is_some();
+        let (origin, otherwise) = match job.replication.method {
             RedisMethod::Replication => {
                 if !job.extra_args.is_empty() {
                     warnings.push(
@@ -69,7 +65,24 @@ impl Engine for Redis {
                             .into(),
                     );
                 }
-                (call(job, server, &endpoints, tls.as_ref()), None)
+                (by_us(), None)
+            }
+            RedisMethod::Cli if is_raw => {
+                return Err(PlanError(
+                    "the password is no text, and redis-cli cannot be given it: set REDIS_METHOD=replication"
+                        .into(),
+                ));
+            }
+            RedisMethod::Cli => (by_cli(&mut warnings)?, None),
+            RedisMethod::Auto if is_raw => {
+                warnings.push(
+                    "redis-cli is not asked: it cannot be given a password that is no text".into(),
+                );
+                (by_us(), None)
+            }
+            RedisMethod::Auto => {
+                let otherwise = by_cli(&mut warnings)?;
+                (by_us(), Some(Box::new(otherwise)))
             }
         };
         let check = Box::new(Rdb::new());
@@ -106,9 +119,11 @@ fn endpoints(server: &Server) -> Vec<Endpoint> {
 }
 
 fn call(job: &Job, server: &Server, endpoints: &[Endpoint], tls: Option<&Tls>) -> Origin {
+    let raw = params::raw_password(server);
     let psync = Psync {
         user: server.user.clone(),
-        password: server.password.clone(),
+        password: raw.or(server.password.as_ref()).cloned(),
+        encoded: raw.is_some(),
         mode: job.replication.sync,
         tls: tls.is_some(),
         follow: false,

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use dbstash_core::dialogue::Tls;
 use dbstash_core::engine::PlanError;
 use dbstash_core::job::Server;
+use dbstash_core::secret::SecretString;
+
+use crate::conn::redis::RAW_PASSWORD;
 
 /// What other clients need and a dump does not.
 const IGNORED: [&str; 22] = [
@@ -47,13 +50,18 @@ const KNOWN: [&str; 12] = [
     "ssl_check_hostname",
 ];
 
+/// The password, percent-encoded, if it is no text.
+pub(super) fn raw_password(server: &Server) -> Option<&SecretString> {
+    server.secret_params.iter().find(|(name, _)| name == RAW_PASSWORD).map(|(_, raw)| raw)
+}
+
 /// How to encrypt the connection, if at all; a warning for each parameter without effect.
 pub(super) fn tls(server: &Server, warnings: &mut Vec<String>) -> Result<Option<Tls>, PlanError> {
     let mut given = Given::default();
     for (name, value) in &server.params {
         given.take(name, value, warnings)?;
     }
-    if let Some((name, _)) = server.secret_params.first() {
+    if let Some((name, _)) = server.secret_params.iter().find(|(name, _)| name != RAW_PASSWORD) {
         return Err(unknown(name));
     }
     let Given { on, tls, cert, key, first } = given;

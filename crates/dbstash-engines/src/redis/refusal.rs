@@ -83,13 +83,10 @@ fn wrong(error: &str) -> Refusal {
 
 /// A server's line for people: cut, without control characters, and without `secret`. Servers repeat the arguments of
 /// a command that they do not know.
-pub(super) fn shown(line: &[u8], secret: Option<&str>) -> String {
+pub(super) fn shown(line: &[u8], secret: &str) -> String {
     let line = String::from_utf8_lossy(line);
     let line = line.split(", with args beginning with").next().unwrap_or_default();
-    let line = match secret {
-        Some(secret) if !secret.is_empty() => line.replace(secret, "***"),
-        _ => line.to_owned(),
-    };
+    let line = if secret.is_empty() { line.to_owned() } else { line.replace(secret, "***") };
     let mut shown = String::new();
     for c in line.trim_end().chars() {
         if shown.len() >= SHOWN {

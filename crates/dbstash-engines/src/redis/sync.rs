@@ -1,10 +1,12 @@
 //! The part of a replica in the conversation by which it gets its master's data set.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use dbstash_core::dialogue::{Dialogue, Next, Protocol, Refusal};
 use dbstash_core::job::SyncMode;
 use dbstash_core::secret::{ExposeSecret, SecretString};
+use percent_encoding::percent_decode_str;
 
 use super::framing::{Cut, Framing, MARK};
 use super::refusal::{meaning, shown};
@@ -22,6 +24,8 @@ pub struct Psync {
     pub user: Option<String>,
     /// The password; with a user and without one, an empty one.
     pub password: Option<SecretString>,
+    /// Whether the password is percent-encoded: it may be no text.
+    pub encoded: bool,
     /// Where the master should make the dump.
     pub mode: SyncMode,
     /// Whether the connection is encrypted.
@@ -41,6 +45,11 @@ impl Protocol for Psync {
 }
 
 impl Psync {
+    fn password(&self) -> Cow<'_, [u8]> {
+        let password = self.password.as_ref().map_or("", ExposeSecret::expose_secret);
+        if self.encoded { percent_decode_str(password).into() } else { password.as_bytes().into() }
+    }
+
     /// A conversation at its start.
     pub fn replica(&self) -> Replica {
         let login = self.user.is_some() || self.password.is_some();
@@ -110,21 +119,21 @@ impl Replica {
     }
 
     fn words(&self, question: Question) -> Vec<u8> {
-        let user = self.psync.user.as_deref();
-        let password = self.psync.password.as_ref().map_or("", ExposeSecret::expose_secret);
-        let version = self.valkey.as_deref().unwrap_or_default();
-        let words: &[&str] = match (question, user) {
-            (Question::Auth, Some(user)) => &["AUTH", user, password],
-            (Question::Auth, None) => &["AUTH", password],
-            (Question::Info, _) => &["INFO"],
-            (Question::Timeout, _) => &["CONFIG", "GET", "repl-timeout"],
-            (Question::Capa, _) if self.psync.mode == SyncMode::Disk => {
-                &["REPLCONF", "capa", "psync2"]
+        let (user, version) = (self.psync.user.as_deref(), self.valkey.as_deref());
+        let words: &[&str] = match question {
+            Question::Auth => {
+                let user = user.map(str::as_bytes);
+                let password = self.psync.password();
+                let words = [Some(&b"AUTH"[..]), user, Some(&password[..])];
+                return resp::command(&words.into_iter().flatten().collect::<Vec<_>>());
             }
-            (Question::Capa, _) => &["REPLCONF", "capa", "eof", "capa", "psync2"],
-            (Question::RdbOnly, _) => &["REPLCONF", "rdb-only", "1"],
-            (Question::Version, _) => &["REPLCONF", "version", version],
-            (Question::Psync, _) => &["PSYNC", "?", "-1"],
+            Question::Info => &["INFO"],
+            Question::Timeout => &["CONFIG", "GET", "repl-timeout"],
+            Question::Capa if self.psync.mode == SyncMode::Disk => &["REPLCONF", "capa", "psync2"],
+            Question::Capa => &["REPLCONF", "capa", "eof", "capa", "psync2"],
+            Question::RdbOnly => &["REPLCONF", "rdb-only", "1"],
+            Question::Version => &["REPLCONF", "version", version.unwrap_or_default()],
+            Question::Psync => &["PSYNC", "?", "-1"],
         };
         resp::command(words)
     }
@@ -254,7 +263,7 @@ impl Replica {
     }
 
     fn shown(&self, line: &[u8]) -> String {
-        shown(line, self.psync.password.as_ref().map(ExposeSecret::expose_secret))
+        shown(line, &String::from_utf8_lossy(&self.psync.password()))
     }
 }
 

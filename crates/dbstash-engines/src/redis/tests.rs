@@ -135,6 +135,23 @@ fn redis_cli_without_a_password() {
 }
 
 #[test]
+fn a_password_that_is_no_text() {
+    let parsed = crate::conn::parse_uri("redis://:a%FF%00b@h").unwrap();
+    let Source::Server(server) = parsed.source else { panic!() };
+    let planned = |method| plan(&job(server.clone(), method));
+    let Err(error) = planned(RedisMethod::Cli) else { panic!() };
+    assert!(error.contains("REDIS_METHOD=replication"), "{error}");
+    let auto = planned(RedisMethod::Auto).unwrap();
+    assert!(auto.warnings[0].contains("redis-cli is not asked"), "{:?}", auto.warnings);
+    let Dump::Stream(Stream { origin: Origin::Server(call), otherwise: None, .. }) = auto.dump
+    else {
+        panic!()
+    };
+    let said = call.protocol.begin().outgoing();
+    assert_eq!(said, b"*2\r\n$4\r\nAUTH\r\n$4\r\na\xff\0b\r\n");
+}
+
+#[test]
 fn words_for_redis_cli() {
     let mut job = job(server(&[], &[]), RedisMethod::Cli);
     for word in ["-a", "--pass", "-u", "--user", "-h", "-p", "-s"] {

@@ -7,7 +7,14 @@ use dbstash_engines::redis::{Psync, Replica};
 
 /// Without a password, and not for longer than the dump.
 pub(crate) fn psync() -> Psync {
-    Psync { user: None, password: None, mode: SyncMode::Auto, tls: false, follow: false }
+    Psync {
+        user: None,
+        password: None,
+        encoded: false,
+        mode: SyncMode::Auto,
+        tls: false,
+        follow: false,
+    }
 }
 
 /// What a master has, and how it says it.

@@ -104,6 +104,7 @@ fn what_a_server_does_not_do_at_all() {
     for error in [
         "-ERR unknown command 'PSYNC', with args beginning with: '?' '-1' ",
         "-ERR unknown command `PSYNC`, with args beginning with: `?`, `-1`, ",
+        "-ERR Command is not available: 'PSYNC'.",
         "-NOPERM this user has no permissions to run the 'psync' command",
     ] {
         let Some(Refusal::Unsupported(what)) = after("PSYNC", error.as_bytes()) else {

@@ -136,7 +136,7 @@ fn garbage() {
     ];
     let said = prop::collection::vec(words, 0..14).prop_map(|words| words.concat());
     let config =
-        ProptestConfig { cases: 20_000, max_shrink_iters: 2000, ..ProptestConfig::default() };
+        ProptestConfig { cases: 12_000, max_shrink_iters: 2000, ..ProptestConfig::default() };
     proptest!(config, |(said in said, cuts in cuts(), follow in any::<bool>())| {
         redis::harmless(&Psync { follow, ..psync() }, &said, &cuts);
     });

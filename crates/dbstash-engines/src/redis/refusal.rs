@@ -7,6 +7,10 @@ use super::sync::Question;
 /// As much of a line is shown.
 const SHOWN: usize = 200;
 
+/// In what words servers and services say that they do not have a command.
+const UNKNOWN: [&str; 5] =
+    ["unknown command", "not available", "not allowed", "not supported", "disabled"];
+
 /// What it means that the server answers `question` with this error; `None` where it does not matter.
 pub(super) fn meaning(question: Question, error: &str, user: Option<&str>) -> Option<Refusal> {
     let user = user.unwrap_or("default");
@@ -57,8 +61,8 @@ fn of(question: Question, kind: &str, error: &str, user: &str) -> Option<Refusal
             "the user {user} may not run PSYNC ({error:?}): {rule}, no keys (~*) are needed; where a managed service \
              does not allow it, and SYNC is allowed, set REDIS_METHOD=cli"
         )),
-        Question::Psync if has("unknown command") => Refusal::Unsupported(format!(
-            "it does not know PSYNC ({error:?}): managed services often forbid it; where ACLs are why, {rule}; where \
+        Question::Psync if UNKNOWN.iter().any(|text| has(text)) => Refusal::Unsupported(format!(
+            "it does not do PSYNC ({error:?}): managed services often forbid it; where ACLs are why, {rule}; where \
              SYNC is allowed, set REDIS_METHOD=cli; otherwise use the service's own backups"
         )),
         Question::Psync if has("bgsave failed") => Refusal::Final(format!(

@@ -188,7 +188,9 @@ fn what_is_asked() {
     let login = Psync { user: Some("bob".into()), password: Some("p \"w\r\n".into()), ..psync() };
     assert_eq!(asked(&login, true)[0], "AUTH bob p \"w\r\n");
     assert_eq!(asked(&Psync { user: None, ..login.clone() }, true)[0], "AUTH p \"w\r\n");
-    assert_eq!(asked(&Psync { password: None, ..login }, true)[0], "AUTH bob ");
+    assert_eq!(asked(&Psync { password: None, ..login.clone() }, true)[0], "AUTH bob ");
+    let empty = Psync { user: None, password: Some("".into()), ..login };
+    assert_eq!(asked(&empty, true)[0], "INFO");
     let disk = Psync { mode: SyncMode::Disk, follow: true, ..psync() };
     assert_eq!(asked(&disk, false), ["INFO", "REPLCONF capa psync2", "PSYNC ? -1"]);
     assert_eq!(

@@ -4,6 +4,7 @@ use dbstash_core::dialogue::{Endpoint, Tls};
 use dbstash_core::engine::{Mark, Origin, PlanError};
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::Server;
+use dbstash_core::secret::ExposeSecret as _;
 
 use super::framing::MARK;
 
@@ -56,8 +57,8 @@ pub(super) fn origin(
     for word in extra {
         push(word);
     }
-    if server.user.is_some() || server.password.is_some() {
-        let password = server.password.clone().unwrap_or_else(|| "".into());
+    let password = server.password.clone().unwrap_or_else(|| "".into());
+    if server.user.is_some() || !password.expose_secret().is_empty() {
         invocation.env.push(("REDISCLI_AUTH".to_owned(), Var::Secret(password)));
     }
     // Authorities of the user's own, which OpenSSL looks for.

@@ -2,6 +2,8 @@
 
 use memchr::memmem::Finder;
 
+use super::resp;
+
 /// How many bytes a mark has.
 pub(super) const MARK: usize = 40;
 /// From the last opcode of a dump to its end: the opcode and a checksum.
@@ -38,11 +40,20 @@ pub(super) enum Cut {
 }
 
 impl Framing {
-    pub(super) fn counted(total: u64) -> Self {
+    /// What a master says of it: `$EOF:` and a mark, or `$` and a length. Of nothing there is none.
+    pub(super) fn read(line: &[u8]) -> Option<Self> {
+        if let Some(mark) = line.strip_prefix(b"$EOF:") {
+            return Some(Self::marked(<[u8; MARK]>::try_from(mark).ok()?));
+        }
+        let total = resp::number(line.strip_prefix(b"$")?).filter(|total| *total > 0)?;
+        Some(Self::counted(total))
+    }
+
+    fn counted(total: u64) -> Self {
         Self::Counted { total, left: total }
     }
 
-    pub(super) fn marked(mark: [u8; MARK]) -> Self {
+    fn marked(mark: [u8; MARK]) -> Self {
         let mark = Finder::new(&mark).into_owned();
         Self::Marked(Box::new(Marked { mark, taken: 0, found: false }))
     }

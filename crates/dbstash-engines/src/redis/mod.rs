@@ -3,6 +3,7 @@
 mod cli;
 mod framing;
 mod params;
+mod question;
 mod rdb;
 mod refusal;
 mod resp;

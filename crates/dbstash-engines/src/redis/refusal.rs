@@ -2,7 +2,7 @@
 
 use dbstash_core::dialogue::Refusal;
 
-use super::sync::Question;
+use super::question::Question;
 
 /// As much of a line is shown.
 const SHOWN: usize = 200;
@@ -24,11 +24,11 @@ pub(super) fn meaning(question: Question, error: &str, user: Option<&str>) -> Op
         "BUSY" => later("a script keeps it busy", error),
         "TRYAGAIN" => later("it cannot answer now", error),
         "DENIED" => Refusal::Final(format!(
-            "its protected mode lets nobody in from elsewhere ({error:?}): give it a password, or set protected-mode no \
+            "its protected mode lets nobody in from elsewhere (\"{error}\"): give it a password, or set protected-mode no \
              where its network is private"
         )),
         "NOAUTH" => Refusal::Final(format!(
-            "it asks for a password and none is set ({error:?}): set it in DB_URI or DB_PASSWORD"
+            "it asks for a password and none is set (\"{error}\"): set it in DB_URI or DB_PASSWORD"
         )),
         "WRONGPASS" => wrong(error),
         _ if has("max number of clients") => later("it has no connection left (maxclients)", error),
@@ -45,30 +45,30 @@ fn of(question: Question, kind: &str, error: &str, user: &str) -> Option<Refusal
         Question::Auth if has("invalid password") => wrong(error),
         Question::Auth if has("without any password") || has("no password is set") => {
             Refusal::Final(format!(
-                "it has no password, and one is set here ({error:?}): leave it out of DB_URI and DB_PASSWORD"
+                "it has no password, and one is set here (\"{error}\"): leave it out of DB_URI and DB_PASSWORD"
             ))
         }
         Question::Auth if has("wrong number of arguments") => Refusal::Final(format!(
-            "it knows no users ({error:?}): leave the user out of DB_URI and DB_USER, Redis has them from version 6 on"
+            "it knows no users (\"{error}\"): leave the user out of DB_URI and DB_USER, Redis has them from version 6 on"
         )),
-        Question::Auth => Refusal::Final(format!("it refuses to log us in: {error:?}")),
+        Question::Auth => Refusal::Final(format!("it refuses to log us in: \"{error}\"")),
         Question::Capa | Question::RdbOnly | Question::Version if kind == "NOPERM" => {
             Refusal::Final(format!(
-                "the user {user} may not run REPLCONF ({error:?}): {rule}; no keys (~*) are needed"
+                "the user {user} may not run REPLCONF (\"{error}\"): {rule}; no keys (~*) are needed"
             ))
         }
         Question::Psync if kind == "NOPERM" => Refusal::Unsupported(format!(
-            "the user {user} may not run PSYNC ({error:?}): {rule}, no keys (~*) are needed; where a managed service \
+            "the user {user} may not run PSYNC (\"{error}\"): {rule}, no keys (~*) are needed; where a managed service \
              does not allow it, and SYNC is allowed, set REDIS_METHOD=cli"
         )),
         Question::Psync if UNKNOWN.iter().any(|text| has(text)) => Refusal::Unsupported(format!(
-            "it does not do PSYNC ({error:?}): managed services often forbid it; where ACLs are why, {rule}; where \
+            "it does not do PSYNC (\"{error}\"): managed services often forbid it; where ACLs are why, {rule}; where \
              SYNC is allowed, set REDIS_METHOD=cli; otherwise use the service's own backups"
         )),
         Question::Psync if has("bgsave failed") => Refusal::Final(format!(
-            "it could not make a dump ({error:?}): see its log, it may lack memory to fork or room on its disk"
+            "it could not make a dump (\"{error}\"): see its log, it may lack memory to fork or room on its disk"
         )),
-        Question::Psync => Refusal::Final(format!("it refuses to replicate: {error:?}")),
+        Question::Psync => Refusal::Final(format!("it refuses to replicate: \"{error}\"")),
         // It need not say what it is; and what older ones do not know is seen by what they send.
         _ => return None,
     };
@@ -76,12 +76,12 @@ fn of(question: Question, kind: &str, error: &str, user: &str) -> Option<Refusal
 }
 
 fn later(what: &str, error: &str) -> Refusal {
-    Refusal::Later(format!("{what} ({error:?})"))
+    Refusal::Later(format!("{what} (\"{error}\")"))
 }
 
 fn wrong(error: &str) -> Refusal {
     Refusal::Final(format!(
-        "it refuses the user or the password ({error:?}): check DB_URI, or DB_USER and DB_PASSWORD"
+        "it refuses the user or the password (\"{error}\"): check DB_URI, or DB_USER and DB_PASSWORD"
     ))
 }
 

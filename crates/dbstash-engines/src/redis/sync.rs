@@ -1,14 +1,13 @@
 //! The part of a replica in the conversation by which it gets its master's data set.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use dbstash_core::dialogue::{Dialogue, Next, Protocol, Refusal};
 use dbstash_core::job::SyncMode;
-use dbstash_core::secret::{ExposeSecret, SecretString};
-use percent_encoding::percent_decode_str;
+use dbstash_core::secret::SecretString;
 
-use super::framing::{Cut, Framing, MARK};
+use super::framing::{Cut, Framing};
+use super::question::Question;
 use super::refusal::{meaning, shown};
 use super::resp::{self, Reply};
 
@@ -45,17 +44,11 @@ impl Protocol for Psync {
 }
 
 impl Psync {
-    fn password(&self) -> Cow<'_, [u8]> {
-        let password = self.password.as_ref().map_or("", ExposeSecret::expose_secret);
-        if self.encoded { percent_decode_str(password).into() } else { password.as_bytes().into() }
-    }
-
     /// A conversation at its start.
     pub fn replica(&self) -> Replica {
-        let login = self.user.is_some() || self.password.is_some();
         Replica {
             psync: self.clone(),
-            phase: Phase::Ask(if login { Question::Auth } else { Question::Info }),
+            phase: Phase::Ask(self.first()),
             heard: false,
             drain: 0,
             valkey: None,
@@ -64,26 +57,6 @@ impl Psync {
             remarks: Vec::new(),
         }
     }
-}
-
-/// What a replica asks, in order and one at a time, so that it is known what an error is about. It does not say a port
-/// (`REPLCONF listening-port`): a Sentinel would take it for a replica that can be made a master.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
-    /// Who we are.
-    Auth,
-    /// What the server is; it need not say.
-    Info,
-    /// How long it waits for us to read; it need not say.
-    Timeout,
-    /// What we understand.
-    Capa,
-    /// That we want nothing after the dump; servers before Redis 7 do not know it.
-    RdbOnly,
-    /// To Valkey, that we are as new as it is: it would make an older dump.
-    Version,
-    /// The dump.
-    Psync,
 }
 
 enum Phase {
@@ -118,37 +91,6 @@ impl Replica {
         self.offset
     }
 
-    fn words(&self, question: Question) -> Vec<u8> {
-        let (user, version) = (self.psync.user.as_deref(), self.valkey.as_deref());
-        let words: &[&str] = match question {
-            Question::Auth => {
-                let user = user.map(str::as_bytes);
-                let password = self.psync.password();
-                let words = [Some(&b"AUTH"[..]), user, Some(&password[..])];
-                return resp::command(&words.into_iter().flatten().collect::<Vec<_>>());
-            }
-            Question::Info => &["INFO"],
-            Question::Timeout => &["CONFIG", "GET", "repl-timeout"],
-            Question::Capa if self.psync.mode == SyncMode::Disk => &["REPLCONF", "capa", "psync2"],
-            Question::Capa => &["REPLCONF", "capa", "eof", "capa", "psync2"],
-            Question::RdbOnly => &["REPLCONF", "rdb-only", "1"],
-            Question::Version => &["REPLCONF", "version", version.unwrap_or_default()],
-            Question::Psync => &["PSYNC", "?", "-1"],
-        };
-        resp::command(words)
-    }
-
-    fn after(&self, question: Question) -> Question {
-        match question {
-            Question::Auth => Question::Info,
-            Question::Info if self.psync.mode != SyncMode::Disk => Question::Timeout,
-            Question::Info | Question::Timeout => Question::Capa,
-            Question::Capa if !self.psync.follow => Question::RdbOnly,
-            Question::Capa | Question::RdbOnly if self.valkey.is_some() => Question::Version,
-            _ => Question::Psync,
-        }
-    }
-
     fn answer(&mut self, question: Question, input: &[u8]) -> Result<Next, Refusal> {
         if question == Question::Psync && input.first() == Some(&b'\n') {
             return Ok(Next::Skip(1));
@@ -169,7 +111,7 @@ impl Replica {
             Reply::Line(b"OK") => {}
             _ => return Err(self.odd(input)),
         }
-        self.phase = Phase::Ask(self.after(question));
+        self.phase = Phase::Ask(self.psync.after(question, self.valkey.as_deref()));
         Ok(Next::Skip(len))
     }
 
@@ -218,7 +160,7 @@ impl Replica {
         if let Some(error) = line.strip_prefix(b"-") {
             self.refused(Question::Psync, error)?;
         }
-        let framing = framing(line).ok_or_else(|| self.odd(input))?;
+        let framing = Framing::read(line).ok_or_else(|| self.odd(input))?;
         let counted = matches!(framing, Framing::Counted { .. });
         match self.psync.mode {
             SyncMode::Diskless if counted => self.remarks.push(
@@ -259,7 +201,7 @@ impl Replica {
         }
         let start = input.split(|b| *b == b'\n').next().unwrap_or_default();
         let start = self.shown(&start[..start.len().min(1024)]);
-        Refusal::Final(format!("it does not answer as Redis does: {start:?}"))
+        Refusal::Final(format!("it does not answer as Redis does: \"{start}\""))
     }
 
     fn shown(&self, line: &[u8]) -> String {
@@ -274,7 +216,7 @@ impl Dialogue for Replica {
             return Vec::new();
         }
         self.phase = Phase::Answer(question);
-        self.words(question)
+        self.psync.words(question, self.valkey.as_deref())
     }
 
     fn advance(&mut self, input: &[u8]) -> Result<Next, Refusal> {
@@ -378,13 +320,4 @@ fn granted(line: &[u8]) -> Option<u64> {
     let granted = words.next()?.eq_ignore_ascii_case(b"FULLRESYNC") && !words.next()?.is_empty();
     let offset = resp::number(words.next()?)?;
     (granted && words.next().is_none()).then_some(offset)
-}
-
-/// `$EOF:` and a mark, or `$` and a length; nothing has none.
-fn framing(line: &[u8]) -> Option<Framing> {
-    if let Some(mark) = line.strip_prefix(b"$EOF:") {
-        return Some(Framing::marked(<[u8; MARK]>::try_from(mark).ok()?));
-    }
-    let total = resp::number(line.strip_prefix(b"$")?).filter(|total| *total > 0)?;
-    Some(Framing::counted(total))
 }

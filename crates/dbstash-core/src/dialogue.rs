@@ -70,7 +70,8 @@ pub trait Dialogue: Send {
     /// at least [`WINDOW`] bytes of room, so that a [`Next::More`] to so many is an error of the dialogue.
     fn advance(&mut self, input: &[u8]) -> Result<Next, Refusal>;
 
-    /// What to send each second, while nothing else is said: it tells the server that we are still there.
+    /// What to send each second, while nothing else is said: it tells the server that we are still there. Nothing, where
+    /// the server may have closed its side already: it would then take back what is still on its way.
     fn keepalive(&mut self) -> Vec<u8>;
 
     /// How long the server may say nothing now before it is taken for dead; `None` leaves it to the limits of the run.

@@ -22,6 +22,11 @@ pub trait Engine: Send + Sync {
 
     /// The sentence a person needs, when the tool's stderr is a known complaint; `None` when it speaks for itself.
     fn explain(&self, stderr: &str) -> Option<String>;
+
+    /// Whether a line of stderr of a tool that ended well is worth a person's time.
+    fn is_remark(&self, _line: &str) -> bool {
+        true
+    }
 }
 
 /// How `engine` dumps `database` of `job`, as far as the two fit together.

@@ -217,7 +217,7 @@ impl<'a> Run<'a> {
             Begun::Stream(artifact, format) => self.stream(artifact, format, draft, work).await?,
             Begun::Tree(tree) => self.tree(tree, draft, work).await?,
         };
-        for line in remarks.lines() {
+        for line in remarks.lines().filter(|line| self.cx.engine.is_remark(line)) {
             self.warn(line.to_owned());
         }
         for companion in companions {

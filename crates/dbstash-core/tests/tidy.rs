@@ -59,6 +59,16 @@ fn one_place_starts_programs() {
 }
 
 #[test]
+fn one_place_opens_connections() {
+    let sockets = ["TcpStream", "UnixStream", "lookup_host"];
+    for (krate, place) in
+        [("dbstash-core", "wire/"), ("dbstash-engines", "-"), ("dbstash-cli", "-")]
+    {
+        assert_eq!(offences(krate, &sockets, &[place]), [""; 0]);
+    }
+}
+
+#[test]
 fn one_folder_knows_rclone() {
     let found = offences("dbstash-core", &["rclone"], &["remote/rclone/"]);
     let found: Vec<_> = found.iter().filter(|line| !line.ends_with("pub mod rclone;")).collect();

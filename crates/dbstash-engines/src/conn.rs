@@ -1,6 +1,7 @@
 //! Connection URIs.
 
 pub mod mongo;
+pub mod redis;
 
 use std::path::{Path, PathBuf};
 
@@ -24,13 +25,16 @@ pub struct Connection {
 pub struct UriError(pub String);
 
 /// The schemes, and what they stand for.
-pub const SCHEMES: [(&str, EngineKey); 8] = [
+pub const SCHEMES: [(&str, EngineKey); 11] = [
     ("postgresql", EngineKey::Pg),
     ("postgres", EngineKey::Pg),
     ("mongodb", EngineKey::Mongo),
     ("mongodb+srv", EngineKey::Mongo),
     ("mysql", EngineKey::Mysql),
     ("mariadb", EngineKey::Mariadb),
+    ("redis", EngineKey::Redis),
+    ("rediss", EngineKey::Redis),
+    ("redis+unix", EngineKey::Redis),
     ("sqlite", EngineKey::Sqlite),
     ("file", EngineKey::Sqlite),
 ];
@@ -65,6 +69,7 @@ pub fn parse_uri(uri: &str) -> Result<Connection, UriError> {
         Some((name, EngineKey::Mongo)) => {
             mongo::settle(server(EngineKey::Mongo, rest)?, name.ends_with("srv"))
         }
+        Some((name, EngineKey::Redis)) => redis::parse(name, rest),
         Some((_, engine)) => server(*engine, rest),
         // What is not followed by slashes may be no scheme but a user's name.
         None if !rest.starts_with("//") && scheme != "jdbc" => {
@@ -88,6 +93,7 @@ fn meant(scheme: &str, rest: &str) -> String {
         Some("mo") => "mongodb://",
         Some("my") => "mysql://",
         Some("ma") => "mariadb://",
+        Some("re" | "va") => "redis://",
         _ => return String::new(),
     };
     format!("; did you mean {scheme}?")

@@ -5,7 +5,7 @@ mod ends;
 mod mongo;
 mod mysql;
 mod pg;
-mod redis;
+pub mod redis;
 mod sqlite;
 mod tar;
 

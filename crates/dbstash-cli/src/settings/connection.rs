@@ -8,12 +8,13 @@ use dbstash_core::secret::{ExposeSecret as _, SecretString};
 use dbstash_engines::conn::{self, Connection};
 use glob::Pattern;
 
-use super::parse;
+use super::machine::Machine;
 use super::reader::Reader;
 use super::table::{
     BACKUP_ALL_DATABASES, BACKUP_SPLIT_DATABASES, DB_AUTH_SOURCE, DB_EXCLUDE, DB_HOST, DB_NAME,
     DB_PASSWORD, DB_PATH, DB_PORT, DB_URI, DB_USER, DBSTASH_ENGINE, Kind, Setting,
 };
+use super::{parse, redis};
 
 /// A connection, and which databases to back up through it.
 pub(super) struct Connected {
@@ -24,7 +25,7 @@ pub(super) struct Connected {
 }
 
 /// What the connection settings say; `None` when they are wrong, and then it is known why.
-pub(super) fn connect(reader: &mut Reader<'_>) -> Option<Connected> {
+pub(super) fn connect(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<Connected> {
     let chosen = reader.value(&DBSTASH_ENGINE, engine);
     let wrong_engine = reader.is_set(&DBSTASH_ENGINE) && chosen.is_none();
     let connection = if reader.is_set(&DB_URI) {
@@ -40,6 +41,7 @@ pub(super) fn connect(reader: &mut Reader<'_>) -> Option<Connected> {
     } else {
         let way_out = match chosen {
             Some(EngineKey::Sqlite) => "set DB_PATH or DB_URI",
+            Some(EngineKey::Redis) => "set DB_URI, or DB_HOST",
             Some(_) => "set DB_URI, or DB_HOST and DB_NAME",
             None => "set DB_URI, or DBSTASH_ENGINE with DB_HOST and DB_NAME, or DB_PATH for sqlite",
         };
@@ -53,6 +55,10 @@ pub(super) fn connect(reader: &mut Reader<'_>) -> Option<Connected> {
         reader.complaints.warn("DB_EXCLUDE has no effect on databases that are named".to_owned());
     }
     let mut connection = connection.filter(|_| !wrong_engine)?;
+    if let (EngineKey::Redis, Source::Server(server)) = (connection.engine, &mut connection.source)
+    {
+        redis::encryption(reader, machine, server);
+    }
     let databases = databases?;
     if let (Databases::All | Databases::Each, Some(login), Source::Server(server)) =
         (&databases, connection.database.take(), &mut connection.source)
@@ -71,12 +77,6 @@ fn engine(text: &str) -> Result<EngineKey, String> {
     let Kind::OneOf(words) = DBSTASH_ENGINE.kind else {
         return Err(String::new());
     };
-    if text == "redis" {
-        return Err(format!(
-            "this engine is not available in this version yet; accepted are {}",
-            words.join(", ")
-        ));
-    }
     let word = parse::one_of(text, words)?;
     let found = EngineKey::ALL.into_iter().find(|key| key.as_str() == word);
     found.ok_or_else(|| format!("accepted are {}", words.join(", ")))
@@ -162,7 +162,7 @@ fn from_parts(
         None if wrong_engine => {}
         None => reader.complaints.mistake(
             "DBSTASH_ENGINE is not set: DB_HOST does not say which database system it is; \
-             accepted are pg, mongo, mysql, mariadb"
+             accepted are pg, mongo, mysql, mariadb, redis"
                 .to_owned(),
         ),
     }
@@ -224,6 +224,10 @@ fn databases(reader: &mut Reader<'_>, connection: Option<&Connection>) -> Option
         }
         let name = database.clone().unwrap_or_else(|| conn::file_stem(path));
         return Some(Databases::Named(vec![name]));
+    }
+    if let Some(Connection { engine: EngineKey::Redis, database, .. }) = connection {
+        let (_, split) = (all?, split?);
+        return redis::databases(reader, database.as_deref(), split);
     }
     let in_uri = connection.and_then(|c| c.database.clone());
     // A set DB_NAME that is a mistake is not also a missing one.

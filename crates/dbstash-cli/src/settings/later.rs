@@ -57,7 +57,6 @@ pub const NOT_YET: &[&str] = &[
     "REDIS_PORT",
     "REDIS_PASSWORD",
     "REDIS_PASSWORD_FILE",
-    "REDIS_TLS_ENABLED",
     "BACKUP_DIR",
     "MAX_RETRIES",
     "RETRY_DELAY_SECONDS",

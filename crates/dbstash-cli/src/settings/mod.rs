@@ -13,6 +13,7 @@ mod modes;
 mod nearest;
 mod parse;
 mod reader;
+mod redis;
 mod remote;
 pub mod resolve;
 pub mod secrets;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use dbstash_core::compression::{Compression, Method};
-use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Replication, Source};
+use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
@@ -28,8 +28,8 @@ use super::table::{
     RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
 use super::{
-    LogFormat, LogSettings, Place, Settings, connection, modes, parse, remote, secrets, shown,
-    table,
+    LogFormat, LogSettings, Place, Settings, connection, modes, parse, redis, remote, secrets,
+    shown, table,
 };
 
 /// Makes settings of what was given, or tells every mistake at once.
@@ -40,7 +40,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let given = layers.merge(table::ALL, machine, &mut complaints);
     let reader = &mut Reader::new(&given, &mut complaints);
 
-    let mut connected = connection::connect(reader);
+    let mut connected = connection::connect(reader, machine);
     if let Some(Connected { source: Source::File(path), .. }) = &mut connected {
         *path = machine.absolute(path);
     }
@@ -57,6 +57,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let native_compression = switch(reader, &BACKUP_COMPRESS).unwrap_or_default();
     let compression = compression(reader, machine);
     let globals = globals(reader);
+    let replication = redis::replication(reader);
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
     let dry_run = switch(reader, &DRY_RUN).unwrap_or_default();
@@ -71,6 +72,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     };
     template(reader, &naming.template, &connected.databases);
     modes::remarks(reader, connected.engine);
+    redis::remarks(reader, connected.engine);
     if let (Some(compression), Some(given)) = (compression, &naming.extension) {
         let wanted = compression.extension();
         if given != wanted && !given.ends_with(&format!(".{wanted}")) {
@@ -101,7 +103,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         sqlite_format: modes.sqlite_format,
         jobs: modes.jobs,
         temp_dir: modes.temp_dir,
-        replication: Replication::default(),
+        replication,
     };
     let values = shown::all(reader, &job, &remote);
     let secrets = kept(&complaints.secrets);

@@ -110,8 +110,12 @@ fn server_uri(scheme: &str, server: &Server, database: Option<&str>) -> String {
         uri.push('/');
         uri.push_str(name);
     }
-    let open = server.params.iter().map(|(key, value)| format!("{key}={value}"));
-    let secret = server.secret_params.iter().map(|(key, _)| format!("{key}={REDACTED}"));
+    // What the scheme says already, and what is no parameter of any URI.
+    let said = |key: &str| key.starts_with('(') || scheme == "rediss" && key == conn::redis::TLS;
+    let open = server.params.iter().filter(|(key, _)| !said(key));
+    let open = open.map(|(key, value)| format!("{key}={value}"));
+    let secret = server.secret_params.iter();
+    let secret = secret.map(|(key, _)| format!("{}={REDACTED}", key.trim_matches(['(', ')'])));
     for (i, param) in open.chain(secret).enumerate() {
         uri.push(if i == 0 { '?' } else { '&' });
         uri.push_str(&param);

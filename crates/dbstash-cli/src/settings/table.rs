@@ -106,18 +106,19 @@ macro_rules! settings {
 
 settings! {
     /// The database system. Only needed with `DB_HOST`; a URI says it by its scheme.
-    DBSTASH_ENGINE: Connection, OneOf(&["pg", "mongo", "mysql", "mariadb", "sqlite"]), Computed("from the URI's scheme"), Open;
+    DBSTASH_ENGINE: Connection, OneOf(&["pg", "mongo", "mysql", "mariadb", "redis", "sqlite"]), Computed("from the URI's scheme"), Open;
     /// The job's identity, in every manifest: lock, list and retention go by it and the database.
     DBSTASH_JOB: Connection, Text("ID"), Computed("ENGINE-HOST-PORT, or sqlite-PATH"), Open;
     /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require`,
-    /// `mongodb://user:password@host/name?authSource=admin` or `sqlite:///path/to.db`. The single
-    /// `DB_*` settings are then ignored, but for a `DB_NAME` that the URI does not say.
+    /// `mongodb://user:password@host/name?authSource=admin`, `rediss://user:password@host:port` or
+    /// `sqlite:///path/to.db`. The single `DB_*` settings are then ignored, but for a `DB_NAME` that
+    /// the URI does not say.
     DB_URI: Connection, Text("URI"), Unset, SecretOrFile;
     /// The server: a name, an address or a socket directory; several by comma, tried in order.
     /// Needs `DBSTASH_ENGINE`.
     DB_HOST: Connection, Text("HOST"), Unset, Open;
     /// The server's port.
-    DB_PORT: Connection, Text("PORT"), Computed("the engine's: 5432 for pg, 27017 for mongo"), Open;
+    DB_PORT: Connection, Text("PORT"), Computed("the engine's: 5432 for pg, 27017 for mongo, 6379 for redis"), Open;
     /// The login role.
     DB_USER: Connection, Text("USER"), Unset, Open;
     /// Its password.
@@ -139,6 +140,26 @@ settings! {
     /// Store roles and tablespaces beside a pg dump, as .globals.sql: auto does so as far as the
     /// login role may, on fails without them, off leaves them out.
     PG_GLOBALS: Connection, OneOf(&["auto", "on", "off"]), Is("auto"), Open;
+    /// Who takes a dump of redis: `replication` is dbstash itself, as a replica would; `cli` is
+    /// redis-cli; `auto` is redis-cli where the server refuses PSYNC.
+    REDIS_METHOD: Connection, OneOf(&["replication", "cli", "auto"]), Is("replication"), Open;
+    /// Where redis makes the dump that it sends: `disk` is a file of its own, so that it can wait
+    /// for a slow remote; `diskless` is memory; `auto` is as the server is set up.
+    REDIS_SYNC_MODE: Connection, OneOf(&["auto", "disk", "diskless"]), Is("auto"), Open;
+    /// How much of a dump that redis makes in memory may go to `BACKUP_TEMP_DIR` while the remote
+    /// stands still, for redis drops whoever does not read; 0 is nothing.
+    SPOOL_MAX: Connection, Size, Is("1GiB"), Open;
+    /// Encrypt the connection to redis, as `rediss://` does.
+    REDIS_TLS_ENABLED: Connection, Bool, Is("false"), Open;
+    /// The PEM file of the authorities that redis's certificate may come from; otherwise the
+    /// system's.
+    REDIS_TLS_CACERT: Connection, Path, Unset, Open;
+    /// The PEM file of our certificate, where redis asks for one.
+    REDIS_TLS_CERT: Connection, Path, Unset, Open;
+    /// The PEM file of its key.
+    REDIS_TLS_KEY: Connection, Path, Unset, Open;
+    /// The name that redis's certificate is for, when it is not the host's.
+    REDIS_TLS_SNI: Connection, Text("NAME"), Unset, Open;
 
     /// Where backups go: `remote:path`, or a local folder. Required.
     RCLONE_REMOTE: Rclone, Text("REMOTE:PATH"), Unset, Open;

@@ -64,7 +64,8 @@ fn jitter() -> f64 {
 async fn attempt(call: &Call) -> Result<Line, (String, Refusal)> {
     let (socket, server) = connect(&call.endpoints, call.tls.as_ref()).await?;
     let dialogue = call.protocol.begin();
-    let mut line = Line { socket, dialogue, input: vec![0; CHUNK], at: 0, filled: 0, server };
+    let input = vec![0; CHUNK];
+    let mut line = Line { socket, dialogue, input, at: 0, filled: 0, begun: None, server };
     match line.greet().await {
         Ok(()) => Ok(line),
         Err(refusal) => Err((line.server, refusal)),
@@ -79,6 +80,8 @@ struct Line {
     input: Vec<u8>,
     at: usize,
     filled: usize,
+    /// What the dialogue made of the first bytes of the dump.
+    begun: Option<Next>,
     /// The server's address.
     server: String,
 }
@@ -90,7 +93,10 @@ impl Line {
             match self.next().await? {
                 Next::Skip(n) => self.at += n,
                 Next::More => self.receive().await?,
-                Next::Dump(_) => return Ok(()),
+                begun @ Next::Dump(_) => {
+                    self.begun = Some(begun);
+                    return Ok(());
+                }
                 Next::End => return Err(self.dialogue.closed(&[])),
             }
         }
@@ -98,6 +104,9 @@ impl Line {
 
     /// Says what is to be said, and then what the dialogue makes of what is there.
     async fn next(&mut self) -> Result<Next, Refusal> {
+        if let Some(begun) = self.begun.take() {
+            return Ok(begun);
+        }
         self.say().await?;
         let next = self.dialogue.advance(&self.input[self.at..self.filled]);
         // An answer to the last word of a failed dialogue is of no interest.

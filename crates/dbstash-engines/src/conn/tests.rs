@@ -71,6 +71,33 @@ fn the_query_wins_and_keeps_secrets_apart() {
 }
 
 #[test]
+fn redis_servers() {
+    for (uri, host, port, user, password, tls, number) in [
+        ("redis://h", "h", None, None, None, false, None),
+        ("redis://:p%40@h:6380/5", "h", Some(6380), None, Some("p@"), false, Some("5")),
+        ("rediss://u:@[::1]/0?sni=x", "::1", None, Some("u"), Some(""), true, Some("0")),
+        ("redis+unix:///run/r.sock?db=2", "/run/r.sock", None, None, None, false, Some("2")),
+        ("redis+unix://u:p@/a:b/r?password=q", "/a:b/r", None, Some("u"), Some("q"), false, None),
+        ("redis+unix:///r?username=x", "/r", None, Some("x"), None, false, None),
+    ] {
+        let (server, database) = server(uri);
+        let first = &server.hosts[0];
+        assert_eq!((first.name.as_str(), first.port), (host, port), "{uri}");
+        assert_eq!((server.user.as_deref(), database.as_deref()), (user, number), "{uri}");
+        let found = server.password.as_ref().map(|p| p.expose_secret().to_owned());
+        assert_eq!(found.as_deref(), password, "{uri}");
+        assert_eq!(server.params.iter().any(|(key, _)| key == redis::TLS), tls, "{uri}");
+    }
+    let (server, _) = server("redis://u:a%FF%00b@h");
+    assert_eq!((server.user.as_deref(), server.password.is_some()), (Some("u"), false));
+    let (key, raw) = &server.secret_params[0];
+    assert_eq!((key.as_str(), raw.expose_secret()), (redis::RAW_PASSWORD, "a%FF%00b"));
+    assert!(error("redis+unix://host/r").contains("no host"));
+    assert!(error("redis+unix://host").contains("names no socket"));
+    assert!(error("valkey://h").contains("did you mean redis://?"));
+}
+
+#[test]
 fn sqlite_paths() {
     for (uri, path) in [
         ("sqlite:///data/app.db", "/data/app.db"),

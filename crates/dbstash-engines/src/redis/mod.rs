@@ -1,19 +1,80 @@
 //! Redis and Valkey: the dump that a server sends to a replica.
 
-use dbstash_core::engine::{Engine, Plan, PlanError};
+mod cli;
+mod framing;
+mod params;
+mod rdb;
+mod refusal;
+mod resp;
+mod sync;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
+use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream};
 use dbstash_core::invocation::Invocation;
-use dbstash_core::job::{Database, EngineKey, Job};
+use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
+
+use self::rdb::Rdb;
+pub use self::sync::{Psync, Replica};
 
 /// The engine.
 pub(crate) struct Redis;
+
+const RDB: Format = Format { name: "rdb", extension: "rdb", compressed: false };
+const PORT: u16 = 6379;
+/// How long a server is asked again that cannot answer yet, when no limit is set: loading a large data set takes long.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 impl Engine for Redis {
     fn key(&self) -> EngineKey {
         EngineKey::Redis
     }
 
-    fn plan(&self, _job: &Job, _database: &Database) -> Result<Plan, PlanError> {
-        Err(PlanError("redis is not planned yet".into()))
+    fn plan(&self, job: &Job, _database: &Database) -> Result<Plan, PlanError> {
+        let Source::Server(server) = &job.source else {
+            return Err(PlanError(
+                "redis needs a server: set DB_URI=redis://... or DB_HOST".into(),
+            ));
+        };
+        if job.mode != Mode::Stream {
+            return Err(PlanError(format!(
+                "BACKUP_MODE={} is not for redis, whose dump (RDB) is one file: set BACKUP_MODE=stream",
+                job.mode.as_str()
+            )));
+        }
+        let mut warnings = Vec::new();
+        let tls = params::tls(server, &mut warnings)?;
+        let endpoints = endpoints(server);
+        let method = job.replication.method;
+        let by_cli = |warnings: &mut Vec<String>| {
+            cli::look_at(&job.extra_args, warnings)?;
+            if endpoints.len() > 1 {
+                warnings.push(format!("redis-cli asks one server: {}", endpoints[0]));
+            }
+            Ok(cli::origin(server, &endpoints[0], tls.as_ref(), &job.extra_args))
+        };
+        let (origin, otherwise) = match method {
+            RedisMethod::Cli => (by_cli(&mut warnings)?, None),
+            RedisMethod::Auto => {
+                let otherwise = by_cli(&mut warnings)?;
+                (call(job, server, &endpoints, tls.as_ref()), Some(Box::new(otherwise)))
+            }
+            RedisMethod::Replication => {
+                if !job.extra_args.is_empty() {
+                    warnings.push(
+                        "DUMP_EXTRA_ARGS has no effect: REDIS_METHOD=replication runs no dump tool"
+                            .into(),
+                    );
+                }
+                (call(job, server, &endpoints, tls.as_ref()), None)
+            }
+        };
+        let check = Box::new(Rdb::new());
+        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check });
+        Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 
     fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {
@@ -22,7 +83,41 @@ impl Engine for Redis {
         ))
     }
 
-    fn explain(&self, _stderr: &str) -> Option<String> {
-        None
+    fn explain(&self, stderr: &str) -> Option<String> {
+        cli::explain(stderr)
     }
+
+    fn is_remark(&self, line: &str) -> bool {
+        cli::is_remark(line)
+    }
+}
+
+/// In the order given; at least one.
+fn endpoints(server: &Server) -> Vec<Endpoint> {
+    if server.hosts.is_empty() {
+        return vec![Endpoint::Tcp("127.0.0.1".to_owned(), PORT)];
+    }
+    let endpoint = |name: &str, port: Option<u16>| match name {
+        path if path.starts_with('/') => Endpoint::Unix(PathBuf::from(path)),
+        "" => Endpoint::Tcp("127.0.0.1".to_owned(), port.unwrap_or(PORT)),
+        name => Endpoint::Tcp(name.to_owned(), port.unwrap_or(PORT)),
+    };
+    server.hosts.iter().map(|host| endpoint(&host.name, host.port)).collect()
+}
+
+fn call(job: &Job, server: &Server, endpoints: &[Endpoint], tls: Option<&Tls>) -> Origin {
+    let psync = Psync {
+        user: server.user.clone(),
+        password: server.password.clone(),
+        mode: job.replication.sync,
+        tls: tls.is_some(),
+        follow: false,
+    };
+    Origin::Server(Call {
+        endpoints: endpoints.to_vec(),
+        tls: tls.cloned(),
+        protocol: Arc::new(psync),
+        patience: job.limits.timeout.is_none().then_some(PATIENCE),
+        spool: Spare { dir: job.temp_dir.clone(), most: job.replication.spool_max },
+    })
 }

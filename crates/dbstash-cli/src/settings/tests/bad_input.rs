@@ -81,8 +81,8 @@ fn uris() {
 fn engine_and_scheme() {
     tells(&wrong("DBSTASH_ENGINE", "sqlite"), &["DBSTASH_ENGINE=sqlite", "DB_URI", "pg"]);
     tells(
-        &wrong("DBSTASH_ENGINE", "redis"),
-        &["DBSTASH_ENGINE=redis", "not available", "pg, mongo, mysql, mariadb, sqlite"],
+        &wrong("DBSTASH_ENGINE", "oracle"),
+        &["DBSTASH_ENGINE=oracle", "pg, mongo, mysql, mariadb, redis, sqlite"],
     );
     let mysql = format!("mysql://app:{SPELLED}@db/shop");
     assert!(good().env("DB_URI", &mysql).resolve().is_ok());

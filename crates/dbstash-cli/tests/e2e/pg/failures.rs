@@ -14,7 +14,7 @@ const WAYS: [(&str, &str); 4] =
     [("directory", "1"), ("directory", "2"), ("tar", "1"), ("tar", "2")];
 
 /// Holds in each way to make files, on a folder and in a bucket.
-fn in_each_way(test: impl Fn(&Place, &dyn Fn() -> Work)) {
+fn in_each_way(test: impl Fn(&Place, usize, &dyn Fn() -> Work)) {
     for kind in [RemoteKind::Local, RemoteKind::S3] {
         let Some(place) = TestRemote::start(kind).and_then(Place::on) else { continue };
         for (mode, jobs) in WAYS {
@@ -25,7 +25,7 @@ fn in_each_way(test: impl Fn(&Place, &dyn Fn() -> Work)) {
             eprintln!("--- {mode}, {jobs} jobs, on {kind}");
             let run = place.run().env("PG_GLOBALS", "off").env("PATH", tools::path());
             let run = run.env("BACKUP_MODE", mode).env("BACKUP_JOBS", jobs);
-            test(&place, &|| Work::under(run.clone()));
+            test(&place, jobs.parse().unwrap(), &|| Work::under(run.clone()));
         }
     }
 }
@@ -71,7 +71,7 @@ fn what_a_server_refuses() {
          CREATE TABLE rotten (x int); INSERT INTO rotten VALUES (1); GRANT SELECT ON rotten TO stash;
          ALTER TABLE rotten ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON rotten USING (bad())",
     );
-    in_each_way(|place, work| {
+    in_each_way(|place, _, work| {
         for (uri, words, told) in [
             (server.uri("a").replace("right", "wrong"), "", "refuses the password"),
             (server.uri("nonesuch"), "", "no database \"nonesuch\""),
@@ -112,15 +112,23 @@ fn session(server: &PgServer, database: &str) -> Command {
     psql
 }
 
-/// A run that is in the middle of its dump when this is done to the server.
-fn in_the_middle(server: &mut PgServer, run: &Dbstash, deed: fn(&mut PgServer)) -> Finished {
+/// A run that is in the middle of its dump when this is done to the server, with so many workers that have nothing to do:
+/// one that is still logging in would take a lost connection for something else.
+fn in_the_middle(
+    server: &mut PgServer,
+    run: &Dbstash,
+    idle: usize,
+    deed: fn(&mut PgServer),
+) -> Finished {
     let lock = "DO $$ BEGIN PERFORM pg_advisory_lock(7); END $$;\n\\echo held";
     let _shut = Held::by(session(server, "gated"), lock);
     let mut admin = Held::by(session(server, "postgres"), "\\echo held");
     let mut running = run.clone().env("DB_URI", server.uri("gated")).spawn();
     running.wait_until(PATIENCE, |_| {
         let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted;";
-        admin.ask(waiting) == "1"
+        let ready = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'
+                     AND query LIKE 'SET TRANSACTION SNAPSHOT%';";
+        admin.ask(waiting) == "1" && admin.ask(ready) == idle.to_string()
     });
     deed(server);
     running.wait(PATIENCE)
@@ -133,14 +141,14 @@ fn a_server_that_goes_away_in_the_middle() {
     // pg_dump takes a connection lost on the way to another table for a lock that it cannot have.
     server.psql("gated", "DROP TABLE other");
     let server = std::cell::RefCell::new(server);
-    in_each_way(|place, work| {
+    in_each_way(|place, jobs, work| {
         for deed in [PgServer::stop, PgServer::stop_at_once, PgServer::crash, PgServer::bounce] {
             let server = &mut *server.borrow_mut();
             if !server.is_running() {
                 server.restart();
             }
             let work = with(work(), &[("DUMP_EXTRA_ARGS", "--enable-row-security")]);
-            let done = in_the_middle(server, &work.run, deed);
+            let done = in_the_middle(server, &work.run, jobs - 1, deed);
             failed(&done, place, &work, "ended the connection in the middle of the dump");
         }
     });
@@ -161,7 +169,7 @@ fn a_worker_that_dies_in_the_middle() {
         let run = place.run().env("PG_GLOBALS", "off").env("BACKUP_MODE", "directory");
         let run = run.env("BACKUP_JOBS", "3").env("DUMP_EXTRA_ARGS", "--enable-row-security");
         let work = Work::under(run);
-        let done = in_the_middle(&mut server, &work.run, deed);
+        let done = in_the_middle(&mut server, &work.run, 1, deed);
         failed(&done, &place, &work, told);
         assert!(summary(&done)["stderr"].as_str().unwrap().contains(stderr), "{done}");
     }

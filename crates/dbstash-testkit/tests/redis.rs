@@ -16,7 +16,7 @@ fn everything_survives_a_dump_and_nothing_less() {
         server.seed(2);
         server.add_expired();
         let digest = server.digest();
-        assert!(digest.contains("functions") && !digest.contains("past-its-time"), "{digest}");
+        assert!(digest.contains("täglich") && !digest.contains("past-its-time"), "{digest}");
         server.ask("SAVE");
         let dump = std::fs::read(server.dir().join("dump.rdb")).unwrap();
         assert_eq!(server.check_rdb(&dump), Ok(()), "{family:?}");
@@ -41,7 +41,7 @@ fn dumps_made_by_hand_are_dumps() {
     let dump = rdb::dump(5000);
     assert_eq!(server.check_rdb(&dump), Ok(()));
     let loaded = RedisServer::of_dump(Family::Redis7, &dump).unwrap();
-    assert_eq!(loaded.ask("STRLEN k").text(), "4960");
+    assert_eq!(loaded.ask("STRLEN k").text(), "4972");
 }
 
 #[test]
@@ -78,6 +78,9 @@ fn a_stock_client_syncs_with_the_fake() {
     let master = FakeMaster::always(Session::dump(steps));
     let Some(cli) = dbstash_testkit::tools::require("redis-cli") else { return };
     let port = master.port().to_string();
-    let output = Command::new(cli).args(["-p", &port, "--rdb", "-"]).output().unwrap();
+    let cli = cli.to_str().unwrap();
+    // It would wait for ever for a byte that is missing.
+    let output = Command::new("timeout").args(["60", cli, "-p", &port, "--rdb", "-"]).output();
+    let output = output.unwrap();
     assert!(output.stdout == dump, "{output:.300?}");
 }

@@ -168,7 +168,6 @@ fn play(session: &Session, stream: TcpStream, ears: &Arc<Mutex<Vec<Vec<u8>>>>) {
     while let (true, Ok(command)) = (go_on, inbox.recv()) {
         go_on = perform(&session.to(&command), &mut stream, &inbox);
     }
-    let _ = stream.shutdown(Shutdown::Write);
 }
 
 /// Does these; false when the connection is over.

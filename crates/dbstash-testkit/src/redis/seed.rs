@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::rdb::{crc64, noise};
+use super::rdb::noise;
 use super::{Client, Family, RedisServer, Reply};
 
 /// A command; a word that starts with `hex:` is bytes.
@@ -119,6 +119,10 @@ impl RedisServer {
             keys.sort();
             for key in keys {
                 let expires = client.ask(&[b"PEXPIRETIME".as_slice(), &key]).unwrap();
+                // It is gone now that somebody has looked at it.
+                if expires == Reply::Int(-2) {
+                    continue;
+                }
                 let name = key.escape_ascii();
                 writeln!(digest, "{database} {name} {}", expires.text()).unwrap();
             }
@@ -128,8 +132,8 @@ impl RedisServer {
             let fields = client.ask(&words("HPEXPIRETIME fields FIELDS 3 a b c")).unwrap();
             writeln!(digest, "fields {}", fields.text()).unwrap();
         }
-        let functions = client.ask(&["FUNCTION", "DUMP"]).unwrap().bytes();
-        writeln!(digest, "functions {:x}", crc64(&functions)).unwrap();
+        let functions = client.ask(&["FUNCTION", "LIST", "WITHCODE"]).unwrap();
+        writeln!(digest, "functions {}", functions.text()).unwrap();
         let debug = client.ask(&["DEBUG", "DIGEST"]).unwrap();
         assert!(matches!(debug, Reply::Simple(_)), "{debug:?}");
         digest + &debug.text()

@@ -145,8 +145,9 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     };
     Some(sentence.to_owned())
 }
-/// redis-cli tells how it goes, too.
+
+/// redis-cli tells how it goes, too; a server is a master to it, and a primary to Valkey's.
 pub(super) fn is_remark(line: &str) -> bool {
-    let told = ["sending REPLCONF ", "SYNC sent to master", "Transfer finished with success"];
+    let told = ["sending REPLCONF ", "SYNC sent to ", "Transfer finished with success"];
     !told.into_iter().any(|start| line.starts_with(start))
 }

@@ -24,9 +24,16 @@ fn product(server: &RedisServer, remote: &TestRemote) -> Dbstash {
 /// Runs it well: what it stored.
 #[track_caller]
 fn stored(run: &Dbstash, remote: &TestRemote) -> (Finished, Vec<u8>) {
+    stored_or(run, remote, &String::new)
+}
+
+/// The same; when it fails, what else there is to know is shown.
+#[track_caller]
+fn stored_or(run: &Dbstash, remote: &TestRemote, more: &dyn Fn() -> String) -> (Finished, Vec<u8>) {
     let before = remote.names();
     let done = run.run(PATIENCE);
-    done.expect_code(0).expect_no_leftovers();
+    assert_eq!(done.code, Some(0), "{done}\n{}", more());
+    done.expect_no_leftovers();
     let mut new = remote.names();
     new.retain(|name| !before.contains(name) && !name.ends_with(".dbstash.json"));
     assert_eq!(new.len(), 1, "{new:?}: {done}");

@@ -5,7 +5,8 @@ use std::thread;
 use dbstash_testkit::redis::Family;
 use dbstash_testkit::{RedisServer, RemoteKind, Scratch, TestRemote};
 
-use super::{loads, product, stored, warnings, whole};
+use super::{loads, product, stored, stored_or, warnings, whole};
+use crate::matrix::place::failed;
 use crate::scene::{PATIENCE, dbstash, listed};
 
 /// Whether the server makes no file, how the dump is got, and what is remarked; alternatives are apart by `|`.
@@ -14,12 +15,12 @@ const WAYS: [(&str, &str, &str, &str); 9] = [
     ("yes", "replication", "auto",     ""),
     ("yes", "replication", "disk",     ""),
     ("yes", "replication", "diskless", ""),
-    ("yes", "cli",         "",         ""),
     ("yes", "auto",        "auto",     ""),
     ("no",  "replication", "auto",     ""),
     ("no",  "replication", "disk",     ""),
     ("no",  "replication", "diskless", "the server made a file first"),
     ("no",  "cli",         "",         ""),
+    ("yes", "cli",         "",         ""),
 ];
 
 fn each_family(test: impl Fn(&mut RedisServer, &TestRemote) + Sync) {
@@ -40,13 +41,25 @@ fn everything_in_every_way() {
     each_family(|server, remote| {
         let family = server.family();
         server.seed(3);
+        let mut fields = family == Family::Valkey9;
         for (diskless, method, sync, remark) in WAYS {
             let case = format!("{family:?}, diskless {diskless}, {method} {sync}");
             server.ask(&format!("CONFIG SET repl-diskless-sync {diskless}"));
             server.add_expired();
             let run = product(server, remote).env("REDIS_METHOD", method);
             let run = if sync.is_empty() { run } else { run.env("REDIS_SYNC_MODE", sync) };
-            let (done, dump) = stored(&run, remote);
+            if method == "cli" && std::mem::take(&mut fields) {
+                // To who does not say how new he is Valkey sends an older dump, which cannot hold these.
+                failed(
+                    &run.run(PATIENCE),
+                    "dump",
+                    "the server ended the connection before the dump",
+                );
+                assert!(server.log().contains("Can't store key"), "{}", server.log());
+                server.ask("DEL fields");
+            }
+            let more = || format!("{case}: {}", server.log());
+            let (done, dump) = stored_or(&run, remote, &more);
             whole(&dump);
             assert_eq!(server.check_rdb(&dump), Ok(()), "{case}");
             loads(family, &dump, &server.digest(), &case);

@@ -140,6 +140,9 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     {
         "the server ended the connection before the dump was whole: see its log, BGSAVE may have failed, or it waited \
          longer than repl-timeout for the remote"
+    } else if has("I/O error") {
+        "the server closed the connection before it sent anything: see its log; over TLS it may ask for a client \
+         certificate (cert and key of DB_URI)"
     } else {
         return None;
     };

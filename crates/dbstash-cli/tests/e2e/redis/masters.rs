@@ -122,7 +122,7 @@ fn who_cannot_yet_is_waited_for() {
         loads(Family::Redis7, &got, &source.digest(), "loaded");
 
         let dead = free_port().to_string();
-        for (stale, told) in [("yes", "NOMASTERLINK"), ("no", "NOMASTERLINK")] {
+        for (stale, told) in [("yes", "NOMASTERLINK"), ("no", "MASTERDOWN")] {
             let options = ["--replicaof", "127.0.0.1", &dead, "--replica-serve-stale-data", stale];
             let Some(server) = RedisServer::start_with(Family::Redis7, &options) else { return };
             in_the_end(&place, &server, told, || {

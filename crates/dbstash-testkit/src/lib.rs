@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, reason = "a fixture that cannot be set up is a failed test")]
 
 pub mod bins;
+pub mod certificates;
 mod clients;
 pub mod fake;
 mod feed;
@@ -19,6 +20,7 @@ pub mod mysql;
 pub mod pg;
 pub mod procs;
 pub mod product;
+pub mod redis;
 pub mod remote;
 pub mod scratch;
 pub mod secrets;
@@ -33,6 +35,7 @@ pub use mongo::{MongoServer, Mongodump};
 pub use mysql::MysqlServer;
 pub use pg::PgServer;
 pub use product::{Dbstash, Finished, Running};
+pub use redis::{FakeMaster, RedisServer};
 pub use remote::{RemoteKind, TestRemote};
 pub use rustix::process::Signal;
 pub use scratch::Scratch;

@@ -22,6 +22,7 @@ mod mongo;
 mod mysql;
 mod names;
 mod pg;
+mod redis;
 mod retention;
 mod scene;
 mod secrets;

@@ -1,6 +1,6 @@
 //! A canary in every secret, looked for everywhere, in every command and every sort of failure.
 
-mod watch;
+pub mod watch;
 
 use std::fs;
 

@@ -144,14 +144,17 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
     {
         "the server ended the connection before the dump was whole: see its log, BGSAVE may have failed, or it waited \
          longer than repl-timeout for the remote"
+    } else if has("I/O error") {
+        "the server closed the connection before it sent anything: see its log; over TLS it may ask for a client \
+         certificate (cert and key of DB_URI)"
     } else {
         return None;
     };
     Some(sentence.to_owned())
 }
 
-/// redis-cli tells how it goes, too.
+/// redis-cli tells how it goes, too; a server is a master to it, and a primary to Valkey's.
 pub(super) fn is_remark(line: &str) -> bool {
-    let told = ["sending REPLCONF ", "SYNC sent to master", "Transfer finished with success"];
+    let told = ["sending REPLCONF ", "SYNC sent to ", "Transfer finished with success"];
     !told.into_iter().any(|start| line.starts_with(start))
 }

@@ -200,7 +200,7 @@ impl Replica {
             return Refusal::Final("it answers in TLS: write rediss:// in DB_URI".to_owned());
         }
         let start = input.split(|b| *b == b'\n').next().unwrap_or_default();
-        let start = self.shown(&start[..start.len().min(1024)]);
+        let start = self.shown(start[..start.len().min(1024)].trim_ascii_end());
         Refusal::Final(format!("it does not answer as Redis does: \"{start}\""))
     }
 

@@ -24,7 +24,7 @@ pub(crate) fn feed(client: &mut Command, input: &[u8]) -> Result<String, String>
 }
 
 /// A text as a part of a URI.
-pub(crate) fn percent_encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric();
     let encoded = |byte: u8| match byte {
         byte if plain(byte) => char::from(byte).to_string(),

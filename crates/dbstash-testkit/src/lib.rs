@@ -31,6 +31,7 @@ pub mod tools;
 mod user;
 
 pub use fake::FakeTools;
+pub use feed::percent_encoded;
 pub use mongo::{MongoServer, Mongodump};
 pub use mysql::MysqlServer;
 pub use pg::PgServer;

@@ -230,7 +230,7 @@ pub fn parse(bytes: &[u8]) -> io::Result<(Vec<Vec<u8>>, usize)> {
     let mut at = 0;
     let head = line(bytes, &mut at)?;
     let Some(count) = head.strip_prefix('*') else {
-        return Ok((head.split_whitespace().map(|word| word.into()).collect(), at));
+        return Ok((head.split_whitespace().map(Into::into).collect(), at));
     };
     let mut words = Vec::new();
     for _ in 0..count.parse().map_err(io::Error::other)? {

@@ -46,5 +46,5 @@ pub fn crc64(bytes: &[u8]) -> u64 {
             (crc >> 1) ^ if crc & 1 == 1 { 0x95AC_9329_AC4B_C9B5 } else { 0 }
         });
     }
-    bytes.iter().fold(0, |crc, byte| table[usize::from(crc as u8 ^ byte)] ^ (crc >> 8))
+    bytes.iter().fold(0, |crc, byte| table[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8))
 }

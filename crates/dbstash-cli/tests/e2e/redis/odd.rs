@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dbstash_testkit::redis::fake::{Session, Step, parse};
 use dbstash_testkit::redis::rdb;
-use dbstash_testkit::{FakeMaster, RemoteKind, TestRemote};
+use dbstash_testkit::{FakeMaster, RemoteKind, TestRemote, percent_encoded};
 
 use super::{stored, warnings};
 use crate::scene::{dbstash, listed};
@@ -107,26 +107,44 @@ fn a_dump_without_a_checksum_is_flagged() {
     assert!(flag.is_some_and(|flag| flag.contains("rdbchecksum no")), "{newest}: {done}");
 }
 
+/// Each command that was said on the only connection.
+fn said(master: &FakeMaster) -> Vec<Vec<Vec<u8>>> {
+    let heard = master.heard();
+    assert_eq!(heard.len(), 1);
+    let (mut said, mut at) = (Vec::new(), 0);
+    while let Ok((words, used)) = parse(&heard[0][at..]) {
+        said.push(words);
+        at += used;
+    }
+    said
+}
+
 /// The login goes over the wire as words with lengths, and nothing is said that makes us a replica of anyone's.
 #[test]
 fn what_is_said_to_a_master() {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     let dump = rdb::dump(5000);
-    let master = FakeMaster::always(Session::dump([Step::Say(counted(&dump, b"")), Step::Silence]));
     let odd = "p \"w'd\\ %\r\n$3\r\nü😀*";
-    let encoded: String = odd.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let uri = format!("redis://us%20er:{encoded}@127.0.0.1:{}", master.port());
-    stored(&dbstash(&remote).env("DB_URI", uri), &remote);
-    let heard = master.heard().remove(0);
-    let (mut said, mut at) = (Vec::new(), 0);
-    while let Ok((words, used)) = parse(&heard[at..]) {
-        said.push(words);
-        at += used;
+    let encoded = percent_encoded(odd);
+    let logins: [(String, Vec<&[u8]>); 4] = [
+        (String::new(), vec![b"INFO"]),
+        (format!(":{encoded}@"), vec![b"AUTH", odd.as_bytes()]),
+        (format!("us%20er:{encoded}@"), vec![b"AUTH", b"us er", odd.as_bytes()]),
+        // No text at all.
+        ("user:a%FF%00%25b@".into(), vec![b"AUTH", b"user", b"a\xff\0%b"]),
+    ];
+    for (login, first) in logins {
+        let sent = Session::dump([Step::Say(counted(&dump, b"")), Step::Silence]);
+        let master = FakeMaster::always(sent);
+        let uri = format!("redis://{login}127.0.0.1:{}", master.port());
+        let (done, _) = stored(&dbstash(&remote).env("DB_URI", uri), &remote);
+        assert!(!done.to_string().contains("p \\\"w"), "{done}");
+        let said = said(&master);
+        assert_eq!(said[0], first, "{login}");
+        let words = |line: &str| line.split(' ').map(Into::into).collect::<Vec<Vec<u8>>>();
+        assert!(said.contains(&words("REPLCONF rdb-only 1")), "{said:?}");
+        assert!(said.contains(&words("PSYNC ? -1")), "{said:?}");
+        let port = said.iter().any(|words| words.iter().any(|word| word == b"listening-port"));
+        assert!(!port, "a Sentinel would take us for a replica");
     }
-    assert_eq!(said[0], [b"AUTH".as_slice(), b"us er", odd.as_bytes()]);
-    let words = |line: &str| line.split(' ').map(|word| word.into()).collect::<Vec<Vec<u8>>>();
-    assert!(said.contains(&words("REPLCONF rdb-only 1")), "{}", heard.escape_ascii());
-    assert!(said.contains(&words("PSYNC ? -1")), "{}", heard.escape_ascii());
-    let port = said.iter().any(|words| words.iter().any(|word| word == b"listening-port"));
-    assert!(!port, "a Sentinel would take us for a replica");
 }

@@ -1,13 +1,14 @@
 //! What a master does wrong, by script: the cause is told and nothing is stored.
 
+use std::thread;
 use std::time::Duration;
 
 use dbstash_testkit::redis::fake::{Session, Step};
 use dbstash_testkit::redis::rdb;
 use dbstash_testkit::{FakeMaster, RemoteKind};
 
-use super::fails;
-use crate::matrix::place::on_each;
+use super::{fails, nothing_left};
+use crate::matrix::place::{failed, on_each};
 
 const MARK: &str = "0123456789abcdef0123456789abcdef01234567";
 const GRANTED: &str = "+FULLRESYNC 0123456789abcdef0123456789abcdef01234567 1\r\n";
@@ -125,26 +126,30 @@ fn what_a_master_does_wrong_is_told() {
 #[test]
 fn who_never_can_is_given_up() {
     on_each(&[RemoteKind::Local], |place| {
-        for refusal in [
-            "-LOADING Redis is loading the dataset in memory",
-            "-NOMASTERLINK Can't SYNC while not connected with my master",
-            "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
-            "-ERR max number of clients reached",
-        ] {
-            let session = match refusal.starts_with("-ERR max") {
-                true => {
-                    Session::greeting([Step::Say(format!("{refusal}\r\n").into()), Step::Close])
-                }
-                false => Session::default().answer("PSYNC", refusal),
-            };
-            let master = FakeMaster::always(session);
-            let run = place.run().env("DB_URI", master.uri()).env("BACKUP_TIMEOUT", "3s");
-            let done = run.run(Duration::from_secs(60));
-            done.expect_code(1).expect_no_leftovers();
-            assert!(master.connections() != 1, "{refusal}: {done}");
-            assert!(done.stderr.contains(&refusal[1..20]), "{refusal}: {done}");
-            super::nothing_left(&place, &run, &done);
-        }
+        thread::scope(|scope| {
+            for refusal in [
+                "-LOADING Redis is loading the dataset in memory",
+                "-NOMASTERLINK Can't SYNC while not connected with my master",
+                "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                "-ERR max number of clients reached",
+            ] {
+                let place = &place;
+                scope.spawn(move || {
+                    let line = Step::Say(format!("{refusal}\r\n").into());
+                    let master = FakeMaster::always(if refusal.contains("max number") {
+                        Session::greeting([line, Step::Close])
+                    } else {
+                        Session::default().answer("PSYNC", refusal)
+                    });
+                    let run = place.run().env("DB_URI", master.uri()).env("BACKUP_TIMEOUT", "5s");
+                    let done = run.run(Duration::from_secs(60));
+                    failed(&done, "timeout", "BACKUP_TIMEOUT");
+                    assert!(master.connections() > 1, "{refusal}: {done}");
+                    assert!(done.stderr.contains(&refusal[1..20]), "{refusal}: {done}");
+                    nothing_left(place, &run, &done);
+                });
+            }
+        });
     });
 }
 
@@ -152,7 +157,7 @@ fn who_never_can_is_given_up() {
 #[test]
 fn who_says_nothing_is_given_up() {
     on_each(&[RemoteKind::Local], |place| {
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for (scheme, told) in [
                 ("redis", "has not answered for 30s"),
                 ("rediss", "the TLS handshake was not over after 15s"),
@@ -173,8 +178,8 @@ fn who_says_nothing_is_given_up() {
                     let run = place.run().env("DB_URI", master.uri());
                     let run = run.env("BACKUP_STALL_TIMEOUT", "3s");
                     let done = run.run(Duration::from_secs(60));
-                    crate::matrix::place::failed(&done, "stall", "moved no byte");
-                    super::nothing_left(place, &run, &done);
+                    failed(&done, "stall", "moved no byte");
+                    nothing_left(place, &run, &done);
                 });
             }
         });

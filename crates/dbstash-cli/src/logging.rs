@@ -88,11 +88,10 @@ fn summary(run: &RunId, report: &Report) {
     let duration = seconds(report.duration);
     match &report.outcome {
         Outcome::Stored { manifest, object, pruned } => {
-            let Some(Object { bytes, raw_bytes, sha256, passed: Passed { check, .. }, .. }) =
-                manifest.dump()
-            else {
+            let Some(Object { bytes, raw_bytes, sha256, passed, .. }) = manifest.dump() else {
                 return;
             };
+            let Passed { check, degraded, .. } = passed;
             #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
             let throughput = (*raw_bytes as f64 / report.duration.as_secs_f64().max(0.001)).round();
             of_run!(
@@ -104,6 +103,7 @@ fn summary(run: &RunId, report: &Report) {
                 raw_bytes,
                 sha256 = sha256.as_str(),
                 check = check.as_str(),
+                degraded = degraded.as_deref(),
                 duration,
                 throughput,
                 pruned,

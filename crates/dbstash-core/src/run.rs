@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use self::databases::subjects;
 use self::draft::Draft;
 use self::shape::Shape;
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, ProduceError, Producer};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::engine::{self, Companion, Dump, Engine, Format, Tree};
+use crate::engine::{self, Companion, Dump, Engine, Format, Stream, Tree};
 use crate::error::RunError;
 use crate::job::{Database, Job};
 use crate::launch::{self, Launcher};
@@ -92,6 +92,8 @@ struct Run<'a> {
     started: chrono::DateTime<Utc>,
     begun: Instant,
     warnings: std::sync::Mutex<Vec<String>>,
+    /// Why a dump has not begun yet, when that is known.
+    waits_for: std::sync::Mutex<Option<String>>,
 }
 
 impl<'a> Run<'a> {
@@ -112,6 +114,7 @@ impl<'a> Run<'a> {
             started,
             begun: Instant::now(),
             warnings: std::sync::Mutex::default(),
+            waits_for: std::sync::Mutex::default(),
         }
     }
 
@@ -185,9 +188,7 @@ impl<'a> Run<'a> {
                 return Ok((Begun::Tree(tree), self.reserve(shape, run_dir).await?));
             }
         };
-        let tell = |text| self.warn(text);
-        let launch = launch::first(self.cx.launcher, &stream, run_dir, &tell);
-        match tokio::join!(launch, self.begin(shape, run_dir)) {
+        match tokio::join!(self.launch(&stream, run_dir), self.begin(shape, run_dir)) {
             (Ok(tool), Ok(draft)) => {
                 let artifact = Artifact::new(tool, stream.check, self.job.limits.min_size);
                 Ok((Begun::Stream(artifact, stream.format), draft))
@@ -203,6 +204,22 @@ impl<'a> Run<'a> {
             }
             (Err(error), Err(_)) => Err(error.into()),
         }
+    }
+
+    /// Starts a stream; why that takes long is told as it turns out.
+    async fn launch(
+        &self,
+        stream: &Stream,
+        run_dir: &RunDir,
+    ) -> Result<Box<dyn Producer>, ProduceError> {
+        let waits_for = || self.waits_for.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let tell = |text: String| {
+            *waits_for() = Some(text.clone());
+            self.warn(text);
+        };
+        let launched = launch::first(self.cx.launcher, stream, run_dir, &tell).await?;
+        *waits_for() = None;
+        Ok(launched)
     }
 
     /// The dump, what belongs beside it, and then the manifest.
@@ -293,6 +310,11 @@ impl<'a> Run<'a> {
             .then(|| tree::out_of_room(self.job, &error))
             .flatten()
             .or_else(|| of_tool.then(|| self.cx.engine.explain(error.stderr())).flatten());
+        let waits_for = || self.waits_for.lock().ok()?.clone();
+        let explained = match error {
+            RunError::TimedOut { .. } => waits_for(),
+            _ => explained,
+        };
         self.finished(Outcome::Failed { error, explained })
     }
 

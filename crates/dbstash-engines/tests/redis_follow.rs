@@ -25,7 +25,8 @@ struct Follower {
 
 impl Follower {
     fn of(server: &RedisServer, mode: SyncMode) -> Self {
-        let psync = Psync { user: None, password: None, mode, tls: false, follow: true };
+        let psync =
+            Psync { user: None, password: None, mode, tls: false, follow: true, encoded: false };
         let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();

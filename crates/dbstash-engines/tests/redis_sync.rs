@@ -162,7 +162,7 @@ fn what_a_server_waits_for() {
     let spoken = converse(&mut replica, &master, &[usize::MAX]);
     assert_eq!(spoken.ended, Ended::Waits);
     assert_eq!((replica.silent_for(), replica.unread_for().unwrap().as_secs()), (None, 17));
-    assert_eq!(replica.keepalive(), b"\n");
+    assert!(replica.keepalive().is_empty(), "it could take back the end of a dump");
     assert_eq!(replica.advance(b""), Ok(Next::More));
     let mut replica = psync().replica();
     converse(&mut replica, &Master { cut: Some(0), ..Master::default() }, &[usize::MAX]);

@@ -59,16 +59,13 @@ pub(super) fn databases(
         Some(name) => ("DB_URI", Some(name.to_owned())),
         None => ("DB_NAME", reader.given(&DB_NAME).map(str::to_owned)),
     };
-    match name {
-        None => {}
-        Some(name) if name == "*" => {}
+    match name.as_deref() {
+        // The number that everyone writes says nothing.
+        None | Some("*" | "0") => {}
         Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) => {
-            // The number that everyone writes says nothing.
-            if name != "0" {
-                reader.complaints.warn(format!(
-                    "the database number of {place} has no effect: a redis dump always holds all databases"
-                ));
-            }
+            reader.complaints.warn(format!(
+                "the database number of {place} has no effect: a redis dump always holds all databases"
+            ));
         }
         Some(_) => {
             reader.complaints.mistake(format!(

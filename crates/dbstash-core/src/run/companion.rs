@@ -6,7 +6,6 @@ use crate::ahead::Ahead;
 use crate::artifact::Artifact;
 use crate::engine::{Companion, Stream};
 use crate::error::RunError;
-use crate::launch;
 use crate::store::{Failure, Progress, store};
 
 /// How much of a companion is held before it is stored.
@@ -53,8 +52,7 @@ impl Run<'_> {
         work: Work<'_>,
     ) -> Result<(), Failure> {
         let opening = async {
-            let tell = |text| self.warn(text);
-            let dump = launch::first(self.cx.launcher, &way, work.run_dir, &tell).await?;
+            let dump = self.launch(&way, work.run_dir).await?;
             // It is small, and a first way often fails: an upload that need not begin need not be undone.
             let dump = Ahead::read(dump, AHEAD).await?;
             Ok((dump, self.upload(name, None).await?))

@@ -41,15 +41,8 @@ fn config(tls: &Tls) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;
-    let builder = if tls.unverified {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-    } else {
-        let roots = Arc::new(authorities(tls.authorities.as_deref())?);
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
-            .build()
-            .map_err(|e| e.to_string())?;
-        builder.with_webpki_verifier(verifier)
-    };
+    let verifier = Verifier::new(tls, Arc::clone(&provider))?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     let Some((certificate, key)) = &tls.identity else {
         return Ok(builder.with_no_client_auth());
     };
@@ -59,23 +52,6 @@ fn config(tls: &Tls) -> Result<ClientConfig, String> {
     builder.with_client_auth_cert(chain, secret).map_err(|e| {
         format!("{} and {} do not go together: {e}", certificate.display(), key.display())
     })
-}
-
-fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    if let Some(file) = file {
-        for certificate in certificates(file)? {
-            roots.add(certificate).map_err(|e| format!("{}: {e}", file.display()))?;
-        }
-        return Ok(roots);
-    }
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err("this machine trusts no certificate authority: install ca-certificates, or \
-                    name the authority's file"
-            .to_owned());
-    }
-    Ok(roots)
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -122,20 +98,61 @@ pub(super) fn reason(error: &io::Error) -> Option<String> {
     })
 }
 
-/// Trusts everyone, as the user asked for; signatures are checked all the same.
+/// Whom we trust. Signatures are checked of everyone.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// The certificates that were named: a server that has one of them itself is the one that was meant.
+    named: Vec<CertificateDer<'static>>,
+    /// Checks all others; `None` takes any.
+    chain: Option<Arc<WebPkiServerVerifier>>,
+}
 
-impl ServerCertVerifier for Anyone {
+impl Verifier {
+    fn new(tls: &Tls, provider: Arc<CryptoProvider>) -> Result<Self, String> {
+        if tls.unverified {
+            return Ok(Self { provider, named: Vec::new(), chain: None });
+        }
+        let mut roots = RootCertStore::empty();
+        let mut named = Vec::new();
+        if let Some(file) = &tls.authorities {
+            named = certificates(file)?;
+            for certificate in &named {
+                let fail = |e| format!("{}: {e}", file.display());
+                roots.add(certificate.clone()).map_err(fail)?;
+            }
+        } else {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        if roots.is_empty() {
+            return Err(
+                "this machine trusts no certificate authority: install ca-certificates, or \
+                        name the authority's file"
+                    .to_owned(),
+            );
+        }
+        let chain =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let chain = chain.build().map_err(|e| e.to_string())?;
+        Ok(Self { provider, named, chain: Some(chain) })
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.chain {
+            Some(chain) if !self.named.contains(end_entity) => {
+                chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -144,7 +161,7 @@ impl ServerCertVerifier for Anyone {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
     }
 
@@ -154,11 +171,11 @@ impl ServerCertVerifier for Anyone {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

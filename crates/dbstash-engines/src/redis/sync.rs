@@ -250,6 +250,9 @@ impl Dialogue for Replica {
     fn keepalive(&mut self) -> Vec<u8> {
         match self.phase {
             Phase::Ask(_) | Phase::Answer(_) | Phase::Over => Vec::new(),
+            // Who wants only the dump may be sent its last bytes by a master that has closed its side: a word to it would
+            // take them back.
+            Phase::Header | Phase::Dump(_) if !self.psync.follow => Vec::new(),
             Phase::Header | Phase::Dump(_) => b"\n".to_vec(),
             // Again and again: a master does not hear the first one while it has not reaped the process that made
             // the dump, and until it has heard one it sends nothing.

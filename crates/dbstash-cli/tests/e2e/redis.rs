@@ -2,6 +2,7 @@
 
 mod conformance;
 mod large;
+mod live;
 mod login;
 mod masters;
 mod odd;

@@ -81,6 +81,11 @@ fn cases() -> Vec<(&'static str, Session, &'static str)> {
         ("some reason", refuses("-ERR some reason"), "refuses to replicate: \"ERR some reason\""),
         ("goes on", refuses("+CONTINUE 0123"), "does not answer as Redis does: \"+CONTINUE 0123\""),
         (
+            "a Sentinel",
+            answers("INFO", "$21\r\nredis_mode:sentinel\r\n"),
+            "it is a Sentinel, which holds no data",
+        ),
+        (
             "is no Redis",
             Session::greeting([Step::say("SSH-2.0-OpenSSH_9.2\r\n"), Step::Silence]),
             "does not answer as Redis does: \"SSH-2.0",

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 
-use dbstash_testkit::{MysqlServer, PgServer, sqlite};
+use dbstash_testkit::{MysqlServer, PgServer, RedisServer, sqlite};
 
 /// What a database holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +146,25 @@ pub(crate) fn mysql(server: &MysqlServer, database: &str, bytes: u64) {
             ),
         );
         rows += more;
+    }
+}
+
+/// Orders under small keys, half of each of them noise, and as many counters.
+pub(crate) fn redis(server: &RedisServer, bytes: u64) {
+    const VALUE: usize = 1000;
+    let (mut client, mut noise) = (server.client(), Noise::new(7));
+    let orders = bytes / VALUE as u64;
+    let mut commands = Vec::new();
+    for n in 0..orders {
+        let mut value = vec![b'.'; VALUE];
+        noise.fill(&mut value[VALUE / 2..]);
+        commands.push(vec![b"SET".to_vec(), format!("order:{n}").into_bytes(), value]);
+        let counter = format!("seen:{n}").into_bytes();
+        commands.push(vec![b"SET".to_vec(), counter, n.to_string().into_bytes()]);
+        if commands.len() >= 1000 || n + 1 == orders {
+            client.pipeline(&commands);
+            commands.clear();
+        }
     }
 }
 

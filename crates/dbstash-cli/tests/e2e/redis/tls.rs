@@ -1,11 +1,12 @@
 //! Encryption, and other ways to a server than an address of four numbers.
 
 use std::net::TcpStream;
+use std::thread;
 
 use dbstash_testkit::certificates::Certificates;
 use dbstash_testkit::redis::{Family, Reply};
 use dbstash_testkit::scratch::free_port;
-use dbstash_testkit::{RedisServer, RemoteKind, tools};
+use dbstash_testkit::{RedisServer, RemoteKind, TestRemote, tools};
 
 use super::{fails, loads, product, stored};
 use crate::matrix::place::{Place, on_each};
@@ -28,12 +29,17 @@ fn encrypted(family: Family, certificates: &Certificates) -> Option<(RedisServer
 
 #[test]
 fn over_tls() {
-    on_each(&[RemoteKind::Local], |place| {
-        let Some(certificates) = Certificates::make() else { return };
+    let Some(certificates) = Certificates::make() else { return };
+    thread::scope(|scope| {
         for family in Family::ALL {
-            let Some((server, port)) = encrypted(family, &certificates) else { continue };
-            server.fill(1);
-            over(&place, &server, port, &certificates);
+            let certificates = &certificates;
+            scope.spawn(move || {
+                let place = Place::on(TestRemote::start(RemoteKind::Local)?)?;
+                let (server, port) = encrypted(family, certificates)?;
+                server.fill(1);
+                over(&place, &server, port, certificates);
+                Some(())
+            });
         }
     });
 }
@@ -110,6 +116,11 @@ fn by_socket_and_by_ipv6() {
                 loads(Family::Redis7, &dump, &server.digest(), &uri);
             }
         }
+        // Of several the first that answers.
+        let several = format!("redis://127.0.0.1:{},127.0.0.1:{}", free_port(), server.port());
+        let run = product(&server, &place.remote).env("DB_URI", several);
+        let (_, dump) = stored(&run, &place.remote);
+        loads(Family::Redis7, &dump, &server.digest(), "several");
         let nobody = format!("redis+unix://{}/none", server.dir().display());
         let run = product(&server, &place.remote).env("DB_URI", nobody);
         let done = run.run(crate::scene::PATIENCE);

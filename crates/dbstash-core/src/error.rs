@@ -76,7 +76,7 @@ pub enum Side {
 impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Dump => "the dump tool",
+            Self::Dump => "the dump",
             Self::Upload => "the upload",
         })
     }

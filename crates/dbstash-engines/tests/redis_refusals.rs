@@ -54,7 +54,7 @@ fn what_will_pass_is_asked_again() {
 #[test]
 fn what_will_not_is_told_once_with_the_way_out() {
     for (command, error, told) in [
-        ("INFO", "-NOAUTH Authentication required.", "set it in DB_URI or DB_PASSWORD"),
+        ("INFO", "-NOAUTH Authentication required.", "set it in DB_URI, or in DB_PASSWORD"),
         (
             "AUTH",
             "-WRONGPASS invalid username-password pair or user is disabled.",

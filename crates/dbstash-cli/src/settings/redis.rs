@@ -37,7 +37,7 @@ pub(super) fn replication(reader: &mut Reader<'_>) -> Replication {
         _ => defaults.sync,
     };
     let spool_max = reader.value(&SPOOL_MAX, parse::size).unwrap_or(defaults.spool_max);
-    if method == RedisMethod::Cli && reader.is_set(&REDIS_SYNC_MODE) {
+    if method == RedisMethod::Cli && sync != SyncMode::Auto {
         let idle = "REDIS_SYNC_MODE has no effect with REDIS_METHOD=cli: redis-cli leaves it to the server";
         reader.complaints.warn(idle.to_owned());
     }

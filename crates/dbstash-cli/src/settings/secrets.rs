@@ -63,10 +63,12 @@ pub fn password_in_url(text: &str) -> Option<&str> {
 /// are any.
 pub fn in_uri(uri: &str) -> Vec<String> {
     let query = uri.split_once('?').map_or("", |(_, query)| query);
+    // A file's path, which an error has to name.
+    let is_path = |key: &str| key == "key" && uri.starts_with("redis");
     let mut secrets: Vec<String> = query
         .split(['&', '#'])
         .filter_map(|pair| pair.split_once('='))
-        .filter(|(key, value)| is_secret(key, value))
+        .filter(|(key, value)| is_secret(key, value) && !is_path(key))
         .map(|(_, value)| value.to_owned())
         .collect();
     secrets.extend(password_in_url(uri).map(str::to_owned));

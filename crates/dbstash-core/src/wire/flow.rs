@@ -261,7 +261,8 @@ impl Flow {
         let mut what = refusal.to_string();
         if self.kept_waiting {
             what.push_str(
-                "; the remote did not take the dump for longer than the server waits, and SPOOL_MAX was used up",
+                "; the remote did not take the dump for longer than the server waits, and SPOOL_MAX was used up: \
+                 raise it, or set REDIS_SYNC_MODE=disk",
             );
         }
         ProduceError::Server { server: self.line.server.clone(), what }

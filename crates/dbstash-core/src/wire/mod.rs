@@ -40,7 +40,13 @@ pub async fn call(call: &Call, tell: &(dyn Fn(String) + Sync)) -> Result<Receive
                     return Err(ProduceError::Server { server, what });
                 }
                 if told != what {
-                    tell(format!("{server}: {what}; asking again"));
+                    let until = match call.patience {
+                        Some(patience) => {
+                            format!("for {} minutes", patience.as_secs().div_ceil(60))
+                        }
+                        None => "until BACKUP_TIMEOUT".to_owned(),
+                    };
+                    tell(format!("{server}: {what}; asking again {until}"));
                     told = what;
                 }
                 // Many that wait for one server should not all come at once.
@@ -148,7 +154,8 @@ impl Line {
                 Ok(n) => n,
                 Err(_) => {
                     return Err(Refusal::Final(format!(
-                        "it accepted the connection, and has not answered for {limit:?}"
+                        "it accepted the connection, and has not answered for {limit:?}: is it stopped, or busy \
+                         with something long?"
                     )));
                 }
             },

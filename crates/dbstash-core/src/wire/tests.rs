@@ -161,7 +161,7 @@ async fn a_server_is_asked_again_and_the_reason_told_once() {
     let (dump, told, _) = all(&call, Duration::ZERO).await.unwrap();
     assert_eq!(dump, b"hi");
     assert_eq!(told.len(), 1);
-    assert!(told[0].contains("not now; asking again"), "{told:?}");
+    assert!(told[0].contains("not now; asking again until BACKUP_TIMEOUT"), "{told:?}");
 }
 
 #[tokio::test]

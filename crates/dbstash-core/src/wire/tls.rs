@@ -81,6 +81,11 @@ pub(super) fn reason(error: &io::Error) -> Option<String> {
                     "the server's certificate is for another name: {bad} (sni names the right one)"
                 )
             }
+            bad if bad.to_string().contains("CaUsedAsEndEntity") => {
+                "the server's certificate is one of an authority itself, or self-signed: name its \
+                 own file (cacert)"
+                    .to_owned()
+            }
             bad => format!("the server's certificate is not valid: {bad}"),
         },
         rustls::Error::AlertReceived(

@@ -22,6 +22,10 @@ pub(super) fn parse(scheme: &str, rest: &str) -> Result<Connection, UriError> {
     else {
         return Err(fail("it names no server"));
     };
+    // A host that a variable should have held: this machine's own server was hardly meant.
+    if server.hosts.iter().any(|host| host.name.is_empty()) || server.hosts.is_empty() {
+        return Err(fail("it names no host: redis://host:port"));
+    }
     if let Some((_, number)) = taken(&mut server, "db") {
         database = Some(number);
     }

@@ -93,6 +93,9 @@ fn redis_servers() {
     let (key, raw) = &server.secret_params[0];
     assert_eq!((key.as_str(), raw.expose_secret()), (redis::RAW_PASSWORD, "a%FF%00b"));
     assert!(error("redis+unix://host/r").contains("no host"));
+    for uri in ["redis://", "redis://:6379", "rediss://u:p@", "redis:///3"] {
+        assert!(error(uri).contains("names no host"), "{uri}");
+    }
     assert!(error("redis+unix://host").contains("names no socket"));
     assert!(error("valkey://h").contains("did you mean redis://?"));
 }

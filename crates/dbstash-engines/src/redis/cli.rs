@@ -143,7 +143,7 @@ pub(super) fn explain(stderr: &str) -> Option<String> {
         ])
     {
         "the server ended the connection before the dump was whole: see its log, BGSAVE may have failed, or it waited \
-         longer than repl-timeout for the remote"
+         longer than repl-timeout for the remote; Valkey with expiring hash fields needs REDIS_METHOD=replication"
     } else if has("I/O error") {
         "the server closed the connection before it sent anything: see its log; over TLS it may ask for a client \
          certificate (cert and key of DB_URI)"

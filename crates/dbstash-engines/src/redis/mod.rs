@@ -74,7 +74,15 @@ impl Engine for Redis {
                         .into(),
                 ));
             }
-            RedisMethod::Cli => (by_cli(&mut warnings)?, None),
+            RedisMethod::Cli => {
+                if tls.as_ref().is_some_and(|tls| !tls.unverified) {
+                    warnings.push(
+                        "redis-cli does not look whom the server's certificate is for: REDIS_METHOD=replication does"
+                            .into(),
+                    );
+                }
+                (by_cli(&mut warnings)?, None)
+            }
             RedisMethod::Auto if is_raw => {
                 warnings.push(
                     "redis-cli is not asked: it cannot be given a password that is no text".into(),

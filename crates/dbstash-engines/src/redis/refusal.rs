@@ -18,9 +18,10 @@ pub(super) fn meaning(question: Question, error: &str, user: Option<&str>) -> Op
     let has = |text: &str| error.to_ascii_lowercase().contains(text);
     let refusal = match kind {
         "LOADING" => later("it is loading its data set", error),
-        "MASTERDOWN" | "NOMASTERLINK" => {
-            later("it is a replica and has lost its own master", error)
-        }
+        "MASTERDOWN" | "NOMASTERLINK" => later(
+            "it is a replica and has lost its own master, which could be backed up instead",
+            error,
+        ),
         "BUSY" => later("a script keeps it busy", error),
         "TRYAGAIN" => later("it cannot answer now", error),
         "DENIED" => Refusal::Final(format!(
@@ -28,7 +29,7 @@ pub(super) fn meaning(question: Question, error: &str, user: Option<&str>) -> Op
              where its network is private"
         )),
         "NOAUTH" => Refusal::Final(format!(
-            "it asks for a password and none is set (\"{error}\"): set it in DB_URI or DB_PASSWORD"
+            "it asks for a password and none is set (\"{error}\"): set it in DB_URI, or in DB_PASSWORD where DB_HOST is set"
         )),
         "WRONGPASS" => wrong(error),
         _ if has("max number of clients") => later("it has no connection left (maxclients)", error),

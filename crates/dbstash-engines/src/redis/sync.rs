@@ -264,7 +264,9 @@ impl Dialogue for Replica {
         match self.phase {
             Phase::Ask(_) => Some(ANSWER),
             Phase::Answer(question) if question != Question::Psync => Some(ANSWER),
-            // It makes a dump, or waits for others who may want the same one.
+            // It makes a dump, or waits for others who may want the same one: then it says a newline each second. A
+            // replica of its own would give it up after as long.
+            Phase::Answer(_) | Phase::Header => Some(self.timeout.max(TIMEOUT)),
             _ => None,
         }
     }

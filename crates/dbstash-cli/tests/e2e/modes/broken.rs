@@ -82,7 +82,7 @@ fn a_tool_that_stands_still() {
         let fakes = FakeTools::new();
         pg_dump(&fakes, "echo head >$tree/toc.dat; sleep 600");
         let run = folder_run(&place, &server, &fakes).env("BACKUP_STALL_TIMEOUT", "3s");
-        fails(&place, &Work::under(run), "stall", "the dump tool moved no byte");
+        fails(&place, &Work::under(run), "stall", "the dump moved no byte");
     });
 }
 

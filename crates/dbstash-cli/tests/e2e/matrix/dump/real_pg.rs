@@ -41,7 +41,7 @@ const ENDS: [(&str, &str, &str, Option<Deed>, &str); 14] = [
 /// Name, database, `DUMP_EXTRA_ARGS`, a limit, the phase, what must be told.
 #[rustfmt::skip]
 const WAITS: [(&str, &str, &str, &str, &str, &str); 3] = [
-    ("stalls",           "gated",  GATE, "BACKUP_STALL_TIMEOUT=2s", "stall",   "the dump tool moved no byte |"),
+    ("stalls",           "gated",  GATE, "BACKUP_STALL_TIMEOUT=2s", "stall",   "the dump moved no byte |"),
     ("too slow",         "gated",  GATE, "BACKUP_TIMEOUT=6s",       "timeout", "BACKUP_TIMEOUT |"),
     ("waits for a lock", "locked", "-v", "BACKUP_TIMEOUT=6s",       "timeout", "BACKUP_TIMEOUT | pg_dump: reading"),
 ];

@@ -326,3 +326,35 @@ fn granted(line: &[u8]) -> Option<u64> {
     let offset = resp::number(words.next()?)?;
     (granted && words.next().is_none()).then_some(offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_master_may_be_silent_for_as_long_as_its_own_replicas_take() {
+        let psync = Psync {
+            user: None,
+            password: None,
+            mode: SyncMode::Disk,
+            tls: false,
+            follow: false,
+            encoded: false,
+        };
+        let mut replica = psync.replica();
+        let mut said = replica.outgoing();
+        while !said.ends_with(b"-1\r\n") {
+            assert_eq!(replica.silent_for(), Some(ANSWER));
+            replica
+                .advance(b"-ERR unknown\r\n")
+                .unwrap_or_else(|_| replica.advance(b"+OK\r\n").unwrap());
+            said = replica.outgoing();
+        }
+        assert_eq!(replica.silent_for(), Some(TIMEOUT));
+        assert_eq!(replica.advance(b"\n"), Ok(Next::Skip(1)));
+        replica.advance(b"+FULLRESYNC 0123 7\r\n").unwrap();
+        assert_eq!(replica.silent_for(), Some(TIMEOUT));
+        replica.advance(b"$9\r\n").unwrap();
+        assert_eq!(replica.silent_for(), None, "BACKUP_STALL_TIMEOUT says how long");
+    }
+}

@@ -93,6 +93,11 @@ fn over(place: &Place, server: &RedisServer, port: u16, certificates: &Certifica
     for name in place.remote.names().iter().filter(|name| !place.older.has(name)) {
         place.remote.delete(name);
     }
+    // One that vouches for itself, as many servers have: named, it is the one that was meant.
+    let own = ["pem", "key"].map(|end| certificates.text(&format!("stranger.{end}")));
+    server.ask(&format!("CONFIG SET tls-cert-file {} tls-key-file {}", own[0], own[1]));
+    fails(place, &run("rediss", &ca), "self-signed: name its own file");
+    works(&stranger, "replication");
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         ("memory", memory::run),
         ("stream", streams),
         ("pairs", pairs::run),
+        ("redis", pairs::redis::run),
     ];
     for (name, part) in parts {
         if options.wants(name) {

@@ -8,7 +8,8 @@ use crate::stream::{CELLS, Cell};
 const MIB: u64 = 1024 * 1024;
 
 /// The parts of a bench, in their order.
-pub(crate) const PARTS: [&str; 6] = ["start", "idle", "abort", "memory", "stream", "pairs"];
+pub(crate) const PARTS: [&str; 7] =
+    ["start", "idle", "abort", "memory", "stream", "pairs", "redis"];
 
 /// What is asked for.
 #[derive(Debug, Clone)]

@@ -1,11 +1,13 @@
 //! dbstash beside what people write, in pairs: the other engines' streams, and files.
 
+pub(crate) mod redis;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use dbstash_testkit::mysql::Family;
-use dbstash_testkit::{MysqlServer, PgServer, RedisServer, RemoteKind, TestRemote, redis};
+use dbstash_testkit::{MysqlServer, PgServer, RemoteKind, TestRemote};
 use serde_json::json;
 
 use crate::archive;
@@ -43,7 +45,6 @@ pub(crate) fn run(scene: &Scene, report: &mut Report) {
         mysql(scene, report, &remote, family);
     }
     mongo(scene, report, &remote);
-    redis(scene, report, &remote);
     files(scene, report, &remote);
 }
 
@@ -114,42 +115,6 @@ fn mongo(scene: &Scene, report: &mut Report, remote: &TestRemote) {
     };
     pair.measure(scene, report, remote);
     let _ = fs::remove_dir_all(dir);
-}
-
-/// Each server without the wait for further replicas, which is the same for both ways.
-fn redis(scene: &Scene, report: &mut Report, remote: &TestRemote) {
-    for (name, family, more) in [
-        ("redis 7.0: wall vs redis-cli", redis::Family::Redis7, &[][..]),
-        (
-            "redis 7.0, rdbcompression no: wall vs redis-cli",
-            redis::Family::Redis7,
-            &["--rdbcompression", "no"],
-        ),
-        ("valkey 9.1: wall vs valkey-cli", redis::Family::Valkey9, &[]),
-    ] {
-        let delay = ["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"];
-        let arguments = [&delay[..], more].concat();
-        let Some(server) = RedisServer::start_with(family, &arguments) else {
-            report.no_goal(name, 0.95, NOT_AVAILABLE);
-            continue;
-        };
-        eprintln!("loading {family:?}");
-        data::redis(&server, scene.options.bytes);
-        let tool = if family == redis::Family::Valkey9 { "valkey-cli" } else { "redis-cli" };
-        let login = [("DB_USER", "kit"), ("DB_PASSWORD", "kit"), ("DB_HOST", "127.0.0.1")];
-        let port = server.port().to_string();
-        let settings = [("DBSTASH_ENGINE", "redis"), ("DB_PORT", &port)];
-        let settings = login.into_iter().chain(settings).map(|(n, v)| (n, v.to_owned()));
-        let dump = format!("REDISCLI_AUTH=kit {tool} -p {port} --user kit --rdb -");
-        let pair = Pair {
-            name,
-            at_most: 0.95,
-            ours: Way::Dbstash(settings.collect()),
-            theirs: Way::bare(&dump),
-            path: Some(server.path()),
-        };
-        pair.measure(scene, report, remote);
-    }
 }
 
 fn files(scene: &Scene, report: &mut Report, remote: &TestRemote) {

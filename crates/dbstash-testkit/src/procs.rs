@@ -37,9 +37,7 @@ impl Process {
 
     /// How many bytes it has written so far, to whatever; 0 when it is gone.
     pub fn written(&self) -> u64 {
-        let io = fs::read_to_string(format!("/proc/{}/io", self.pid)).unwrap_or_default();
-        let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
-        line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
+        written(self.pid)
     }
 
     /// Its arguments in one line, as a test's message shows them.
@@ -59,6 +57,13 @@ impl Process {
             .map(|part| String::from_utf8_lossy(part).into_owned())
             .collect()
     }
+}
+
+/// How many bytes a process has written so far, to whatever; 0 when it is gone.
+pub fn written(pid: i32) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+    line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
 }
 
 /// All that descend from `ancestor`, itself not counted.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use dbstash_testkit::procs::written;
 use dbstash_testkit::redis::Family;
 use dbstash_testkit::scratch::free_port;
 use dbstash_testkit::server::eventually;
@@ -38,19 +39,12 @@ const CASES: [(Blow, &str, &str, &str); 9] = [
     (Master, "no",  "replication", "before its dump began"),
 ];
 
-/// How many bytes a process has written, to whatever.
-fn written(running: &Running) -> u64 {
-    let io = format!("/proc/{}/io", running.pid().as_raw_nonzero());
-    let io = fs::read_to_string(io).unwrap_or_default();
-    let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
-    line.map_or(0, |bytes| bytes.parse().unwrap())
-}
-
 /// Some of the dump is on its way, where there is any before it is whole.
 fn under_way(run: &Dbstash, server: &RedisServer, diskless: &str) -> Running {
     let mut running = run.spawn();
     running.wait_until(PATIENCE, |running| {
-        server.saving().is_some() && (diskless == "no" || written(running) > 3 << 20)
+        server.saving().is_some()
+            && (diskless == "no" || written(running.pid().as_raw_nonzero().get()) > 3 << 20)
     });
     running
 }

@@ -103,14 +103,14 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
     let env = child_environment(&layers.environment, &settings.remote);
     let destination = Destination::open(&settings.remote, env, &state)?;
     let app = App { state, destination, zone: settings.job.naming.zone };
-    let Settings { job, schedule, on_start, initial_delay, dry_run, .. } = settings;
+    let Settings { job, timetable, dry_run, .. } = settings;
     block_on(async {
         if let Command::Prune { yes } = command {
             return app.prune(&job, dry_run, yes).await;
         }
         let timetable = match command {
             Command::Backup => Timetable::now(job.naming.zone),
-            _ => Timetable { schedule, zone: job.naming.zone, on_start, initial_delay },
+            _ => timetable,
         };
         let ours = std::env::current_exe().ok();
         let environment = tool_environment(&layers.environment, ours.as_deref());

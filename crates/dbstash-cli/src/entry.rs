@@ -13,6 +13,7 @@ use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
 use crate::commands::{config, plan};
 use crate::exit::Exit;
+use crate::init;
 use crate::logging;
 use crate::places::{Destination, open_state};
 use crate::settings::children::{child_environment, tool_environment};
@@ -35,6 +36,15 @@ pub fn main(
         Ok(args) => args,
         Err(error) => return usage(&error, &args),
     };
+    // Who asks a question, or only looks, has no children that matter, and may need the terminal.
+    if matches!(command, Command::Run | Command::Backup)
+        && let Some(ended) = init::run(&args)
+    {
+        return ended.unwrap_or_else(|error| {
+            complain(&format!("error: as the first process, dbstash cannot start itself: {error}"));
+            Exit::Failed.into()
+        });
+    }
     let layers = Layers { environment: Environment::new(environment), flags };
     let mut redactor = Redactor::default();
     let done = match command {

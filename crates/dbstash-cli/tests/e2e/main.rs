@@ -13,6 +13,7 @@
 mod bad_input;
 mod compression;
 mod engines;
+mod first_process;
 mod hostile;
 mod interrupted;
 mod main_job;

@@ -64,6 +64,16 @@ impl App {
                     "{n} backups were due while the last one was still at work"
                 );
             }
+            Tick::Overdue(at) => {
+                let local = at.with_timezone(&self.zone).to_rfc3339();
+                tracing::warn!(
+                    due = local.as_str(),
+                    "a backup was due at {local} and was not made: now it is"
+                );
+            }
+            Tick::Unknown(error) => tracing::warn!(
+                "whether a backup was missed cannot be told, so none is made up for: {error}"
+            ),
             Tick::Never => tracing::error!("the schedule never comes again"),
             Tick::Done(_) => {
                 for text in self

@@ -13,6 +13,7 @@ use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
 use crate::commands::{config, plan};
 use crate::exit::Exit;
+use crate::init;
 use crate::logging;
 use crate::places::{Destination, open_state};
 use crate::settings::children::{child_environment, tool_environment};
@@ -35,6 +36,15 @@ pub fn main(
         Ok(args) => args,
         Err(error) => return usage(&error, &args),
     };
+    // Who asks a question, or only looks, has no children that matter, and may need the terminal.
+    if matches!(command, Command::Run | Command::Backup)
+        && let Some(ended) = init::run(&args)
+    {
+        return ended.unwrap_or_else(|error| {
+            complain(&format!("error: as the first process, dbstash cannot start itself: {error}"));
+            Exit::Failed.into()
+        });
+    }
     let layers = Layers { environment: Environment::new(environment), flags };
     let mut redactor = Redactor::default();
     let done = match command {
@@ -103,14 +113,14 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
     let env = child_environment(&layers.environment, &settings.remote);
     let destination = Destination::open(&settings.remote, env, &state)?;
     let app = App { state, destination, zone: settings.job.naming.zone };
-    let Settings { job, schedule, on_start, initial_delay, dry_run, .. } = settings;
+    let Settings { job, timetable, dry_run, .. } = settings;
     block_on(async {
         if let Command::Prune { yes } = command {
             return app.prune(&job, dry_run, yes).await;
         }
         let timetable = match command {
             Command::Backup => Timetable::now(job.naming.zone),
-            _ => Timetable { schedule, zone: job.naming.zone, on_start, initial_delay },
+            _ => timetable,
         };
         let ours = std::env::current_exe().ok();
         let environment = tool_environment(&layers.environment, ours.as_deref());

@@ -78,6 +78,16 @@ impl Observer for LogObserver {
             }
             RunEvent::Warning(text) => of_run!(warn, run, "{text}"),
             RunEvent::Note(text) => of_run!(info, run, "{text}"),
+            RunEvent::Again { report, wait, attempt, of } => of_run!(
+                warn,
+                run,
+                attempt,
+                retries = of,
+                wait = seconds(wait),
+                "attempt failed: {}; again in {:.0} s ({attempt} of {of})",
+                report.outcome.cause().unwrap_or_default(),
+                wait.as_secs_f64()
+            ),
             RunEvent::Finished(report) => summary(run, report),
         }
     }
@@ -108,6 +118,7 @@ fn summary(run: &RunId, report: &Report) {
                 throughput,
                 pruned,
                 warnings = report.warnings.len(),
+                attempts = report.attempts,
                 "backup stored"
             );
         }
@@ -119,6 +130,7 @@ fn summary(run: &RunId, report: &Report) {
             error = report.outcome.cause().unwrap_or_default().as_str(),
             stderr = error.stderr(),
             duration,
+            attempts = report.attempts,
             "backup failed: {}",
             report.outcome.cause().unwrap_or_default()
         ),

@@ -74,6 +74,8 @@ pub enum ProduceError {
         server: String,
         /// What it said, or did.
         what: String,
+        /// Whether it would do so again.
+        lasting: bool,
     },
     /// A server does not support the way in which it was asked for a dump.
     #[error("{0}")]
@@ -89,6 +91,19 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
+    /// Whether a new attempt may succeed; `of_tool` tells it of a tool's stderr.
+    pub fn may_pass(&self, of_tool: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Launch(_) | Self::Unsupported(_) => false,
+            Self::Server { lasting, .. } => !lasting,
+            Self::Exit { stderr, .. } => of_tool(stderr),
+            Self::Incomplete { .. }
+            | Self::HeldOpen { .. }
+            | Self::Lingers { .. }
+            | Self::Read { .. } => true,
+        }
+    }
+
     /// The end of the tool's stderr; empty when there is none.
     pub fn stderr(&self) -> &str {
         match self {

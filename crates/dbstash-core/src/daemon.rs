@@ -1,11 +1,15 @@
 //! A job on its schedule, until a signal.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use crate::catalog::Catalog;
+use crate::chance::chance;
 use crate::job::Job;
+use crate::remote::RemoteError;
 use crate::report::Report;
 use crate::run::{self, Context};
 use crate::schedule::Schedule;
@@ -24,12 +28,23 @@ pub struct Timetable {
     pub on_start: bool,
     /// How long to wait before anything else.
     pub initial_delay: Duration,
+    /// Up to how long after its time a run starts, by chance.
+    pub jitter: Duration,
+    /// Whether to run at the start when a run was missed since the newest backup.
+    pub catch_up: bool,
 }
 
 impl Timetable {
     /// One run, at once.
     pub fn now(zone: Tz) -> Self {
-        Self { schedule: Schedule::Once, zone, on_start: false, initial_delay: Duration::ZERO }
+        Self {
+            schedule: Schedule::Once,
+            zone,
+            on_start: false,
+            initial_delay: Duration::ZERO,
+            jitter: Duration::ZERO,
+            catch_up: false,
+        }
     }
 }
 
@@ -41,6 +56,10 @@ pub enum Tick<'a> {
     Done(&'a [Report]),
     /// This many runs were due while the last one was still at work.
     Missed(usize),
+    /// A run was due then, and nobody ran; it is made up for now.
+    Overdue(DateTime<Utc>),
+    /// Whether a run was missed cannot be told.
+    Unknown(RemoteError),
     /// The schedule never comes again.
     Never,
 }
@@ -60,15 +79,28 @@ pub async fn serve(
         return run::run(job, cx).await;
     }
     let mut due = timetable.on_start.then(|| cx.clock.now());
+    if due.is_none() && timetable.catch_up {
+        match overdue(job, timetable, cx).await {
+            Ok(None) => {}
+            Ok(Some(missed)) => {
+                tell(Tick::Overdue(missed));
+                due = Some(cx.clock.now());
+            }
+            Err(error) => tell(Tick::Unknown(error)),
+        }
+    }
     let mut last = cx.clock.now();
     loop {
-        let planned = due.take().or_else(|| timetable.schedule.next_after(last, timetable.zone));
-        let Some(next) = planned else {
+        let by_schedule = || {
+            let next = timetable.schedule.next_after(last, timetable.zone)?;
+            Some((next, next + timetable.jitter.mul_f64(chance())))
+        };
+        let Some((next, start)) = due.take().map(|now| (now, now)).or_else(by_schedule) else {
             tell(Tick::Never);
             return Vec::new();
         };
-        tell(Tick::Next(next));
-        if !sleep_until(next, cx).await {
+        tell(Tick::Next(start));
+        if !sleep_until(start, cx).await {
             return Vec::new();
         }
         let reports = run::run(job, cx).await;
@@ -82,6 +114,30 @@ pub async fn serve(
             n => tell(Tick::Missed(n)),
         }
     }
+}
+
+/// The first run that was due since the newest backup of a database that has one, if that time has passed.
+async fn overdue(
+    job: &Job,
+    timetable: &Timetable,
+    cx: Context<'_>,
+) -> Result<Option<DateTime<Utc>>, RemoteError> {
+    let now = cx.clock.now();
+    let catalog = Catalog::load(cx.remote, &cx.state.cache(&cx.remote.label()), now).await?;
+    let mut newest = BTreeMap::new();
+    for manifest in catalog.backups.iter().map(|backup| &backup.manifest) {
+        if manifest.job == job.id {
+            let started = newest.entry(&manifest.database).or_insert(manifest.started);
+            *started = manifest.started.max(*started);
+        }
+    }
+    let subjects = job.subjects();
+    let wanted = |database: &str| {
+        subjects.as_ref().is_none_or(|all| all.iter().any(|subject| subject.label() == database))
+    };
+    let oldest = newest.iter().filter(|(database, _)| wanted(database)).map(|(_, at)| *at).min();
+    let missed = oldest.and_then(|at| timetable.schedule.next_after(at, timetable.zone));
+    Ok(missed.filter(|missed| *missed <= now))
 }
 
 /// Runs that were due after `from` and not after `to`, counted up to 1000.

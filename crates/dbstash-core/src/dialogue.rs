@@ -106,13 +106,16 @@ pub enum Next {
 /// Why there is no dump.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It may be another time.
+    /// Not yet.
     #[error("{0}")]
     Later(String),
+    /// This attempt has failed; a new one may not.
+    #[error("{0}")]
+    Failed(String),
     /// The server does not do this at all; another way may do.
     #[error("{0}")]
     Unsupported(String),
-    /// There will not be one.
+    /// There will not be one, however often it is asked for.
     #[error("{0}")]
     Final(String),
 }

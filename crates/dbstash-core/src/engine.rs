@@ -23,6 +23,11 @@ pub trait Engine: Send + Sync {
     /// The sentence a person needs, when the tool's stderr is a known complaint; `None` when it speaks for itself.
     fn explain(&self, stderr: &str) -> Option<String>;
 
+    /// Whether what the tool complains of may be over when it is run again. What nobody knows may.
+    fn may_pass(&self, stderr: &str) -> bool {
+        self.explain(stderr).is_none()
+    }
+
     /// Whether a line of stderr of a tool that ended well is worth a person's time.
     fn is_remark(&self, _line: &str) -> bool {
         true

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::artifact::ProduceError;
-use crate::engine::PlanError;
+use crate::engine::{Engine, PlanError};
 use crate::process::LaunchError;
 use crate::remote::RemoteError;
 use crate::spool::SpoolError;
@@ -103,6 +103,23 @@ impl RunError {
             Self::Stalled { .. } => "stall",
             Self::TimedOut { .. } => "timeout",
             Self::Interrupted => "signal",
+        }
+    }
+
+    /// Whether a new attempt may succeed, as far as anybody can tell: not where somebody has to do something first.
+    pub fn may_pass(&self, engine: &dyn Engine) -> bool {
+        match self {
+            Self::Plan(_)
+            | Self::State(_)
+            | Self::Spool(_)
+            | Self::Compression(_)
+            | Self::Interrupted => false,
+            Self::Databases(error) | Self::Dump(error) => {
+                error.may_pass(|stderr| engine.may_pass(stderr))
+            }
+            Self::Upload(error) => !error.lasting,
+            Self::Manifest(cause) => cause.may_pass(engine),
+            Self::Stalled { .. } | Self::TimedOut { .. } => true,
         }
     }
 

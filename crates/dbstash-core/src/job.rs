@@ -46,6 +46,8 @@ pub struct Job {
     pub naming: Naming,
     /// When an attempt is given up.
     pub limits: Limits,
+    /// How many further attempts a run has whose failure may pass.
+    pub retries: u32,
     /// What is kept.
     pub retention: Policy,
     /// Whether one run of this job excludes another.
@@ -239,6 +241,7 @@ impl Job {
                 host: "localhost".to_owned(),
             },
             limits: Limits { timeout: None, stall: Some(Duration::from_secs(3600)), min_size: 1 },
+            retries: 0,
             retention: Policy::default(),
             exclusive: true,
             mode: Mode::Stream,

@@ -5,10 +5,12 @@
 
 mod tail;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -135,6 +137,15 @@ pub fn spawn(spec: &Spawn) -> Result<Running, LaunchError> {
     widen(stdout.as_ref());
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     Ok(Running { program: spec.program.clone(), child, group, stderr, tail, stdin, stdout })
+}
+
+/// Starts `program` with our own environment, input and output, in a process group of its own. Nothing here waits for
+/// it: that is for whoever started it.
+#[expect(clippy::disallowed_methods, reason = "this is the place that starts programs")]
+pub fn spawn_alike(program: &Path, args: &[OsString]) -> io::Result<Pid> {
+    use std::os::unix::process::CommandExt as _;
+    let child = std::process::Command::new(program).args(args).process_group(0).spawn()?;
+    Ok(Pid::from_child(&child))
 }
 
 fn widen(pipe: Option<&impl AsFd>) {

@@ -35,6 +35,17 @@ pub enum RunEvent<'a> {
     Warning(&'a str),
     /// Something good to know.
     Note(&'a str),
+    /// An attempt has failed, and there will be another one.
+    Again {
+        /// The failed one.
+        report: &'a Report,
+        /// After this long.
+        wait: Duration,
+        /// Which further attempt it will be, from 1.
+        attempt: u32,
+        /// How many there may be.
+        of: u32,
+    },
     /// It is over.
     Finished(&'a Report),
 }
@@ -56,8 +67,10 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// When it began.
     pub started: DateTime<Utc>,
-    /// How long it took.
+    /// How long it took; the last attempt, where there were several.
     pub duration: Duration,
+    /// How many attempts there were.
+    pub attempts: u32,
 }
 
 /// How a run ended.

@@ -1,5 +1,6 @@
 //! One job, once: the screen to read first.
 
+mod attempts;
 mod companion;
 mod databases;
 mod draft;
@@ -56,11 +57,11 @@ pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
     Spool::sweep(&job.temp_dir);
     let subjects = match subjects(job, cx).await {
         Ok(subjects) => subjects,
-        Err(error) => return vec![Run::new(job, &job.subject(), cx).failed(error)],
+        Err(error) => return vec![Run::new(job, &job.subject(), cx).failed(error).told(cx)],
     };
     let mut reports = Vec::new();
     for database in subjects {
-        reports.push(Run::new(job, &database, cx).exclusively().await);
+        reports.push(attempts::all(job, &database, cx).await);
         if cx.cancel.is_cancelled() {
             break;
         }
@@ -96,6 +97,14 @@ struct Run<'a> {
     waits_for: std::sync::Mutex<Option<String>>,
 }
 
+impl Report {
+    /// Itself, when observers know that it is over.
+    fn told(self, cx: Context<'_>) -> Self {
+        cx.observer.on(&self.run, RunEvent::Finished(&self));
+        self
+    }
+}
+
 impl<'a> Run<'a> {
     fn new(job: &'a Job, database: &'a Database, cx: Context<'a>) -> Self {
         let started = cx.clock.now();
@@ -118,18 +127,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The backup, unless another run is already at it.
-    async fn exclusively(self) -> Report {
-        if !self.job.exclusive {
-            return self.backup().await;
-        }
-        let host = &self.job.naming.host;
-        match self.cx.state.lock(&self.id.job, &self.id.database, host, self.started) {
-            Ok(_held) => self.backup().await,
-            Err(refused) => self.refused(refused),
-        }
-    }
-
+    /// One attempt.
     async fn backup(self) -> Report {
         let outcome = match self.attempt().await {
             Ok((manifest, object)) => {
@@ -327,14 +325,13 @@ impl<'a> Run<'a> {
     }
 
     fn finished(self, outcome: Outcome) -> Report {
-        let report = Report {
+        Report {
             outcome,
             warnings: self.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),
             started: self.started,
             duration: self.begun.elapsed(),
             run: self.id,
-        };
-        self.cx.observer.on(&report.run, RunEvent::Finished(&report));
-        report
+            attempts: 1,
+        }
     }
 }

@@ -4,6 +4,7 @@ pub mod conn;
 mod ends;
 mod mongo;
 mod mysql;
+mod passing;
 mod pg;
 pub mod redis;
 mod sqlite;

@@ -101,6 +101,10 @@ impl Engine for Sqlite {
         Err(PlanError("BACKUP_SPLIT_DATABASES is not for sqlite: a file is one database".into()))
     }
 
+    fn may_pass(&self, stderr: &str) -> bool {
+        self.explain(stderr).is_none() || stderr.contains("database is locked")
+    }
+
     fn explain(&self, stderr: &str) -> Option<String> {
         let has = |text: &str| stderr.contains(text);
         if has("unable to open database") {

@@ -93,7 +93,9 @@ fn what_will_not_is_told_once_with_the_way_out() {
         ("AUTH", "\x15\x03\x03\0\x02\x02", "rediss://"),
     ] {
         match after(command, error.as_bytes()) {
-            Some(Refusal::Final(what)) => assert!(what.contains(told), "{what}"),
+            Some(Refusal::Final(what) | Refusal::Failed(what)) => {
+                assert!(what.contains(told), "{what}");
+            }
             other => panic!("{error}: {other:?}"),
         }
     }
@@ -184,7 +186,7 @@ fn what_it_means_that_the_connection_ended() {
         let mut replica = psync().replica();
         let spoken = converse(&mut replica, &master, &[usize::MAX]);
         assert_eq!(spoken.ended, Ended::Waits);
-        let Refusal::Final(what) = replica.closed(&spoken.rest) else { panic!("{grant}") };
+        let Refusal::Failed(what) = replica.closed(&spoken.rest) else { panic!("{grant}") };
         assert!(what.contains(told), "{what}");
     }
 }

@@ -87,7 +87,7 @@ proptest! {
         let spoken = converse(&mut replica, &master, &cuts);
         prop_assert_eq!(&spoken.ended, &Ended::Waits);
         prop_assert!(dump.starts_with(&spoken.dump));
-        let Refusal::Final(what) = replica.closed(&spoken.rest) else { panic!() };
+        let Refusal::Failed(what) = replica.closed(&spoken.rest) else { panic!() };
         prop_assert!(what.starts_with("the connection ended after"), "{}", what);
     }
 

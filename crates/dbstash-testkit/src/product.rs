@@ -52,6 +52,19 @@ impl Dbstash {
         }
     }
 
+    /// The same, started by another program: `unshare --pid -- <it>`.
+    #[must_use]
+    pub fn within(
+        mut self,
+        program: &Path,
+        words: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Self {
+        let own = std::mem::replace(&mut self.binary, program.to_owned());
+        let words = words.into_iter().map(|word| word.as_ref().to_owned());
+        self.args = words.chain([own.into()]).chain(self.args).collect();
+        self
+    }
+
     /// Sets a variable.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {

@@ -34,7 +34,7 @@ pub fn all(job: &Job) -> Result<Vec<(Database, Plan)>, PlanError> {
 pub fn text(settings: &Settings, plans: &[(Database, Plan)], at_once: bool) -> String {
     let (job, now) = (&settings.job, Utc::now());
     let zone = job.naming.zone;
-    let next = match &settings.schedule {
+    let next = match &settings.timetable.schedule {
         _ if at_once => "now".to_owned(),
         Schedule::Once => "now".to_owned(),
         schedule => match schedule.next_after(now, zone) {

@@ -23,10 +23,9 @@ pub mod table;
 mod tests;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
+use dbstash_core::daemon::Timetable;
 use dbstash_core::job::Job;
-use dbstash_core::schedule::Schedule;
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 
 pub use complaints::Mistakes;
@@ -43,12 +42,8 @@ pub struct Settings {
     pub job: Job,
     /// Where it goes.
     pub remote: RemoteSettings,
-    /// When.
-    pub schedule: Schedule,
-    /// Whether a scheduled process begins with a backup.
-    pub on_start: bool,
-    /// How long to wait before anything else.
-    pub initial_delay: Duration,
+    /// When runs start.
+    pub timetable: Timetable,
     /// What to log.
     pub log: LogSettings,
     /// The state directory, when it was chosen.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use dbstash_core::compression::{Compression, Method};
+use dbstash_core::daemon::Timetable;
 use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
@@ -21,11 +22,12 @@ use super::machine::Machine;
 use super::nearest::nearest;
 use super::reader::Reader;
 use super::table::{
-    BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL, BACKUP_LOCK,
-    BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT,
-    BACKUP_TIMEOUT, COMPRESSION_THREADS, DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, DUMP_EXTRA_ARGS,
-    Group, INITIAL_DELAY, Kind, LOG_FORMAT, LOG_LEVEL, PG_GLOBALS, RETENTION_HOLD_BELOW,
-    RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
+    BACKUP_CATCH_UP, BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL,
+    BACKUP_JITTER, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START,
+    BACKUP_RETRIES, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT, COMPRESSION_THREADS,
+    DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, DUMP_EXTRA_ARGS, Group, INITIAL_DELAY, Kind,
+    LOG_FORMAT, LOG_LEVEL, PG_GLOBALS, RETENTION_HOLD_BELOW, RETENTION_MAX_DAYS,
+    RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
 use super::{
     LogFormat, LogSettings, Place, Settings, connection, modes, parse, redis, remote, secrets,
@@ -49,6 +51,10 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let schedule = schedule(reader);
     let naming = naming(reader, machine);
     let limits = limits(reader);
+    let retries = reader.value(&BACKUP_RETRIES, |text| match parse::count(text) {
+        Ok(retries @ ..=MOST_RETRIES) => Ok(u32::try_from(retries).unwrap_or(0)),
+        _ => Err(format!("accepted are whole numbers up to {MOST_RETRIES}")),
+    });
     let retention = retention(reader);
     let log = log(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
@@ -61,6 +67,8 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
     let dry_run = switch(reader, &DRY_RUN).unwrap_or_default();
+    let catch_up = switch(reader, &BACKUP_CATCH_UP).unwrap_or_default();
+    let jitter = reader.value(&BACKUP_JITTER, parse::duration).unwrap_or_default();
     let initial_delay = reader.value(&INITIAL_DELAY, parse::duration).unwrap_or_default();
     let state_dir = reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from);
 
@@ -81,9 +89,14 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
             ));
         }
     }
-    if schedule == Schedule::Once && on_start {
-        let twice = "BACKUP_ON_START has no effect with a schedule of once";
-        reader.complaints.warn(twice.to_owned());
+    for (name, set) in [
+        ("BACKUP_ON_START", on_start),
+        ("BACKUP_CATCH_UP", catch_up),
+        ("BACKUP_JITTER", !jitter.is_zero()),
+    ] {
+        if schedule == Schedule::Once && set {
+            reader.complaints.warn(format!("{name} has no effect with a schedule of once"));
+        }
     }
     let job = Job {
         id: id.unwrap_or_else(|| default_job_id(connected.engine, &connected.source)),
@@ -97,6 +110,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         extra_args,
         naming,
         limits,
+        retries: retries.unwrap_or(0),
         retention,
         exclusive,
         mode: modes.mode,
@@ -105,15 +119,15 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         temp_dir: modes.temp_dir,
         replication,
     };
+    let zone = job.naming.zone;
+    let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };
     let values = shown::all(reader, &job, &remote);
     let secrets = kept(&complaints.secrets);
     let remarks = complaints.close()?;
     Ok(Settings {
         job,
         remote,
-        schedule,
-        on_start,
-        initial_delay,
+        timetable,
         log,
         state_dir,
         dry_run,
@@ -178,6 +192,8 @@ fn names(environment: &Environment, complaints: &mut Complaints) {
     }
 }
 
+/// More is a schedule of its own.
+const MOST_RETRIES: usize = 100;
 /// More threads than this help no dump tool we know.
 const MOST_THREADS: usize = 4;
 

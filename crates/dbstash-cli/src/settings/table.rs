@@ -206,12 +206,21 @@ settings! {
     DUMP_EXTRA_ARGS: Backup, Words, Unset, Open;
     /// Back up at the start, too, and then on schedule.
     BACKUP_ON_START: Backup, Bool, Is("false"), Open;
+    /// Back up at the start when a backup was due since the newest one: dbstash, or the machine, was
+    /// down then.
+    BACKUP_CATCH_UP: Backup, Bool, Is("false"), Open;
+    /// Start up to this much later than the schedule says, by chance: many jobs of one schedule then
+    /// do not begin together.
+    BACKUP_JITTER: Backup, Duration, Is("0"), Open;
     /// Wait this long before anything else.
     INITIAL_DELAY: Backup, Duration, Is("0"), Open;
     /// Give a backup up after this long; 0 is never.
     BACKUP_TIMEOUT: Backup, Duration, Is("0"), Open;
     /// Give a backup up when no byte has moved for this long, once the first one has; 0 is never.
     BACKUP_STALL_TIMEOUT: Backup, Duration, Is("1h"), Open;
+    /// How many further attempts a failed backup has, after 5 s and then twice as long each time,
+    /// up to 5 minutes: only where its cause may pass, so never for a wrong password.
+    BACKUP_RETRIES: Backup, Count, Is("0"), Open;
     /// A dump with fewer bytes than this, before any compression, is a failed one.
     BACKUP_MIN_SIZE: Backup, Size, Is("1"), Open;
     /// Never run a job twice at the same time.

@@ -13,6 +13,7 @@
 mod bad_input;
 mod compression;
 mod engines;
+mod first_process;
 mod hostile;
 mod interrupted;
 mod main_job;
@@ -24,7 +25,9 @@ mod names;
 mod pg;
 mod redis;
 mod retention;
+mod retries;
 mod scene;
 mod secrets;
 mod sqlite;
+mod timetable;
 mod transfer;

@@ -136,11 +136,19 @@ pub struct RemoteError {
     pub what: String,
     /// The end of the transfer tool's own words.
     pub stderr: String,
+    /// Whether it would fail again.
+    pub lasting: bool,
 }
 
 impl RemoteError {
     /// A failure the transfer tool said nothing about.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), stderr: String::new() }
+        Self { what: what.into(), stderr: String::new(), lasting: false }
+    }
+
+    /// The same, of a cause that stays until somebody does something about it.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        Self { lasting: true, ..self }
     }
 }

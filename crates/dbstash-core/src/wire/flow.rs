@@ -62,7 +62,8 @@ impl Received {
     }
 
     fn fail(&self, what: &str) -> ProduceError {
-        ProduceError::Server { server: self.server.clone(), what: what.to_owned() }
+        let (server, what) = (self.server.clone(), what.to_owned());
+        ProduceError::Server { server, what, lasting: false }
     }
 }
 
@@ -210,7 +211,7 @@ impl Flow {
             let next = until.map_or(tick, |until| until.min(tick));
             match timeout_at(next, reserve).await {
                 Ok(Ok(permit)) => return Ok(Some(permit)),
-                Ok(Err(_)) => return Err(Refusal::Final("nobody takes the dump".to_owned())),
+                Ok(Err(_)) => return Err(Refusal::Failed("nobody takes the dump".to_owned())),
                 Err(_) if until.is_some_and(|until| Instant::now() >= until) => return Ok(None),
                 Err(_) => self.greet_again().await?,
             }
@@ -265,7 +266,8 @@ impl Flow {
                  raise it, or set REDIS_SYNC_MODE=disk",
             );
         }
-        ProduceError::Server { server: self.line.server.clone(), what }
+        let lasting = matches!(refusal, Refusal::Final(_));
+        ProduceError::Server { server: self.line.server.clone(), what, lasting }
     }
 }
 
@@ -305,7 +307,7 @@ impl Line {
 }
 
 fn on_disk(error: &io::Error) -> Refusal {
-    Refusal::Final(format!(
+    Refusal::Failed(format!(
         "the remote stands still, and the local disk cannot take the dump in its place: {error} (BACKUP_TEMP_DIR)"
     ))
 }

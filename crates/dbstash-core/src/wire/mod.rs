@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 pub use self::flow::Received;
 use self::socket::{Socket, connect};
 use crate::artifact::ProduceError;
+use crate::chance::chance;
 use crate::dialogue::{Call, Dialogue, Next, Refusal};
 
 /// As much is read at a time.
@@ -37,7 +38,7 @@ pub async fn call(call: &Call, tell: &(dyn Fn(String) + Sync)) -> Result<Receive
             Refusal::Later(what) => {
                 if call.patience.is_some_and(|patience| begun.elapsed() + wait > patience) {
                     let what = format!("{what} (asked again for {:?})", begun.elapsed());
-                    return Err(ProduceError::Server { server, what });
+                    return Err(ProduceError::Server { server, what, lasting: false });
                 }
                 if told != what {
                     let until = match call.patience {
@@ -50,20 +51,20 @@ pub async fn call(call: &Call, tell: &(dyn Fn(String) + Sync)) -> Result<Receive
                     told = what;
                 }
                 // Many that wait for one server should not all come at once.
-                tokio::time::sleep(wait.mul_f64(1.0 + jitter())).await;
+                tokio::time::sleep(wait.mul_f64(1.0 + chance() / 2.0)).await;
                 wait = (wait * 2).min(WAITS[1]);
             }
             Refusal::Unsupported(what) => {
                 return Err(ProduceError::Unsupported(format!("{server}: {what}")));
             }
-            Refusal::Final(what) => return Err(ProduceError::Server { server, what }),
+            Refusal::Failed(what) => {
+                return Err(ProduceError::Server { server, what, lasting: false });
+            }
+            Refusal::Final(what) => {
+                return Err(ProduceError::Server { server, what, lasting: true });
+            }
         }
     }
-}
-
-/// Between 0 and a half.
-fn jitter() -> f64 {
-    f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 512.0
 }
 
 /// A connection on which the dump has begun, or who refused it and why.
@@ -140,7 +141,7 @@ impl Line {
             // Why a server hangs up is said in what it sent before.
             Ok(Err(_)) if self.filled > self.at => Ok(()),
             Ok(Err(error)) => Err(self.lost(&error)),
-            Err(_) => Err(Refusal::Final(format!("it takes no byte for {SEND:?}"))),
+            Err(_) => Err(Refusal::Failed(format!("it takes no byte for {SEND:?}"))),
         }
     }
 
@@ -153,7 +154,7 @@ impl Line {
             Some(limit) => match timeout(limit, reading).await {
                 Ok(n) => n,
                 Err(_) => {
-                    return Err(Refusal::Final(format!(
+                    return Err(Refusal::Failed(format!(
                         "it accepted the connection, and has not answered for {limit:?}: is it stopped, or busy \
                          with something long?"
                     )));
@@ -189,7 +190,7 @@ impl Line {
         }
         let rest = &self.input[self.at..self.filled];
         match self.dialogue.closed(rest) {
-            Refusal::Final(what) => Refusal::Final(format!("{what} ({error})")),
+            Refusal::Failed(what) => Refusal::Failed(format!("{what} ({error})")),
             other => other,
         }
     }

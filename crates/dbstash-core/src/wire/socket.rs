@@ -29,25 +29,26 @@ pub(super) async fn connect(
     for endpoint in endpoints {
         match open(endpoint, tls).await {
             Ok(socket) => return Ok((socket, endpoint.to_string())),
-            Err(what) => refused = (endpoint.to_string(), Refusal::Final(what)),
+            Err(refusal) => refused = (endpoint.to_string(), refusal),
         }
     }
     Err(refused)
 }
 
-async fn open(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Box<dyn Socket>, String> {
+async fn open(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Box<dyn Socket>, Refusal> {
     let (host, port) = match endpoint {
         Endpoint::Unix(path) => {
             let socket = within(UnixStream::connect(path)).await;
             return match socket {
                 Ok(socket) => Ok(Box::new(socket)),
-                Err(error) => Err(format!("the socket cannot be used: {error}")),
+                Err(error) => Err(Refusal::Failed(format!("the socket cannot be used: {error}"))),
             };
         }
         Endpoint::Tcp(host, port) => (host, *port),
     };
     let addresses = within(lookup_host((host.as_str(), port))).await;
-    let addresses = addresses.map_err(|e| format!("the name {host} cannot be resolved: {e}"))?;
+    let unknown = |e| Refusal::Failed(format!("the name {host} cannot be resolved: {e}"));
+    let addresses = addresses.map_err(unknown)?;
     let mut refused = format!("the name {host} has no address");
     for address in addresses {
         match within(TcpStream::connect(address)).await {
@@ -57,10 +58,10 @@ async fn open(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Box<dyn Socket>,
                 let Some(tls) = tls else { return Ok(Box::new(socket)) };
                 return match timeout(HANDSHAKE, tls::over(socket, host, tls)).await {
                     Ok(Ok(socket)) => Ok(Box::new(socket)),
-                    Ok(Err(what)) => Err(what),
-                    Err(_) => Err(format!(
+                    Ok(Err(what)) => Err(Refusal::Final(what)),
+                    Err(_) => Err(Refusal::Failed(format!(
                         "the TLS handshake was not over after {HANDSHAKE:?}: perhaps this port does not speak TLS"
-                    )),
+                    ))),
                 };
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -71,7 +72,7 @@ async fn open(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Box<dyn Socket>,
             Err(error) => refused = format!("no connection: {error}"),
         }
     }
-    Err(refused)
+    Err(Refusal::Failed(refused))
 }
 
 async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

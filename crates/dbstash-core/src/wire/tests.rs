@@ -70,7 +70,7 @@ impl Dialogue for Talk {
     }
 
     fn closed(&self, _rest: &[u8]) -> Refusal {
-        Refusal::Final(format!("closed with {:?} bytes missing", self.left))
+        Refusal::Failed(format!("closed with {:?} bytes missing", self.left))
     }
 
     fn unread_for(&self) -> Option<Duration> {

@@ -35,6 +35,7 @@ fn job() -> Job {
         },
         limits: Limits { timeout: None, stall: None, min_size: 1 },
         retention: Policy { max_files: Some(1), ..Policy::default() },
+        retries: 0,
         exclusive: true,
         mode: Mode::Directory,
         sqlite_format: SqliteFormat::Sql,

@@ -17,6 +17,7 @@ use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
 use self::flags::Flags;
 use self::footer::{Footer, Seen};
 use self::split::Split;
+use crate::passing;
 
 /// The two families. They share their ancestors, and differ in clients, servers and TLS options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +201,10 @@ impl Engine for Dialect {
         ];
         invocation.args.extend(args.map(|arg| Arg::Plain(arg.to_owned())));
         Ok(invocation)
+    }
+
+    fn may_pass(&self, stderr: &str) -> bool {
+        self.explain(stderr).is_none() || passing::passes(stderr)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

@@ -16,6 +16,7 @@ use dbstash_core::job::{Database, EngineKey, Globals, Job, Mode, Server, Source}
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
 
 use self::flags::{Compression, Flags, Output, Wish};
+use crate::passing;
 use crate::tar::Tar;
 
 /// The engine.
@@ -88,6 +89,10 @@ impl Engine for Pg {
         ];
         let args = args.map(str::to_owned).to_vec();
         client("psql", server, (!named).then_some("postgres"), args)
+    }
+
+    fn may_pass(&self, stderr: &str) -> bool {
+        self.explain(stderr).is_none() || passing::passes(stderr)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

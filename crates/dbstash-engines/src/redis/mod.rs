@@ -20,6 +20,7 @@ use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Sou
 
 use self::rdb::Rdb;
 pub use self::sync::{Psync, Replica};
+use crate::passing;
 
 /// The engine.
 pub(crate) struct Redis;
@@ -103,6 +104,10 @@ impl Engine for Redis {
         Err(PlanError(
             "BACKUP_SPLIT_DATABASES is not for redis: its dump always holds all databases".into(),
         ))
+    }
+
+    fn may_pass(&self, stderr: &str) -> bool {
+        self.explain(stderr).is_none() || passing::passes(stderr)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

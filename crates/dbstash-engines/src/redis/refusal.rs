@@ -66,7 +66,7 @@ fn of(question: Question, kind: &str, error: &str, user: &str) -> Option<Refusal
             "it does not do PSYNC (\"{error}\"): managed services often forbid it; where ACLs are why, {rule}; where \
              SYNC is allowed, set REDIS_METHOD=cli; otherwise use the service's own backups"
         )),
-        Question::Psync if has("bgsave failed") => Refusal::Final(format!(
+        Question::Psync if has("bgsave failed") => Refusal::Failed(format!(
             "it could not make a dump (\"{error}\"): see its log, it may lack memory to fork or room on its disk"
         )),
         Question::Psync => Refusal::Final(format!("it refuses to replicate: \"{error}\"")),

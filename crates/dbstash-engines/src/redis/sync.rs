@@ -276,7 +276,7 @@ impl Dialogue for Replica {
             Phase::Ask(question) | Phase::Answer(question) => *question,
             Phase::Header => Question::Psync,
             Phase::Dump(framing) => {
-                return Refusal::Final(format!(
+                return Refusal::Failed(format!(
                     "the connection ended {}: see the server's log",
                     framing.missing(rest.len())
                 ));
@@ -285,7 +285,7 @@ impl Dialogue for Replica {
                 let offset = self.offset;
                 return Refusal::Later(format!("the connection ended at offset {offset}"));
             }
-            Phase::Over => return Refusal::Final("there is no more to come".to_owned()),
+            Phase::Over => return Refusal::Failed("there is no more to come".to_owned()),
         };
         if let Some(line) = rest.strip_prefix(b"-")
             && let Err(refusal) = self.refused(question, line)
@@ -294,13 +294,13 @@ impl Dialogue for Replica {
         }
         let at_work = matches!(self.phase, Phase::Header) || question == Question::Psync;
         match (self.heard, self.psync.tls) {
-            (false, false) => Refusal::Final(
+            (false, false) => Refusal::Failed(
                 "it closed the connection before it answered: is this a TLS port? then write rediss:// in DB_URI".into(),
             ),
             (false, true) => {
-                Refusal::Final("it closed the connection before it answered: see its log".into())
+                Refusal::Failed("it closed the connection before it answered: see its log".into())
             }
-            (true, _) if at_work => Refusal::Final(
+            (true, _) if at_work => Refusal::Failed(
                 "it closed the connection before its dump began: see its log, BGSAVE may have failed".into(),
             ),
             (true, _) => Refusal::Later("it closed the connection before it was asked for a dump".into()),

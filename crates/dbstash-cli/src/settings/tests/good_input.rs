@@ -32,10 +32,14 @@ fn defaults() {
     assert_eq!(settings.remote.root, "s3:bucket/backups");
     assert!(matches!(settings.remote.config, RcloneConfig::Default));
     assert_eq!(settings.remote.upload_check, UploadCheck::Size);
-    assert_eq!(settings.schedule.to_string(), "0 2 * * *");
+    assert_eq!(settings.timetable.schedule.to_string(), "0 2 * * *");
     assert_eq!(settings.log.level, tracing::Level::INFO);
     assert_eq!(settings.log.format, LogFormat::Json);
-    assert!(!settings.dry_run && !settings.on_start && settings.initial_delay.is_zero());
+    assert!(
+        !settings.dry_run
+            && !settings.timetable.on_start
+            && settings.timetable.initial_delay.is_zero()
+    );
     assert!(settings.state_dir.is_none());
 }
 
@@ -100,9 +104,9 @@ fn a_whole_environment() {
     assert_eq!(settings.remote.root, "/backups");
     assert_eq!(settings.remote.extra_args, ["--bwlimit", "1 M"]);
     assert_eq!(settings.remote.upload_check, UploadCheck::Rclone);
-    assert!(settings.remote.allow_spool && settings.on_start && settings.dry_run);
-    assert_eq!(settings.schedule, Schedule::Every(Duration::from_secs(6 * 3600)));
-    assert_eq!(settings.initial_delay, Duration::from_secs(5));
+    assert!(settings.remote.allow_spool && settings.timetable.on_start && settings.dry_run);
+    assert_eq!(settings.timetable.schedule, Schedule::Every(Duration::from_secs(6 * 3600)));
+    assert_eq!(settings.timetable.initial_delay, Duration::from_secs(5));
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.warnings, [""; 0]);
 }
@@ -262,4 +266,18 @@ fn which_database_knows_the_user_of_mongo() {
     let ignored =
         uri("mongodb://u:p@h/shop").env("DB_AUTH_SOURCE", "x").env("RCLONE_REMOTE", "s3:b");
     assert!(ignored.settings().notes[0].contains("DB_AUTH_SOURCE"));
+}
+
+#[test]
+fn retries_and_timetable() {
+    let given = [("BACKUP_JITTER", "5m"), ("BACKUP_CATCH_UP", "yes")];
+    let timetable = good().envs(&given).settings().timetable;
+    assert!(timetable.catch_up && timetable.jitter == Duration::from_secs(300));
+    let once = good().envs(&given).env("BACKUP_SCHEDULE", "once").settings();
+    warns(&once, &["BACKUP_JITTER", "once"]);
+    warns(&once, &["BACKUP_CATCH_UP", "once"]);
+    assert_eq!(good().settings().job.retries, 0);
+    assert_eq!(good().env("BACKUP_RETRIES", "3").settings().job.retries, 3);
+    let told = good().env("BACKUP_RETRIES", "101").mistake();
+    assert!(told.contains("up to 100"), "{told}");
 }

@@ -7,14 +7,26 @@ struct Known {
     sentence: &'static str,
     /// Nobody is there, or nobody who can be talked to.
     silent: bool,
+    /// Nobody has to do anything for it to be over.
+    passes: bool,
 }
 
 const fn answer(marks: &'static [&'static str], sentence: &'static str) -> Known {
-    Known { marks, sentence, silent: false }
+    Known { marks, sentence, silent: false, passes: false }
 }
 
 const fn silence(marks: &'static [&'static str], sentence: &'static str) -> Known {
-    Known { marks, sentence, silent: true }
+    Known { marks, sentence, silent: true, passes: true }
+}
+
+impl Known {
+    const fn passing(self) -> Self {
+        Self { passes: true, ..self }
+    }
+
+    const fn lasting(self) -> Self {
+        Self { passes: false, ..self }
+    }
 }
 
 /// The first that fits.
@@ -76,7 +88,8 @@ const KNOWN: [Known; 20] = [
     answer(
         &["slowdown", "too many requests", "toomanyrequests", "ratelimitexceeded"],
         "the remote asks for fewer requests: give RCLONE_EXTRA_ARGS a `--tpslimit`, and more `--low-level-retries`",
-    ),
+    )
+    .passing(),
     answer(
         &["didn't find section in config file"],
         "no such remote is configured: check RCLONE_REMOTE and the rclone configuration",
@@ -92,11 +105,13 @@ const KNOWN: [Known; 20] = [
     silence(
         &["server gave http response to https client", "malformed http response"],
         "the remote's port and its URL disagree on http or https: correct the URL or endpoint",
-    ),
+    )
+    .lasting(),
     silence(
         &["x509:", "tls:"],
         "the TLS connection to the remote failed: check its certificate, and that its CA is known here (`--ca-cert`)",
-    ),
+    )
+    .lasting(),
     silence(
         &[
             "i/o timeout",
@@ -123,7 +138,8 @@ const KNOWN: [Known; 20] = [
     answer(
         &["ssh_fx_failure"],
         "the sftp server refuses without a reason: often its disk or a quota is full",
-    ),
+    )
+    .passing(),
 ];
 
 /// Nobody has answered.
@@ -138,6 +154,11 @@ fn known(text: &str) -> Option<&'static Known> {
 /// The sentence for a complaint; where it says nothing itself, for what was said before it.
 pub(super) fn sentence(complaint: &str, stderr: &str) -> Option<&'static str> {
     known(complaint).or_else(|| known(stderr)).map(|known| known.sentence)
+}
+
+/// Whether a failure stays until somebody does something about it.
+pub(super) fn is_lasting(stderr: &str) -> bool {
+    known(stderr).is_some_and(|known| !known.passes)
 }
 
 /// Whether a failure means that nobody is there: everything else is an answer.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Settings, log};
+use super::{Settings, cause, log};
 use crate::process::{self, Exit, LaunchError, Spawn};
 use crate::remote::RemoteError;
 
@@ -81,7 +81,7 @@ pub(super) fn failure(what: &str, exit: Exit, stderr: &str) -> RemoteError {
         Some(cause) => format!("rclone could not {what}: {cause}"),
         None => format!("rclone could not {what}: it {exit}"),
     };
-    RemoteError { what, stderr: log::readable(stderr) }
+    RemoteError { what, stderr: log::readable(stderr), lasting: cause::is_lasting(stderr) }
 }
 
 pub(super) fn launch_error(error: &LaunchError) -> RemoteError {
@@ -91,4 +91,5 @@ pub(super) fn launch_error(error: &LaunchError) -> RemoteError {
         }
         other => other.to_string(),
     })
+    .lasting()
 }

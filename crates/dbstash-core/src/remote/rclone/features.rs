@@ -25,9 +25,11 @@ impl Version {
         match self {
             Self(1, 64) => Err(RemoteError::new(format!(
                 "{name} can corrupt streamed uploads: install rclone 1.66 or newer"
-            ))),
+            ))
+            .lasting()),
             old if old < Self(1, 60) => {
-                Err(RemoteError::new(format!("{name} is too old: install rclone 1.66 or newer")))
+                let old = format!("{name} is too old: install rclone 1.66 or newer");
+                Err(RemoteError::new(old).lasting())
             }
             old if old < Self(1, 66) => {
                 Ok(Some(format!("{name} is old: 1.72 or newer is recommended")))

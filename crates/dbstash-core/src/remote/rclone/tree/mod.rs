@@ -68,7 +68,8 @@ impl RcloneTree {
             return Err(RemoteError::new(format!(
                 "{} would be a bucket of its own: name a bucket in RCLONE_REMOTE",
                 tree.name
-            )));
+            ))
+            .lasting());
         }
         let from = std::path::absolute(tree.from)
             .map_err(|e| RemoteError::new(format!("{}: {e}", tree.from.display())))?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::tools;
@@ -44,8 +44,7 @@ impl Clients {
                 root.join(program.strip_prefix("/").unwrap_or(program)).display()
             );
             let wrapper = dir.join(name);
-            fs::write(&wrapper, script).unwrap();
-            fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+            tools::write_program(&wrapper, &script);
         }
         Self { first: Some(dir.to_owned()) }
     }

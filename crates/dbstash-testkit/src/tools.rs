@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The root of the checkout.
 pub fn checkout() -> PathBuf {
@@ -55,6 +56,25 @@ pub fn path() -> OsString {
     let inherited = env::var_os("PATH").unwrap_or_default();
     let dirs = std::iter::once(checkout().join(".tools/bin")).chain(env::split_paths(&inherited));
     env::join_paths(dirs).unwrap()
+}
+
+/// Makes a program of a text. Written by a process of its own: between a fork and an exec, another test's child holds
+/// every file that this process writes, and a program that somebody writes cannot be started.
+pub fn write_program(path: &Path, text: &str) {
+    let mut writer = Command::new("sh")
+        .args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success(), "{} cannot be written", path.display());
+}
+
+/// Copies a program, in the same way.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("--").args([from, to]).status().unwrap();
+    assert!(copied.success(), "{} cannot be copied to {}", from.display(), to.display());
 }
 
 fn in_ci() -> bool {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -219,8 +218,7 @@ fn an_archive_cut_short_is_no_backup_whatever_the_tool_says() {
     ] {
         let text =
             format!("#!/bin/sh\n'{}' \"$@\" 2>/dev/null | head -c {bytes}\n", real.display());
-        fs::write(&program, text).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        dbstash_testkit::tools::write_program(&program, &text);
         let path = std::env::join_paths(
             std::iter::once(liar.path().to_owned())
                 .chain(std::env::split_paths(&dbstash_testkit::tools::path())),

@@ -59,11 +59,11 @@ mod tests {
 
     #[test]
     fn waits_grow_and_are_spread() {
-        let seconds = |attempt, random| wait(attempt, random).as_secs_f64();
-        assert_eq!([seconds(1, 0.0), seconds(1, 0.5), seconds(1, 1.0)], [2.5, 5.0, 7.5]);
+        let millis = |attempt, random| wait(attempt, random).as_millis();
+        assert_eq!([millis(1, 0.0), millis(1, 0.5), millis(1, 1.0)], [2500, 5000, 7500]);
         assert_eq!(
-            [seconds(2, 0.5), seconds(7, 0.5), seconds(u32::MAX, 0.5)],
-            [10.0, 300.0, 300.0]
+            [millis(2, 0.5), millis(7, 0.5), millis(u32::MAX, 0.5)],
+            [10_000, 300_000, 300_000]
         );
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -196,8 +195,7 @@ impl MongoServer {
                         self.python.display(),
                         script.display()
                     );
-                    fs::write(&program, text).unwrap();
-                    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+                    tools::write_program(&program, &text);
                 }
                 Mongodump::Real => {
                     let Some(tool) = real("mongodump") else {

@@ -226,7 +226,7 @@ impl Install {
         let clients = Clients::of_root(&root, &programs, &dir);
         if family == Family::Valkey9 {
             // As Debian's valkey-redis-compat has it.
-            fs::copy(dir.join("valkey-cli"), dir.join("redis-cli")).unwrap();
+            tools::copy_program(&dir.join("valkey-cli"), &dir.join("redis-cli"));
         }
         let server = dir.join(server);
         Some(Self { family, clients, scratch, server })

@@ -8,8 +8,8 @@ mod minute;
 mod real_pg;
 mod real_sqlite;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::thread;
 
 use dbstash_testkit::{Dbstash, FakeTools, RemoteKind, tools};
@@ -89,8 +89,7 @@ impl Engine {
             "MISSING" => {}
             "NOT EXECUTABLE" => fs::write(&place, "#!/bin/sh\n").unwrap(),
             "NO PROGRAM" => {
-                fs::write(&place, [0x7f, b'E', b'L', b'F', 0]).unwrap();
-                fs::set_permissions(&place, Permissions::from_mode(0o755)).unwrap();
+                tools::write_program(&place, "\u{7f}ELF\0");
             }
             script => {
                 let (setting, script) = match script.split_once("; ") {

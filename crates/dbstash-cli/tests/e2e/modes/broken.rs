@@ -1,7 +1,6 @@
 //! The failure matrix of files: nothing is listed, nothing is left, on the remote or on local disk.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use dbstash_testkit::{Dbstash, FakeTools, PgServer, RemoteKind, Tmpfs, tools};
@@ -15,9 +14,7 @@ fn pg_dump(fakes: &FakeTools, script: &str) {
     let real = tools::find("pg_dump").unwrap();
     let head = "for word; do case $word in --file=*) tree=${word#--file=};; esac; done";
     let text = format!("#!/bin/sh\nreal={}\n{head}\n{script}\n", real.display());
-    let path = fakes.dir().join("pg_dump");
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    tools::write_program(&fakes.dir().join("pg_dump"), &text);
 }
 
 pub fn shop() -> Option<PgServer> {

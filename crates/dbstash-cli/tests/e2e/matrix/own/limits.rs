@@ -75,7 +75,7 @@ fn processes() {
     for program in ["rclone", "sqlite3"] {
         let Some(found) = tools::require(program) else { return };
         // Where it is may be out of another user's reach.
-        std::fs::copy(found, bin.join(program)).unwrap();
+        dbstash_testkit::tools::copy_program(&found, &bin.join(program));
     }
     let root = std::path::Path::new(shop.remote.root());
     let temporaries = root.join(".dbstash-tmp");

@@ -10,6 +10,7 @@ use dbstash_core::job::Job;
 use dbstash_core::launch::Local;
 use dbstash_core::prune::PrunePlan;
 use dbstash_core::remote::Remote as _;
+use dbstash_core::report::Observers;
 use dbstash_core::run::Context;
 use dbstash_core::schedule::Schedule;
 use dbstash_core::state::{LockError, StateDir};
@@ -41,7 +42,7 @@ impl App {
             remote: &self.destination.remote,
             state: &self.state,
             clock: &SystemClock,
-            observer: &LogObserver,
+            observer: &Observers(vec![&LogObserver]),
             cancel: &signals.cancel,
         };
         let reports = daemon::serve(job, timetable, cx, |tick| self.tell(&tick)).await;

@@ -22,7 +22,7 @@ pub struct RunId {
 }
 
 /// Something worth telling about a run.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum RunEvent<'a> {
     /// It began; the command line is shown without secrets.
     Started {
@@ -54,6 +54,17 @@ pub enum RunEvent<'a> {
 pub trait Observer: Send + Sync {
     /// An event of a run.
     fn on(&self, run: &RunId, event: RunEvent<'_>);
+}
+
+/// Several, told one after the other.
+pub struct Observers<'a>(pub Vec<&'a dyn Observer>);
+
+impl Observer for Observers<'_> {
+    fn on(&self, run: &RunId, event: RunEvent<'_>) {
+        for observer in &self.0 {
+            observer.on(run, event);
+        }
+    }
 }
 
 /// One run, from start to end.

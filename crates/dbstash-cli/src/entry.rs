@@ -18,8 +18,8 @@ use crate::logging;
 use crate::places::{Destination, open_state};
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
-    Environment, Here, Layers, LogFormat, LogSettings, Mistakes, Settings, resolve, resolve_place,
-    secrets,
+    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, explain, resolve,
+    resolve_place, secrets,
 };
 use crate::text;
 
@@ -79,23 +79,32 @@ fn failed(error: &anyhow::Error, command: Command, redactor: &Redactor) -> ExitC
 
 /// The commands that need a database and a remote.
 fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Result<Exit> {
-    let settings = match resolve(layers, &Here) {
-        Ok(settings) => settings,
+    if let Command::Config { json } = command {
+        return match explain(layers, &Here) {
+            Ok((fleet, values)) => {
+                tell(&fleet.process.warnings);
+                let values = values.first().map(Vec::as_slice).unwrap_or_default();
+                print(&if json {
+                    text::json(&config::json(values))
+                } else {
+                    config::text(values)
+                })?;
+                Ok(Exit::Done)
+            }
+            Err(mistakes) => Ok(refuse(&mistakes, layers, command)),
+        };
+    }
+    let Fleet { process, jobs } = match resolve(layers, &Here) {
+        Ok(fleet) => fleet,
         Err(mistakes) => return Ok(refuse(&mistakes, layers, command)),
     };
-    if let Command::Config { json } = command {
-        tell(&settings.warnings);
-        print(&if json {
-            text::json(&config::json(&settings.values))
-        } else {
-            config::text(&settings.values)
-        })?;
+    *redactor = process.redactor();
+    logging::start(&process.log, variable(layers, "RUST_LOG"), redactor.clone());
+    process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+    process.notes.iter().for_each(|text| tracing::info!("{text}"));
+    let Some(settings) = jobs.first() else {
         return Ok(Exit::Done);
-    }
-    *redactor = settings.redactor();
-    logging::start(&settings.log, variable(layers, "RUST_LOG"), redactor.clone());
-    settings.warnings.iter().for_each(|text| tracing::warn!("{text}"));
-    settings.notes.iter().for_each(|text| tracing::info!("{text}"));
+    };
     if !matches!(command, Command::Prune { .. }) {
         let plans = match plan::all(&settings.job) {
             Ok(plans) => plans,
@@ -104,27 +113,26 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
                 return Ok(Exit::Usage);
             }
         };
-        if settings.dry_run {
-            print(&plan::text(&settings, &plans, command == Command::Backup))?;
+        if process.dry_run {
+            let text = plan::text(settings, &plans, command == Command::Backup);
+            print(&redactor.redact(&text))?;
             return Ok(Exit::Done);
         }
     }
-    let state = open_state(settings.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    let state = open_state(process.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let env = child_environment(&layers.environment, &settings.remote);
     let destination = Destination::open(&settings.remote, env, &state)?;
-    let app = App { state, destination, zone: settings.job.naming.zone };
-    let Settings { job, timetable, dry_run, .. } = settings;
+    let (job, timetable) = (&settings.job, &settings.timetable);
+    let app = App { state, destination, zone: job.naming.zone };
     block_on(async {
         if let Command::Prune { yes } = command {
-            return app.prune(&job, dry_run, yes).await;
+            return app.prune(job, process.dry_run, yes).await;
         }
-        let timetable = match command {
-            Command::Backup => Timetable::now(job.naming.zone),
-            _ => timetable,
-        };
+        let now = Timetable::now(job.naming.zone);
+        let timetable = if command == Command::Backup { &now } else { timetable };
         let ours = std::env::current_exe().ok();
         let environment = tool_environment(&layers.environment, ours.as_deref());
-        app.run(&job, &timetable, &Local { environment }).await
+        app.run(job, timetable, &Local { environment }).await
     })
 }
 

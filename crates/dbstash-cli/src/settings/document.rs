@@ -61,6 +61,8 @@ pub(super) struct Section {
     pub(super) taken_back: BTreeSet<&'static str>,
     /// Those with a mistake that has been told.
     pub(super) broken: BTreeSet<&'static str>,
+    /// What was meant is unknown, so nothing can be said to be missing.
+    pub(super) unusable: bool,
 }
 
 /// The file at `path`. Everything wrong with it is told; `None` when nothing of it can be used.
@@ -202,8 +204,7 @@ impl Reading<'_> {
             value => {
                 let text = format!("{whose}: {}; accepted is a map of settings", value.kind());
                 self.mistake(node.at, text);
-                // What was meant is unknown, so nothing is missing.
-                section.broken.extend(table::ALL.iter().map(|s| s.name));
+                section.unusable = true;
                 return section;
             }
         };

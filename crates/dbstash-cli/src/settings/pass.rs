@@ -83,7 +83,8 @@ impl<'a> Pass<'a> {
         let (mut mistakes, mut warnings, mut notes) = Default::default();
         let mut jobs = Vec::with_capacity(document.jobs.len());
         let known = self.complaints.secrets.len();
-        for (number, job) in document.jobs.iter().enumerate() {
+        let usable = |job: &JobSection| !(document.defaults.unusable || job.section.unusable);
+        for (number, job) in document.jobs.iter().enumerate().filter(|(_, job)| usable(job)) {
             let mut complaints = Complaints {
                 secrets: self.complaints.secrets[..known].to_vec(),
                 unreadable: self.complaints.unreadable.clone(),

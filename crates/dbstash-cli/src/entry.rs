@@ -5,9 +5,9 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use dbstash_core::daemon::Timetable;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
+use dbstash_core::timetable::Timetable;
 
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};

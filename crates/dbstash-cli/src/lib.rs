@@ -5,6 +5,7 @@ pub mod args;
 pub mod commands;
 pub mod entry;
 pub mod exit;
+pub mod health;
 pub mod init;
 pub mod logging;
 pub mod places;

@@ -6,6 +6,7 @@ pub mod children;
 pub mod complaints;
 mod connection;
 mod connection_string;
+mod health;
 pub mod later;
 pub mod layers;
 pub mod machine;
@@ -24,9 +25,12 @@ mod tests;
 
 use std::path::PathBuf;
 
-use dbstash_core::daemon::Timetable;
 use dbstash_core::job::Job;
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
+use dbstash_core::status::Expected;
+use dbstash_core::timetable::Timetable;
+
+use crate::health::HealthSettings;
 
 pub use complaints::Mistakes;
 pub use layers::{Environment, Layers, Origin};
@@ -44,6 +48,10 @@ pub struct Settings {
     pub remote: RemoteSettings,
     /// When runs start.
     pub timetable: Timetable,
+    /// When a missing backup is a problem.
+    pub expected: Expected,
+    /// Where a scheduler is asked for its health.
+    pub health: HealthSettings,
     /// What to log.
     pub log: LogSettings,
     /// The state directory, when it was chosen.

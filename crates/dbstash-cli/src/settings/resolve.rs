@@ -6,12 +6,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use dbstash_core::compression::{Compression, Method};
-use dbstash_core::daemon::Timetable;
 use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
 use dbstash_core::secret::SecretString;
+use dbstash_core::timetable::Timetable;
 use dbstash_engines::conn::default_job_id;
 
 use super::complaints::{Complaints, Mistakes};
@@ -30,8 +30,8 @@ use super::table::{
     RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
 use super::{
-    LogFormat, LogSettings, Place, Settings, connection, modes, parse, redis, remote, secrets,
-    shown, table,
+    LogFormat, LogSettings, Place, Settings, connection, health, modes, parse, redis, remote,
+    secrets, shown, table,
 };
 
 /// Makes settings of what was given, or tells every mistake at once.
@@ -56,6 +56,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         _ => Err(format!("accepted are whole numbers up to {MOST_RETRIES}")),
     });
     let retention = retention(reader);
+    let (health, expected) = (health::health(reader), health::expected(reader));
     let log = log(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
     let id = reader.value(&DBSTASH_JOB, |text| text.parse::<JobId>().map_err(|e| e.to_string()));
@@ -128,6 +129,8 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         job,
         remote,
         timetable,
+        expected,
+        health,
         log,
         state_dir,
         dry_run,

@@ -9,6 +9,7 @@ pub mod health;
 pub mod init;
 pub mod logging;
 pub mod places;
+pub mod scheduler;
 pub mod settings;
 pub mod signals;
 pub mod text;

@@ -2,7 +2,6 @@
 
 /// Settings of versions to come, each with its `_FILE` where it is a secret.
 pub const NOT_YET: &[&str] = &[
-    "BACKUP_PARALLEL",
     "RETENTION_KEEP_LAST",
     "RETENTION_KEEP_DURATION",
     "RETENTION_KEEP_HOURLY",

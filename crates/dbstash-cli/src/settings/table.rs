@@ -227,6 +227,8 @@ settings! {
     BACKUP_MIN_SIZE: Backup, Size, Is("1"), Open;
     /// Never run a job twice at the same time.
     BACKUP_LOCK: Backup, Bool, Is("true"), Open;
+    /// How many jobs may be at work at once.
+    BACKUP_PARALLEL: Backup, Count, Is("1"), Open;
     /// Show what would be done, and do nothing.
     DRY_RUN: Backup, Bool, Is("false"), Open;
     /// The time zone of the schedule and of dates in names.

@@ -64,6 +64,16 @@ pub enum State {
     Stuck,
 }
 
+impl State {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overdue => "overdue",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
 /// The backups of one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DatabaseStatus {

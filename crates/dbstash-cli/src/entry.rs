@@ -205,7 +205,11 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
             "only {allowed} open files are allowed: raise the limit (ulimit -n) to {DESCRIPTORS} or more"
         );
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // Nobody waits for a name server that does not answer, or for the rest of a file that is read.
+    runtime.shutdown_background();
+    done
 }
 
 /// Says every mistake: to people in lines, to a log in the form of a log.

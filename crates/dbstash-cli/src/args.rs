@@ -102,8 +102,11 @@ pub fn command() -> Clap {
             sub("list", "List the backups that are there").arg(json()),
             sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")
                 .arg(yes),
-            sub("status", "Show how it is with the jobs of this machine's schedulers; exit 1 if not well")
-                .arg(json()),
+            sub(
+                "status",
+                "Show how it is with the jobs of this machine's schedulers; exit 1 if not well",
+            )
+            .arg(json()),
             sub("config", "Show every setting and where it is from").arg(json()),
         ])
         .args(table::ALL.iter().flat_map(|setting| arguments(setting)))

@@ -14,8 +14,8 @@ use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
 use crate::commands::{self, config, plan};
 use crate::exit::Exit;
-use crate::init;
 use crate::health::socket;
+use crate::init;
 use crate::logging;
 use crate::places::{Destination, open_state};
 use crate::scheduler::{self, Ground};
@@ -140,7 +140,8 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         return Ok(Exit::Done);
     }
     let state = state()?;
-    let environment = tool_environment(&layers.environment, std::env::current_exe().ok().as_deref());
+    let environment =
+        tool_environment(&layers.environment, std::env::current_exe().ok().as_deref());
     let ground = Ground {
         state: &state,
         environment: &layers.environment,

@@ -15,6 +15,7 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::state::StateDir;
 use dbstash_core::status::Board;
 use dbstash_core::timetable::Timetable;
+use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 use crate::health::{Listeners, Paths, Site, socket};
@@ -47,7 +48,7 @@ pub async fn run(
     let board = Arc::new(Board::new(SystemClock.now()));
     let _socket = if scheduled { Some(open(&fleet, &board, ground).await?) } else { None };
     loop {
-        let retire = if scheduled { signals.hangup() } else { signals.ignored_hangup() };
+        let retire = if scheduled { signals.hangup() } else { CancellationToken::new() };
         let destinations = Destinations::open(&fleet.jobs, ground.environment, ground.state)?;
         board.keep(|id| fleet.jobs.iter().any(|settings| settings.job.id == *id));
         for settings in &fleet.jobs {
@@ -112,7 +113,14 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
     let (job, zone) = (&member.job.id, member.timetable.zone);
     let name = job.as_str();
     match tick {
-        Tick::Known(past) => board.known(job, past),
+        Tick::Known(past) => {
+            board.known(job, past);
+            tracing::debug!(
+                job = name,
+                databases = past.len(),
+                "known is what was backed up before"
+            );
+        }
         Tick::Unknown(error) => tracing::warn!(
             job = name,
             "what backups there are cannot be told yet, nor whether one was missed: {error}"
@@ -126,7 +134,9 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
             let in_a_row = board.missed(job, u64::try_from(*n).unwrap_or(u64::MAX));
             let text = format!("{n} backups were due while the last one was still at work");
             if in_a_row > 1 {
-                let text = format!("{text}, and so it went {in_a_row} times in a row: back up less often, or find out what takes so long");
+                let text = format!(
+                    "{text}, and so it went {in_a_row} times in a row: back up less often, or find out what takes so long"
+                );
                 tracing::error!(job = name, skipped = n, "{text}");
             } else {
                 tracing::warn!(job = name, skipped = n, "{text}");

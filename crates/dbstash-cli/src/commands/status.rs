@@ -31,13 +31,21 @@ pub fn as_text(schedulers: &[Scheduler], zone: Tz, now: DateTime<Utc>) -> String
                     rows.extend(lines(job, zone, now));
                     for problem in &job.problems {
                         let (kind, text) = (problem.kind.as_str(), shown(&problem.text));
-                        let _ = writeln!(wrong, "{kind}: {} {}: {text}", job.job, shown(&problem.database));
+                        let _ = writeln!(
+                            wrong,
+                            "{kind}: {} {}: {text}",
+                            job.job,
+                            shown(&problem.database)
+                        );
                     }
                 }
             }
             Scheduler::Silent(name, error) => {
                 let process = name.split('-').next().unwrap_or(name);
-                let _ = writeln!(wrong, "gone: a scheduler, process {process}, does not answer: {error}");
+                let _ = writeln!(
+                    wrong,
+                    "gone: a scheduler, process {process}, does not answer: {error}"
+                );
             }
         }
     }
@@ -68,7 +76,15 @@ fn lines(job: &JobStatus, zone: Tz, now: DateTime<Utc>) -> Vec<[String; 7]> {
         .collect();
     if lines.is_empty() {
         let nothing = || "-".to_owned();
-        lines.push([job.job.to_string(), nothing(), "waiting".to_owned(), nothing(), nothing(), nothing(), next]);
+        lines.push([
+            job.job.to_string(),
+            nothing(),
+            "waiting".to_owned(),
+            nothing(),
+            nothing(),
+            nothing(),
+            next,
+        ]);
     }
     lines
 }

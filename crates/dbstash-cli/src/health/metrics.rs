@@ -2,11 +2,11 @@
 //!
 //! Written here because the official crate does not escape label values, and a database may have any name.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use chrono::{DateTime, Utc};
 use dbstash_core::error::PHASES;
-use dbstash_core::status::{DatabaseStatus, JobStatus, Snapshot, State};
+use dbstash_core::status::{DatabaseStatus, JobStatus, Problem, Snapshot, State};
 
 /// What a scraper is told it gets.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -15,50 +15,52 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub fn text(snapshot: &Snapshot) -> String {
     let mut out = Exposition::default();
     out.family("dbstash_build", "info", "The version of dbstash.");
-    out.sample("_info", &[("version", &snapshot.version)], 1);
+    out.sample(&[("version", &snapshot.version)], 1);
     out.family("dbstash_start_timestamp_seconds", "gauge", "When the process began.");
-    out.sample("", &[], seconds(snapshot.since));
-    out.jobs(
-        snapshot,
-        "dbstash_next_run_timestamp_seconds",
-        "gauge",
-        "When the next run of a job starts.",
-        |job| vec![("", job.next_run.map(seconds))],
-    );
-    out.jobs(
-        snapshot,
-        "dbstash_missed",
-        "counter",
-        "Runs that were due while one of the job was at work.",
-        |job| vec![("_total", Some(job.missed.to_string()))],
-    );
+    out.sample(&[], seconds(snapshot.since));
+    let next = "dbstash_next_run_timestamp_seconds";
+    out.family(next, "gauge", "When the next run of a job starts.");
+    for job in &snapshot.jobs {
+        if let Some(at) = job.next_run {
+            out.sample(&of_job(job), seconds(at));
+        }
+    }
+    let missed = "Runs that were due while one of the job was at work.";
+    out.family("dbstash_missed", "counter", missed);
+    for job in &snapshot.jobs {
+        out.sample(&of_job(job), job.missed);
+    }
     for (name, help, value) in GAUGES {
-        out.databases(snapshot, name, "gauge", help, |_, status| vec![("", value(status))]);
+        out.family(name, "gauge", help);
+        for (job, status) in each(snapshot) {
+            if let Some(value) = value(status) {
+                out.sample(&of_database(job, status), value);
+            }
+        }
     }
     for (kind, name, help) in [
         (State::Overdue, "dbstash_overdue", "1 when a backup was due and is not there."),
         (State::Stuck, "dbstash_stuck", "1 when a run stands still."),
     ] {
-        out.databases(snapshot, name, "gauge", help, |job, status| {
-            let is = |p: &_| problem_of(p, kind, &status.database);
-            vec![("", Some(u8::from(job.problems.iter().any(is)).to_string()))]
-        });
+        out.family(name, "gauge", help);
+        for (job, status) in each(snapshot) {
+            let so = |p: &Problem| p.kind == kind && p.database == status.database;
+            out.sample(&of_database(job, status), u8::from(job.problems.iter().any(so)));
+        }
     }
     for (name, help, value) in COUNTERS {
-        out.databases(snapshot, name, "counter", help, |_, status| {
-            vec![("_total", Some(value(status).to_string()))]
-        });
+        out.family(name, "counter", help);
+        for (job, status) in each(snapshot) {
+            out.sample(&of_database(job, status), value(status));
+        }
     }
-    out.family(
-        "dbstash_failures",
-        "counter",
-        "Runs that left no backup, by the phase that failed.",
-    );
+    let failures = "Runs that left no backup, by the phase that failed.";
+    out.family("dbstash_failures", "counter", failures);
     for (job, status) in each(snapshot) {
+        let [job, engine, database] = of_database(job, status);
         for phase in PHASES {
-            let labels = labels(job, status);
             let count = status.tally.failures.get(phase).copied().unwrap_or(0);
-            out.sample("_total", &[labels[0], labels[1], labels[2], ("phase", phase)], count);
+            out.sample(&[job, engine, database, ("phase", phase)], count);
         }
     }
     out.text.push_str("# EOF\n");
@@ -99,30 +101,36 @@ const COUNTERS: [Counter; 4] = [
     ("dbstash_retention_deletions", "Old backups that retention deleted.", |s| s.tally.deleted),
 ];
 
-fn problem_of(problem: &dbstash_core::status::Problem, kind: State, database: &str) -> bool {
-    problem.kind == kind && problem.database == database
-}
-
 fn each(snapshot: &Snapshot) -> impl Iterator<Item = (&JobStatus, &DatabaseStatus)> {
     snapshot.jobs.iter().flat_map(|job| job.databases.iter().map(move |status| (job, status)))
 }
 
-fn labels<'a>(job: &'a JobStatus, status: &'a DatabaseStatus) -> [(&'static str, &'a str); 3] {
-    [("job", job.job.as_str()), ("engine", job.engine.as_str()), ("database", &status.database)]
+type Label<'a> = (&'static str, &'a str);
+
+fn of_job(job: &JobStatus) -> [Label<'_>; 2] {
+    [("job", job.job.as_str()), ("engine", job.engine.as_str())]
 }
 
-/// Samples that a job or database has: what they add to the family's name, and their values.
-type Samples = Vec<(&'static str, Option<String>)>;
+fn of_database<'a>(job: &'a JobStatus, status: &'a DatabaseStatus) -> [Label<'a>; 3] {
+    let [name, engine] = of_job(job);
+    [name, engine, ("database", &status.database)]
+}
 
+/// The text, and what a sample of the family at its end is called.
 #[derive(Default)]
 struct Exposition {
     text: String,
-    name: &'static str,
+    name: String,
 }
 
 impl Exposition {
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.name = name;
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let suffix = match kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        self.name = format!("{name}{suffix}");
         let _ = writeln!(self.text, "# TYPE {name} {kind}");
         for unit in ["seconds", "bytes"].into_iter().filter(|unit| name.ends_with(unit)) {
             let _ = writeln!(self.text, "# UNIT {name} {unit}");
@@ -130,53 +138,14 @@ impl Exposition {
         let _ = writeln!(self.text, "# HELP {name} {help}");
     }
 
-    fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let _ = write!(self.text, "{}{suffix}", self.name);
+    fn sample(&mut self, labels: &[Label<'_>], value: impl Display) {
+        self.text.push_str(&self.name);
         for (n, (label, text)) in labels.iter().enumerate() {
-            let _ = write!(
-                self.text,
-                "{}{label}=\"{}\"",
-                if n == 0 { '{' } else { ',' },
-                escaped(text)
-            );
+            let before = if n == 0 { '{' } else { ',' };
+            let _ = write!(self.text, "{before}{label}=\"{}\"", escaped(text));
         }
         let end = if labels.is_empty() { "" } else { "}" };
         let _ = writeln!(self.text, "{end} {value}");
-    }
-
-    fn jobs(
-        &mut self,
-        snapshot: &Snapshot,
-        name: &'static str,
-        kind: &str,
-        help: &str,
-        samples: impl Fn(&JobStatus) -> Samples,
-    ) {
-        self.family(name, kind, help);
-        for job in &snapshot.jobs {
-            let labels = [("job", job.job.as_str()), ("engine", job.engine.as_str())];
-            for (suffix, value) in samples(job) {
-                value.into_iter().for_each(|value| self.sample(suffix, &labels, value));
-            }
-        }
-    }
-
-    fn databases(
-        &mut self,
-        snapshot: &Snapshot,
-        name: &'static str,
-        kind: &str,
-        help: &str,
-        samples: impl Fn(&JobStatus, &DatabaseStatus) -> Samples,
-    ) {
-        self.family(name, kind, help);
-        for (job, status) in each(snapshot) {
-            for (suffix, value) in samples(job, status) {
-                value
-                    .into_iter()
-                    .for_each(|value| self.sample(suffix, &labels(job, status), value));
-            }
-        }
     }
 }
 

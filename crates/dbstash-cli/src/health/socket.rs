@@ -50,7 +50,8 @@ pub fn serve(state: &StateDir, site: &Arc<Site>) -> io::Result<Socket> {
             let _ = fs::remove_file(folder.path.join(&name));
         }
     }
-    let name = format!("{}-{}", std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..8]);
+    let name =
+        format!("{}-{}", std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..8]);
     let path = folder.path.join(&name);
     let listener = UnixListener::bind(folder.short(&name))?;
     let (socket, site) = (Socket(path), Arc::clone(site));

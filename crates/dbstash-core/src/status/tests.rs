@@ -65,11 +65,11 @@ fn stored(database: &str, ended: DateTime<Utc>) -> Outcome {
     Outcome::Stored { manifest: Box::new(manifest), object: "o.sql".to_owned(), pruned: 3 }
 }
 
-fn finish(board: &Board, job: &Job, reports: Vec<Report>) -> u64 {
-    for report in &reports {
+fn finish(board: &Board, job: &Job, reports: &[Report]) -> u64 {
+    for report in reports {
         board.on(&report.run, RunEvent::Finished(report));
     }
-    board.done(&job.id, &reports)
+    board.done(&job.id, reports)
 }
 
 fn start(board: &Board, job: &Job, at: DateTime<Utc>) {
@@ -116,7 +116,7 @@ fn manifests_of_an_earlier_process_count() {
 fn a_backup_that_is_known_later_does_not_replace_a_newer_one() {
     let job = named();
     let board = board(&job, GRACE);
-    finish(&board, &job, vec![report(&job, "shop", stored("shop", at("02T02:01")))]);
+    finish(&board, &job, &[report(&job, "shop", stored("shop", at("02T02:01")))]);
     board.known(&job.id, &[past("shop", at("01T02:05"))]);
     well(&board, "03T03:00");
 }
@@ -125,19 +125,19 @@ fn a_backup_that_is_known_later_does_not_replace_a_newer_one() {
 fn failures_and_skips_are_told_and_do_not_count() {
     let job = named();
     let board = board(&job, GRACE);
-    finish(&board, &job, vec![report(&job, "shop", failed())]);
+    finish(&board, &job, &[report(&job, "shop", failed())]);
     well(&board, "02T02:30");
     overdue(&board, "02T03:01");
     let skipped = || Outcome::Skipped { holder: "h".to_owned() };
-    assert_eq!(finish(&board, &job, vec![report(&job, "shop", skipped())]), 1);
-    assert_eq!(finish(&board, &job, vec![report(&job, "shop", skipped())]), 2);
+    assert_eq!(finish(&board, &job, &[report(&job, "shop", skipped())]), 1);
+    assert_eq!(finish(&board, &job, &[report(&job, "shop", skipped())]), 2);
     let snapshot = board.snapshot(at("02T03:01"));
     let status = &snapshot.jobs[0].databases[0];
     assert_eq!(status.tally.failures["timeout"], 1);
     assert_eq!(status.tally.skipped, 2);
     let text = &snapshot.jobs[0].problems[0].text;
     assert!(text.contains("not finished within 9s") && text.contains("02:00:00Z"), "{text}");
-    finish(&board, &job, vec![report(&job, "shop", stored("shop", at("02T03:05")))]);
+    finish(&board, &job, &[report(&job, "shop", stored("shop", at("02T03:05")))]);
     well(&board, "02T23:00");
     let status = &board.snapshot(at("02T23:00")).jobs[0].databases[0];
     assert_eq!((status.tally.skipped_in_a_row, status.tally.deleted), (0, 3));
@@ -168,7 +168,7 @@ fn a_run_that_stands_still_is_stuck_until_it_moves_or_ends() {
     board.on(&run(&job, "shop"), RunEvent::Still(None));
     well(&board, "02T02:30");
     board.on(&run(&job, "shop"), RunEvent::Still(Some("no first byte")));
-    finish(&board, &job, vec![report(&job, "shop", failed())]);
+    finish(&board, &job, &[report(&job, "shop", failed())]);
     well(&board, "02T02:30");
 }
 
@@ -202,7 +202,7 @@ fn of_all_databases_of_a_server_those_of_the_last_run_count() {
     well(&board, "02T03:00");
     overdue(&board, "02T03:01");
     let both = ["shop", "new"].map(|name| report(&job, name, stored(name, at("02T02:01"))));
-    finish(&board, &job, both.into());
+    finish(&board, &job, &both);
     well(&board, "03T03:00");
     assert_eq!(problems(&board, "03T03:01").len(), 2);
     let labels = |board: &Board| {
@@ -216,9 +216,9 @@ fn of_all_databases_of_a_server_those_of_the_last_run_count() {
         stderr: String::new(),
     });
     let vain = Outcome::Failed { error, explained: None };
-    finish(&board, &job, vec![report(&job, "*", vain)]);
+    finish(&board, &job, &[report(&job, "*", vain)]);
     assert_eq!(labels(&board), ["*", "new", "shop"]);
-    finish(&board, &job, vec![report(&job, "new", stored("new", at("03T02:01")))]);
+    finish(&board, &job, &[report(&job, "new", stored("new", at("03T02:01")))]);
     assert_eq!(labels(&board), ["new"]);
 }
 

@@ -37,6 +37,11 @@ pub enum Command {
         /// Without asking.
         yes: bool,
     },
+    /// Show how it is with the jobs of the schedulers of this machine.
+    Status {
+        /// As JSON.
+        json: bool,
+    },
     /// Show the settings and where each is from.
     Config {
         /// As JSON.
@@ -57,6 +62,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
         "list" => Command::List { json: given("json") },
         "prune" => Command::Prune { yes: given("yes") },
         "config" if given("schema") => Command::Schema,
+        "status" => Command::Status { json: given("json") },
         "config" => Command::Config { json: given("json") },
         _ => Command::Run,
     };
@@ -124,6 +130,11 @@ pub fn command() -> Clap {
             sub("list", "List the backups that are there").arg(json()),
             sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")
                 .arg(yes),
+            sub(
+                "status",
+                "Show how it is with the jobs of this machine's schedulers; exit 1 if not well",
+            )
+            .arg(json()),
             sub("config", "Show every setting and where it is from").args([json(), schema]),
         ])
         .arg(job)

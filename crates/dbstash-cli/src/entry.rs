@@ -2,25 +2,29 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use dbstash_core::daemon::Timetable;
+use chrono::Utc;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
 
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
-use crate::commands::{config, plan};
+use crate::commands::{self, config, plan};
 use crate::exit::Exit;
+use crate::health::socket;
 use crate::init;
 use crate::logging;
 use crate::places::{Destination, open_state};
+use crate::scheduler::{self, Ground};
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
-    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, explain, resolve,
+    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, changes, explain, resolve,
     resolve_places, schema, secrets,
 };
+use crate::text;
 
 /// Open files that a run may need at once; rclone, which is under the same limit, needs fewer.
 const DESCRIPTORS: u64 = 32;
@@ -49,6 +53,7 @@ pub fn main(
     let done = match command {
         Command::Schema => print(&schema::text()).map(|()| Exit::Done).map_err(Into::into),
         Command::List { json } => list(&layers, json, &mut redactor),
+        Command::Status { json } => status(&layers, json),
         _ => with_job(&layers, command, &mut redactor),
     };
     done.map_or_else(|error| failed(&error, command, &redactor), ExitCode::from)
@@ -89,7 +94,7 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
             Err(mistakes) => Ok(refuse(&mistakes, layers, command)),
         };
     }
-    let Fleet { process, jobs } = match resolve(layers, &Here) {
+    let Fleet { process, mut jobs } = match resolve(layers, &Here) {
         Ok(fleet) => fleet,
         Err(mistakes) => return Ok(refuse(&mistakes, layers, command)),
     };
@@ -97,42 +102,81 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
     logging::start(&process.log, variable(layers, "RUST_LOG"), redactor.clone());
     process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
     process.notes.iter().for_each(|text| tracing::info!("{text}"));
-    let Some(settings) = jobs.first() else {
+    if command == Command::Backup {
+        jobs = jobs.into_iter().map(scheduler::at_once).collect();
+    }
+    let fleet = Fleet { process, jobs };
+    let Some(settings) = fleet.jobs.first() else {
         return Ok(Exit::Done);
     };
-    if jobs.len() > 1 {
-        tracing::error!(phase = "settings", "several jobs at once are not supported yet");
-        return Ok(Exit::Usage);
+    let state = || {
+        let set = fleet.process.state_dir.as_deref();
+        open_state(set, variable(layers, "XDG_RUNTIME_DIR"))
+    };
+    if let Command::Prune { yes } = command {
+        let (state, zone) = (state()?, settings.job.naming.zone);
+        let env = child_environment(&layers.environment, &settings.remote);
+        let destination = Destination::open(&settings.remote, env, &state)?;
+        let app = App { state, destination, zone };
+        return block_on(app.prune(&settings.job, fleet.process.dry_run, yes));
     }
-    if !matches!(command, Command::Prune { .. }) {
-        let plans = match plan::all(&settings.job) {
-            Ok(plans) => plans,
+    let mut text = Vec::new();
+    for settings in &fleet.jobs {
+        match plan::all(&settings.job) {
+            Ok(_) if !fleet.process.dry_run => {}
+            Ok(plans) => text.push(plan::text(settings, &plans, command == Command::Backup)),
             Err(error) => {
-                tracing::error!(phase = "settings", "{error}");
+                tracing::error!(phase = "settings", job = settings.job.id.as_str(), "{error}");
                 return Ok(Exit::Usage);
             }
-        };
-        if process.dry_run {
-            let text = plan::text(settings, &plans, command == Command::Backup);
-            print(&redactor.redact(&text))?;
-            return Ok(Exit::Done);
         }
     }
-    let state = open_state(process.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
-    let env = child_environment(&layers.environment, &settings.remote);
-    let destination = Destination::open(&settings.remote, env, &state)?;
-    let (job, timetable) = (&settings.job, &settings.timetable);
-    let app = App { state, destination, zone: job.naming.zone };
-    block_on(async {
-        if let Command::Prune { yes } = command {
-            return app.prune(job, process.dry_run, yes).await;
+    if fleet.process.dry_run {
+        print(&redactor.redact(&text.join("\n")))?;
+        return Ok(Exit::Done);
+    }
+    let state = state()?;
+    let environment =
+        tool_environment(&layers.environment, std::env::current_exe().ok().as_deref());
+    let ground = Ground {
+        state: &state,
+        environment: &layers.environment,
+        launcher: &Local { environment },
+        redactor,
+    };
+    block_on(scheduler::run(fleet, &ground, &|old| reread(layers, old, redactor)))
+}
+
+/// The settings as they are now, after a HUP. Mistakes are told, and change nothing.
+fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
+    match resolve(layers, &Here) {
+        Ok(new) => {
+            redactor.learn(new.process.secrets.iter().map(ExposeSecret::expose_secret));
+            new.process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+            changes(old, &new).iter().for_each(|text| tracing::info!("{text}"));
+            Some(new)
         }
-        let now = Timetable::now(job.naming.zone);
-        let timetable = if command == Command::Backup { &now } else { timetable };
-        let ours = std::env::current_exe().ok();
-        let environment = tool_environment(&layers.environment, ours.as_deref());
-        app.run(job, timetable, &Local { environment }).await
-    })
+        Err(mistakes) => {
+            for text in &mistakes.mistakes {
+                tracing::error!(phase = "settings", "{text}: nothing has changed");
+            }
+            None
+        }
+    }
+}
+
+/// `dbstash status` needs nothing but the state directory.
+fn status(layers: &Layers, json: bool) -> Result<Exit> {
+    let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::UTC);
+    let set = variable(layers, "DBSTASH_STATE_DIR").map(Path::new);
+    let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+    let schedulers = block_on(async { Ok(socket::ask(&state).await?) })?;
+    print(&if json {
+        text::json(&commands::status::as_json(&schedulers))
+    } else {
+        commands::status::as_text(&schedulers, zone, Utc::now())
+    })?;
+    Ok(if commands::status::is_well(&schedulers) { Exit::Done } else { Exit::Failed })
 }
 
 /// `dbstash list` needs no database.
@@ -164,7 +208,11 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
             "only {allowed} open files are allowed: raise the limit (ulimit -n) to {DESCRIPTORS} or more"
         );
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // Nobody waits for a name server that does not answer, or for the rest of a file that is read.
+    runtime.shutdown_background();
+    done
 }
 
 /// Says every mistake: to people in lines, to a log in the form of a log.

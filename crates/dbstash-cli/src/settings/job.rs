@@ -6,11 +6,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use dbstash_core::compression::{Compression, Method};
-use dbstash_core::daemon::Timetable;
 use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
+use dbstash_core::timetable::Timetable;
 use dbstash_engines::conn::default_job_id;
 
 use super::connection::Connected;
@@ -25,7 +25,7 @@ use super::table::{
     DBSTASH_JOB, DUMP_EXTRA_ARGS, INITIAL_DELAY, Kind, PG_GLOBALS, RETENTION_HOLD_BELOW,
     RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
-use super::{JobSettings, connection, marks, modes, parse, redis, remote, secrets};
+use super::{JobSettings, connection, health, marks, modes, parse, redis, remote, secrets};
 
 /// A job; `None` when the settings are wrong, and then it is known why.
 pub(super) fn job(
@@ -47,6 +47,7 @@ pub(super) fn job(
         _ => Err(format!("accepted are whole numbers up to {MOST_RETRIES}")),
     });
     let retention = retention(reader);
+    let expected = health::expected(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
     let id = reader.value(&DBSTASH_JOB, |text| text.parse::<JobId>().map_err(|e| e.to_string()));
     let switch = |reader: &mut Reader<'_>, setting| reader.value(setting, parse::boolean);
@@ -107,7 +108,8 @@ pub(super) fn job(
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };
     let marks = marks::marks(reader, Scope::Job);
-    Some(JobSettings { job: Arc::new(job), remote: remotes.shared(remote), timetable, marks })
+    let remote = remotes.shared(remote);
+    Some(JobSettings { job: Arc::new(job), remote, timetable, expected, marks })
 }
 
 /// More is a schedule of its own.

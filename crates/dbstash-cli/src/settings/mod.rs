@@ -7,6 +7,7 @@ pub mod complaints;
 mod connection;
 mod connection_string;
 mod document;
+mod health;
 mod job;
 pub mod later;
 pub mod layers;
@@ -37,9 +38,12 @@ mod yaml;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dbstash_core::daemon::Timetable;
 use dbstash_core::job::{Job, JobId};
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
+use dbstash_core::status::Expected;
+use dbstash_core::timetable::Timetable;
+
+use crate::health::HealthSettings;
 
 use marks::Marks;
 
@@ -75,13 +79,16 @@ pub struct Process {
     pub zone: chrono_tz::Tz,
     /// How many jobs may be at work at once; at least 1.
     pub parallel: usize,
+    /// Where a scheduler is asked for its health.
+    pub health: HealthSettings,
     /// Something has no effect, or not the effect it seems to have.
     pub warnings: Vec<String>,
     /// Worth knowing, and as intended.
     pub notes: Vec<String>,
     /// Every text that must never be shown, of all jobs.
     pub secrets: Vec<SecretString>,
-    marks: Marks,
+    /// What tells them from changed ones.
+    pub(crate) marks: Marks,
 }
 
 impl Process {
@@ -100,7 +107,10 @@ pub struct JobSettings {
     pub remote: Arc<RemoteSettings>,
     /// When runs start.
     pub timetable: Timetable,
-    marks: Marks,
+    /// When a missing backup is a problem.
+    pub expected: Expected,
+    /// What tells them from changed ones.
+    pub(crate) marks: Marks,
 }
 
 /// What it takes to look at backups: settings without a database. Not `Debug`, as above.

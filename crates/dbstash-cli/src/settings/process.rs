@@ -13,7 +13,8 @@ use super::scope::Scope;
 use super::table::{
     BACKUP_PARALLEL, DBSTASH_STATE_DIR, DRY_RUN, Kind, LOG_FORMAT, LOG_LEVEL, Setting,
 };
-use super::{LogFormat, LogSettings, Process, parse};
+use super::{LogFormat, LogSettings, Process, health, parse};
+use crate::health::HealthSettings;
 
 /// More jobs at once than this would be a mistake.
 const MOST_PARALLEL: usize = 256;
@@ -25,12 +26,14 @@ pub(super) struct Once {
     dry_run: bool,
     zone: Tz,
     parallel: usize,
+    health: HealthSettings,
     marks: Marks,
 }
 
 /// What the settings say of the process; `None` when they are wrong, and then it is known why.
 pub(super) fn once(reader: &mut Reader<'_>) -> Option<Once> {
     let log = log(reader);
+    let health = health::health(reader);
     let dry_run = reader.value(&DRY_RUN, parse::boolean);
     let parallel = reader.value(&BACKUP_PARALLEL, |text| match parse::count(text) {
         Ok(jobs @ 1..=MOST_PARALLEL) => Ok(jobs),
@@ -43,6 +46,7 @@ pub(super) fn once(reader: &mut Reader<'_>) -> Option<Once> {
         zone: pass::zone(reader),
         marks: marks::marks(reader, Scope::Process),
         parallel: parallel?,
+        health,
     })
 }
 
@@ -54,9 +58,21 @@ impl Once {
         remarks: Remarks,
         secrets: Vec<SecretString>,
     ) -> Process {
-        let Self { log, state_dir, dry_run, zone, parallel, marks } = self;
+        let Self { log, state_dir, dry_run, zone, parallel, health, marks } = self;
         let Remarks { warnings, notes } = remarks;
-        Process { file, log, state_dir, dry_run, zone, parallel, warnings, notes, secrets, marks }
+        Process {
+            file,
+            log,
+            state_dir,
+            dry_run,
+            zone,
+            parallel,
+            health,
+            warnings,
+            notes,
+            secrets,
+            marks,
+        }
     }
 }
 

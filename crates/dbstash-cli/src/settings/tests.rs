@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 use std::sync::Arc;
 
-use dbstash_core::daemon::Timetable;
 use dbstash_core::job::Job;
 use dbstash_core::secret::Redactor;
+use dbstash_core::timetable::Timetable;
 
 use super::{
     Environment, Fleet, Layers, LogSettings, Machine, Mistakes, Process, RemoteSettings, Selection,

@@ -108,7 +108,10 @@ fn forms(kind: Kind) -> Vec<Value> {
         }
         Kind::Count => vec![least(0), pattern(r"^\s*[0-9]+\s*$")],
         Kind::Days => {
-            vec![json!({ "type": "number", "minimum": 0 }), pattern(r"^\s*[0-9]*\.?[0-9]+\s*$")]
+            vec![
+                json!({ "type": "number", "minimum": 0 }),
+                pattern(r"^\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*$"),
+            ]
         }
         Kind::OneOf(words) => vec![json!({ "enum": words }), pattern(&any_case(words))],
     }

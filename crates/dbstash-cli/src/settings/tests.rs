@@ -8,6 +8,7 @@ mod job_file;
 mod job_file_mistakes;
 mod redis;
 mod remarks;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::io;

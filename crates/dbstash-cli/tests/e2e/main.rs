@@ -17,6 +17,7 @@ mod first_process;
 mod health;
 mod hostile;
 mod interrupted;
+mod job_file;
 mod main_job;
 mod matrix;
 mod modes;

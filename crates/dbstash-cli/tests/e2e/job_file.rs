@@ -125,7 +125,7 @@ fn shares_cover_every_job_once() {
     let mut jobs = Vec::new();
     for index in 0..5 {
         let run = run.clone().env("JOB_COMPLETION_INDEX", index.to_string());
-        let done = run.args(["config", "--json"]).run(PATIENCE);
+        let done = run.clone().args(["config", "--json"]).run(PATIENCE);
         done.expect_code(0);
         let shown: Value = serde_json::from_str(&done.stdout).unwrap();
         let share = shown["jobs"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();

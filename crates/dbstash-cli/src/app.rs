@@ -14,6 +14,7 @@ use dbstash_core::report::Observers;
 use dbstash_core::run::Context;
 use dbstash_core::schedule::Schedule;
 use dbstash_core::state::{LockError, StateDir};
+use dbstash_core::zone::Zone;
 
 use crate::commands::{list, prune};
 use crate::exit::Exit;
@@ -29,7 +30,7 @@ pub struct App {
     /// Where backups are.
     pub destination: Destination,
     /// How names and times are shown.
-    pub zone: chrono_tz::Tz,
+    pub zone: Zone,
 }
 
 impl App {
@@ -49,8 +50,14 @@ impl App {
         if matches!(timetable.schedule, Schedule::Once) {
             self.tell(&Tick::Done(&reports));
         }
-        let stopped_between_runs = reports.is_empty() && signals.caught().is_none();
-        Ok(if stopped_between_runs { Exit::Failed } else { Exit::of(&reports, signals.caught()) })
+        Ok(match (&reports[..], signals.caught()) {
+            ([], None) => Exit::Failed,
+            // The one run that was asked for has not been made.
+            ([], Some(signal)) if matches!(timetable.schedule, Schedule::Once) => {
+                Exit::Signal(signal)
+            }
+            (reports, signal) => Exit::of(reports, signal),
+        })
     }
 
     fn tell(&self, tick: &Tick<'_>) {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use crate::catalog::Catalog;
 use crate::chance::chance;
@@ -13,6 +12,7 @@ use crate::remote::RemoteError;
 use crate::report::Report;
 use crate::run::{self, Context};
 use crate::schedule::Schedule;
+use crate::zone::Zone;
 
 /// Wall clocks jump: no sleep trusts them for longer than this.
 const GLANCE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ pub struct Timetable {
     /// The rule.
     pub schedule: Schedule,
     /// The zone it is read in.
-    pub zone: Tz,
+    pub zone: Zone,
     /// Whether to run at the start, too.
     pub on_start: bool,
     /// How long to wait before anything else.
@@ -36,7 +36,7 @@ pub struct Timetable {
 
 impl Timetable {
     /// One run, at once.
-    pub fn now(zone: Tz) -> Self {
+    pub fn now(zone: Zone) -> Self {
         Self {
             schedule: Schedule::Once,
             zone,
@@ -80,7 +80,12 @@ pub async fn serve(
     }
     let mut due = timetable.on_start.then(|| cx.clock.now());
     if due.is_none() && timetable.catch_up {
-        match overdue(job, timetable, cx).await {
+        let asked = tokio::select! {
+            biased;
+            () = cx.cancel.cancelled() => return Vec::new(),
+            asked = overdue(job, timetable, cx) => asked,
+        };
+        match asked {
             Ok(None) => {}
             Ok(Some(missed)) => {
                 tell(Tick::Overdue(missed));

@@ -42,3 +42,4 @@ pub mod store;
 mod sweep;
 pub mod temporary;
 pub mod wire;
+pub mod zone;

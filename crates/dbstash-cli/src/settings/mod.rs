@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use dbstash_core::daemon::Timetable;
 use dbstash_core::job::Job;
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
+use dbstash_core::zone::Zone;
 
 pub use complaints::Mistakes;
 pub use layers::{Environment, Layers, Origin};
@@ -72,7 +73,7 @@ pub struct Place {
     /// Where backups are.
     pub remote: RemoteSettings,
     /// The zone in which times are shown.
-    pub zone: chrono_tz::Tz,
+    pub zone: Zone,
     /// The state directory, when it was chosen.
     pub state_dir: Option<PathBuf>,
     /// Something has no effect, or not the effect it seems to have.

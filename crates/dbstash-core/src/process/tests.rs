@@ -18,16 +18,11 @@ async fn the_environment_is_only_what_is_given() {
 
 #[tokio::test]
 async fn exit_code_and_the_end_of_a_flood_are_kept() {
-    let out =
-        output(&sh("yes noise | head -c 3000000 >&2; echo the cause >&2; exit 3"), b"", 1)
-            .await
-            .unwrap();
+    let out = output(&sh("yes noise | head -c 3000000 >&2; echo the cause >&2; exit 3"), b"", 1)
+        .await
+        .unwrap();
     assert_eq!(out.exit.to_string(), "exited with code 3");
-    assert!(
-        out.stderr.ends_with("noise\nthe cause") && out.stderr.len() <= TAIL,
-        "{}",
-        out.stderr
-    );
+    assert!(out.stderr.ends_with("noise\nthe cause") && out.stderr.len() <= TAIL, "{}", out.stderr);
 }
 
 #[tokio::test]
@@ -48,8 +43,7 @@ async fn a_missing_program_is_named() {
 
 #[tokio::test]
 async fn stop_ends_a_group_that_ignores_term() {
-    let mut running =
-        spawn(&sh("trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000")).unwrap();
+    let mut running = spawn(&sh("trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000")).unwrap();
     let mut line = [0; 16];
     let n = running.stdout.as_mut().unwrap().read(&mut line).await.unwrap();
     let grandchild: i32 = String::from_utf8_lossy(&line[..n]).trim().parse().unwrap();

@@ -1,8 +1,8 @@
-//! TERM and INT end a run cleanly; a second one ends it at once.
+//! TERM and INT end a run cleanly; a second one ends it at once. HUP has the settings read again.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dbstash_core::process;
@@ -18,12 +18,17 @@ pub struct Signals {
     /// Cancelled by the first signal.
     pub cancel: CancellationToken,
     caught: Arc<AtomicU8>,
+    hangup: Arc<Mutex<Option<CancellationToken>>>,
 }
 
 impl Signals {
     /// Listens from now on. Needs a running tokio runtime.
     pub fn listen() -> io::Result<Self> {
-        let signals = Self { cancel: CancellationToken::new(), caught: Arc::default() };
+        let signals = Self {
+            cancel: CancellationToken::new(),
+            caught: Arc::default(),
+            hangup: Arc::default(),
+        };
         let mut both =
             Both { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
         let (cancel, caught) = (signals.cancel.clone(), Arc::clone(&signals.caught));
@@ -38,7 +43,25 @@ impl Signals {
             tracing::warn!("{why}: everything ends now; what is left, the next run cleans up");
             process::hurry();
         });
+        let (mut hup, hangup) = (signal(SignalKind::hangup())?, Arc::clone(&signals.hangup));
+        tokio::spawn(async move {
+            while hup.recv().await.is_some() {
+                let token = hangup.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(token) = token {
+                    token.cancel();
+                } else {
+                    tracing::info!("HUP: there are no settings to read again now");
+                }
+            }
+        });
         Ok(signals)
+    }
+
+    /// A token that the next HUP cancels. Without one, a HUP changes nothing.
+    pub fn hangup(&self) -> CancellationToken {
+        let token = CancellationToken::new();
+        *self.hangup.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        token
     }
 
     /// The first signal that was caught.

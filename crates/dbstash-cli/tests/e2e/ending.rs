@@ -73,7 +73,8 @@ fn hangs(fakes: &FakeTools, calls: &[&str], there: &Path) {
     let real = tools::find("rclone").unwrap();
     let mut script = String::new();
     for call in calls {
-        script += &format!("when {call}\ntouch {}\nignore TERM\nsleep 600s\n", there.display());
+        let touch = format!("touch {}", there.display());
+        script.push_str(&["when ", call, "\n", &touch, "\nignore TERM\nsleep 600s\n"].concat());
     }
     fakes.script("rclone", &format!("{script}otherwise\nexec {}", real.display()));
 }

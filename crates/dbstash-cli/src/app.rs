@@ -18,6 +18,7 @@ use dbstash_core::state::{LockError, StateDir};
 use crate::commands::{list, prune};
 use crate::exit::Exit;
 use crate::logging::LogObserver;
+use crate::notify::Notifier;
 use crate::places::Destination;
 use crate::signals::Signals;
 use crate::text::{json as json_text, shown};
@@ -34,26 +35,41 @@ pub struct App {
 
 impl App {
     /// Backs up by a timetable.
-    pub async fn run(&self, job: &Job, timetable: &Timetable, launcher: &Local) -> Result<Exit> {
+    pub async fn run(
+        &self,
+        job: &Job,
+        timetable: &Timetable,
+        launcher: &Local,
+        notifier: &Notifier,
+    ) -> Result<Exit> {
         let signals = Signals::listen()?;
+        for database in job.subjects().unwrap_or_default() {
+            notifier.expected(&job.id, database.label(), SystemClock.now());
+        }
         let cx = Context {
             engine: dbstash_engines::engine(job.engine),
             launcher,
             remote: &self.destination.remote,
             state: &self.state,
             clock: &SystemClock,
-            observer: &Observers(vec![&LogObserver]),
+            observer: &Observers(vec![&LogObserver, notifier]),
             cancel: &signals.cancel,
         };
-        let reports = daemon::serve(job, timetable, cx, |tick| self.tell(&tick)).await;
+        let reports = tokio::select! {
+            reports = daemon::serve(job, timetable, cx, |tick| self.tell(&tick, notifier)) => reports,
+            never = notifier.watch(&SystemClock) => match never {},
+        };
         if matches!(timetable.schedule, Schedule::Once) {
-            self.tell(&Tick::Done(&reports));
+            self.tell(&Tick::Done(&reports), notifier);
         }
-        let stopped_between_runs = reports.is_empty() && signals.caught().is_none();
-        Ok(if stopped_between_runs { Exit::Failed } else { Exit::of(&reports, signals.caught()) })
+        // The run is over: what comes now changes nothing about how it ended.
+        let caught = signals.caught();
+        notifier.settle(&signals.cancel).await;
+        let stopped_between_runs = reports.is_empty() && caught.is_none();
+        Ok(if stopped_between_runs { Exit::Failed } else { Exit::of(&reports, caught) })
     }
 
-    fn tell(&self, tick: &Tick<'_>) {
+    fn tell(&self, tick: &Tick<'_>, notifier: &Notifier) {
         match tick {
             Tick::Next(at) => {
                 let local = at.with_timezone(&self.zone).to_rfc3339();
@@ -76,7 +92,8 @@ impl App {
                 "whether a backup was missed cannot be told, so none is made up for: {error}"
             ),
             Tick::Never => tracing::error!("the schedule never comes again"),
-            Tick::Done(_) => {
+            Tick::Done(reports) => {
+                notifier.over(reports);
                 for text in self
                     .destination
                     .remote

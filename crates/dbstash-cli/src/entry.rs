@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use dbstash_core::daemon::Timetable;
+use dbstash_core::job::Job;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
 
@@ -15,12 +17,14 @@ use crate::commands::{config, plan};
 use crate::exit::Exit;
 use crate::init;
 use crate::logging;
+use crate::notify::{Courier, Notifier};
 use crate::places::{Destination, open_state};
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
     Environment, Here, Layers, LogFormat, LogSettings, Mistakes, Settings, resolve, resolve_place,
     secrets,
 };
+use crate::signals::Signals;
 use crate::text;
 
 /// Open files that a run may need at once; rclone, which is under the same limit, needs fewer.
@@ -109,10 +113,14 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
             return Ok(Exit::Done);
         }
     }
-    let state = open_state(settings.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
-    let env = child_environment(&layers.environment, &settings.remote);
-    let destination = Destination::open(&settings.remote, env, &state)?;
-    let app = App { state, destination, zone: settings.job.naming.zone };
+    let host = &settings.job.naming.host;
+    let redactor = Arc::new(redactor.clone());
+    let notifier = Notifier::new(&settings.notify, host, &redactor, &Courier::default());
+    let app = match open(&settings, layers) {
+        Ok(app) => app,
+        Err(error) if matches!(command, Command::Prune { .. }) => return Err(error),
+        Err(error) => return Err(told(error, &settings.job, &notifier)),
+    };
     let Settings { job, timetable, dry_run, .. } = settings;
     block_on(async {
         if let Command::Prune { yes } = command {
@@ -124,8 +132,29 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         };
         let ours = std::env::current_exe().ok();
         let environment = tool_environment(&layers.environment, ours.as_deref());
-        app.run(&job, &timetable, &Local { environment }).await
+        app.run(&job, &timetable, &Local { environment }, &notifier).await
     })
+}
+
+/// What the commands with a job share.
+fn open(settings: &Settings, layers: &Layers) -> Result<App> {
+    let state = open_state(settings.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    let env = child_environment(&layers.environment, &settings.remote);
+    let destination = Destination::open(&settings.remote, env, &state)?;
+    Ok(App { state, destination, zone: settings.job.naming.zone })
+}
+
+/// A failure before any run, when whoever is to know of failures knows.
+fn told(error: anyhow::Error, job: &Job, notifier: &Notifier) -> anyhow::Error {
+    let telling: Result<()> = block_on(async {
+        notifier.broken(&job.id, job.engine, job.subject().label(), &format!("{error:#}"));
+        notifier.settle(&Signals::listen()?.cancel).await;
+        Ok(())
+    });
+    match telling {
+        Ok(()) => error,
+        Err(second) => error.context(format!("nobody was told: {second:#}")),
+    }
 }
 
 /// `dbstash list` needs no database.

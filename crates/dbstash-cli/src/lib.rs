@@ -7,6 +7,7 @@ pub mod entry;
 pub mod exit;
 pub mod init;
 pub mod logging;
+pub mod notify;
 pub mod places;
 pub mod settings;
 pub mod signals;

@@ -11,6 +11,7 @@ pub mod layers;
 pub mod machine;
 mod modes;
 mod nearest;
+mod notify;
 mod parse;
 mod reader;
 mod redis;
@@ -31,6 +32,7 @@ use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 pub use complaints::Mistakes;
 pub use layers::{Environment, Layers, Origin};
 pub use machine::{Here, Machine};
+pub use notify::NotifySettings;
 pub use resolve::{resolve, resolve_place};
 pub use shown::Shown;
 
@@ -46,6 +48,8 @@ pub struct Settings {
     pub timetable: Timetable,
     /// What to log.
     pub log: LogSettings,
+    /// Who is told of what.
+    pub notify: NotifySettings,
     /// The state directory, when it was chosen.
     pub state_dir: Option<PathBuf>,
     /// Whether only to show what would be done.

@@ -30,8 +30,8 @@ use super::table::{
     RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
 use super::{
-    LogFormat, LogSettings, Place, Settings, connection, modes, parse, redis, remote, secrets,
-    shown, table,
+    LogFormat, LogSettings, Place, Settings, connection, modes, notify, parse, redis, remote,
+    secrets, shown, table,
 };
 
 /// Makes settings of what was given, or tells every mistake at once.
@@ -57,6 +57,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     });
     let retention = retention(reader);
     let log = log(reader);
+    let notify = notify::notify(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
     let id = reader.value(&DBSTASH_JOB, |text| text.parse::<JobId>().map_err(|e| e.to_string()));
     let switch = |reader: &mut Reader<'_>, setting| reader.value(setting, parse::boolean);
@@ -129,6 +130,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         remote,
         timetable,
         log,
+        notify,
         state_dir,
         dry_run,
         warnings: remarks.warnings,

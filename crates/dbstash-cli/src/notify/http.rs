@@ -58,8 +58,9 @@ pub(super) async fn post(
 
 async fn judged(answer: Result<Response, reqwest::Error>) -> Result<(), Refusal> {
     let mut answer = answer.map_err(|error| {
-        let lasting = error.is_builder();
-        Refusal::new(chain(&error.without_url()), lasting)
+        let (lasting, why) = (error.is_builder(), chain(&error.without_url()));
+        let lasting = lasting || is_distrust(&why);
+        Refusal::new(why, lasting)
     })?;
     let status = answer.status();
     if status.is_success() {
@@ -108,6 +109,11 @@ fn after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
             Some((at.with_timezone(&Utc) - now).to_std().unwrap_or_default())
         }
     }
+}
+
+/// Whether a certificate was refused: the next one will be the same.
+pub(super) fn is_distrust(why: &str) -> bool {
+    why.contains("invalid peer certificate")
 }
 
 /// An error with its causes, each said once.

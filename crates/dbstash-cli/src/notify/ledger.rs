@@ -136,3 +136,6 @@ impl State {
         from.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -250,7 +250,7 @@ settings! {
     /// The JSON to send to webhooks that are neither Slack's nor Discord's, with tokens in its
     /// strings: `{status} {title} {text} {job} {database} {engine} {backup_id} {object} {bytes}
     /// {raw_bytes} {duration} {attempts} {error} {warnings} {host} {time}`.
-    NOTIFY_WEBHOOK_TEMPLATE: Notify, Text("JSON"), Unset, Open;
+    NOTIFY_WEBHOOK_TEMPLATE: Notify, Text("JSON"), Unset, Secret;
     /// Whom to send email, by the server of `SMTP_URL`; several by comma.
     NOTIFY_EMAIL_TO: Notify, Text("ADDRESS[,ADDRESS]"), Unset, Open;
     /// The mail server, as `smtps://user:password@host?from=ADDRESS`, or `smtp://...` with STARTTLS;

@@ -4,6 +4,7 @@
 mod any_input;
 mod bad_input;
 mod good_input;
+mod notify;
 mod redis;
 mod remarks;
 

@@ -22,6 +22,7 @@ mod modes;
 mod mongo;
 mod mysql;
 mod names;
+mod notify;
 mod pg;
 mod redis;
 mod retention;

@@ -12,6 +12,7 @@ use lettre::{AsyncTransport as _, Message, Tokio1Executor};
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
+use super::super::http;
 use super::super::notice::Notice;
 use super::super::words::cut;
 use super::Refusal;
@@ -177,7 +178,9 @@ impl Mail {
 
 /// What a mail server says with 5 at its beginning, it will say again.
 fn refusal(error: &Error) -> Refusal {
-    Refusal::new(super::super::http::chain(error), error.is_permanent() || error.is_client())
+    let why = http::chain(error);
+    let lasting = error.is_permanent() || error.is_client() || http::is_distrust(&why);
+    Refusal::new(why, lasting)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ mod discord;
 pub mod mail;
 mod ping;
 mod slack;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

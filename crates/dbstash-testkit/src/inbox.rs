@@ -1,6 +1,7 @@
 //! An HTTP server that takes what is posted to it, under the rules of the platform that its path is of.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -167,10 +168,10 @@ fn serve(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()>
     }
     let mut head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\n");
     for (name, value) in extra {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     if status != 204 {
-        head.push_str(&format!("content-length: {}\r\n", text.len()));
+        let _ = write!(head, "content-length: {}\r\n", text.len());
     }
     connection.write_all(format!("{head}\r\n{text}").as_bytes())
 }

@@ -1,29 +1,21 @@
-//! The composition root: settings become a job, a remote and a run.
+//! The commands that look at what is stored, and tidy it up.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use anyhow::Result;
 use dbstash_core::catalog::Catalog;
 use dbstash_core::clock::{Clock as _, SystemClock};
-use dbstash_core::daemon::{self, Tick, Timetable};
 use dbstash_core::job::Job;
-use dbstash_core::launch::Local;
 use dbstash_core::prune::PrunePlan;
 use dbstash_core::remote::Remote as _;
-use dbstash_core::report::Observers;
-use dbstash_core::run::Context;
-use dbstash_core::schedule::Schedule;
 use dbstash_core::state::{LockError, StateDir};
 
 use crate::commands::{list, prune};
 use crate::exit::Exit;
-use crate::logging::LogObserver;
-use crate::notify::Notifier;
 use crate::places::Destination;
-use crate::signals::Signals;
 use crate::text::{json as json_text, shown};
 
-/// Everything the commands share.
+/// Everything these commands share.
 pub struct App {
     /// The state directory.
     pub state: StateDir,
@@ -34,79 +26,6 @@ pub struct App {
 }
 
 impl App {
-    /// Backs up by a timetable.
-    pub async fn run(
-        &self,
-        job: &Job,
-        timetable: &Timetable,
-        launcher: &Local,
-        notifier: &Notifier,
-    ) -> Result<Exit> {
-        let signals = Signals::listen()?;
-        for database in job.subjects().unwrap_or_default() {
-            notifier.expected(&job.id, database.label(), SystemClock.now());
-        }
-        let cx = Context {
-            engine: dbstash_engines::engine(job.engine),
-            launcher,
-            remote: &self.destination.remote,
-            state: &self.state,
-            clock: &SystemClock,
-            observer: &Observers(vec![&LogObserver, notifier]),
-            cancel: &signals.cancel,
-        };
-        let reports = tokio::select! {
-            reports = daemon::serve(job, timetable, cx, |tick| self.tell(&tick, notifier)) => reports,
-            never = notifier.watch(&SystemClock) => match never {},
-        };
-        if matches!(timetable.schedule, Schedule::Once) {
-            self.tell(&Tick::Done(&reports), notifier);
-        }
-        // The run is over: what comes now changes nothing about how it ended.
-        let caught = signals.caught();
-        notifier.settle(&signals.cancel).await;
-        let stopped_between_runs = reports.is_empty() && caught.is_none();
-        Ok(if stopped_between_runs { Exit::Failed } else { Exit::of(&reports, caught) })
-    }
-
-    fn tell(&self, tick: &Tick<'_>, notifier: &Notifier) {
-        match tick {
-            Tick::Next(at) => {
-                let local = at.with_timezone(&self.zone).to_rfc3339();
-                tracing::info!(next_run = local.as_str(), "next backup at {local}");
-            }
-            Tick::Missed(n) => {
-                tracing::warn!(
-                    skipped = n,
-                    "{n} backups were due while the last one was still at work"
-                );
-            }
-            Tick::Overdue(at) => {
-                let local = at.with_timezone(&self.zone).to_rfc3339();
-                tracing::warn!(
-                    due = local.as_str(),
-                    "a backup was due at {local} and was not made: now it is"
-                );
-            }
-            Tick::Unknown(error) => tracing::warn!(
-                "whether a backup was missed cannot be told, so none is made up for: {error}"
-            ),
-            Tick::Never => tracing::error!("the schedule never comes again"),
-            Tick::Done(reports) => {
-                notifier.over(reports);
-                for text in self
-                    .destination
-                    .remote
-                    .warnings()
-                    .into_iter()
-                    .chain(self.destination.aftermath())
-                {
-                    tracing::warn!("{text}");
-                }
-            }
-        }
-    }
-
     /// `dbstash list`.
     pub async fn list(&self, json: bool) -> Result<Exit> {
         let now = SystemClock.now();

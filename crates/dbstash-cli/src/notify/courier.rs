@@ -46,18 +46,13 @@ impl Default for Courier {
 
 impl Courier {
     /// The line to this target: one, however many jobs tell it something.
-    pub(super) fn line(
-        &self,
-        target: Target,
-        number: usize,
-        redactor: &Arc<Redactor>,
-    ) -> Arc<Line> {
+    pub(super) fn line(&self, target: Target, number: usize, redactor: &Redactor) -> Arc<Line> {
         let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = target.identity();
         if let Some(line) = lines.get(&identity).and_then(Weak::upgrade) {
             return line;
         }
-        let line = Arc::new(Line::new(target, number, Arc::clone(redactor)));
+        let line = Arc::new(Line::new(target, number, redactor.clone()));
         lines.retain(|_, line| line.strong_count() > 0);
         lines.insert(identity, Arc::downgrade(&line));
         line

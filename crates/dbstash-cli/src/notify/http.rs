@@ -102,13 +102,11 @@ async fn judged(answer: Result<Response, reqwest::Error>) -> Result<(), Refusal>
 /// How long to wait: seconds, whole or not, or a date.
 fn after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        Err(_) => {
-            let at = DateTime::parse_from_rfc2822(text).ok()?;
-            Some((at.with_timezone(&Utc) - now).to_std().unwrap_or_default())
-        }
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
     }
+    let at = DateTime::parse_from_rfc2822(text).ok()?;
+    Some((at.with_timezone(&Utc) - now).to_std().unwrap_or_default())
 }
 
 /// Whether a certificate was refused: the next one will be the same.

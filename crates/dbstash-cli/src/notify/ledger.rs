@@ -12,6 +12,9 @@ use super::notice::Kind;
 /// A silence that goes on is told again after this long, or after as long as made it one.
 const AGAIN: TimeDelta = TimeDelta::days(1);
 
+/// The label of all databases together.
+const ALL: &str = "*";
+
 /// What was told, and what there was to tell it of, by job and database.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -76,6 +79,16 @@ impl Ledger {
         state.last = state.last.max(Some(last));
     }
 
+    /// Takes over what another one knows.
+    pub(super) fn inherit(&mut self, other: &mut Self) {
+        self.known.append(&mut other.known);
+    }
+
+    /// Of this job there are only these databases: nobody waits for the others any more.
+    pub(super) fn only(&mut self, job: &str, wanted: impl Fn(&str) -> bool) {
+        self.known.retain(|(of, database), _| of != job || wanted(database));
+    }
+
     /// What of a run's end is worth telling; `None` for a first skipped run.
     pub(super) fn finished(&mut self, report: &Report, now: DateTime<Utc>) -> Option<Kind> {
         let run = &report.run;
@@ -83,8 +96,13 @@ impl Ledger {
         state.engine = Some(run.engine);
         match &report.outcome {
             Outcome::Stored { .. } => {
-                let trouble = std::mem::take(&mut state.trouble);
+                let mut trouble = std::mem::take(&mut state.trouble);
                 (state.skipped, state.last, state.told) = (0, Some(now), None);
+                // The databases of a server that could not say which it has are all of them.
+                let all = (run.job.as_str().to_owned(), ALL.to_owned());
+                if let Some(all) = self.known.get_mut(&all) {
+                    trouble |= std::mem::take(&mut all.trouble);
+                }
                 Some(if trouble { Kind::Recovered } else { Kind::Stored })
             }
             Outcome::Failed { .. } => {

@@ -41,7 +41,7 @@ pub struct Undelivered {
 pub(super) struct Line {
     target: Target,
     label: String,
-    redactor: Arc<Redactor>,
+    redactor: Redactor,
     state: Mutex<State>,
 }
 
@@ -56,7 +56,7 @@ struct State {
 }
 
 impl Line {
-    pub(super) fn new(target: Target, number: usize, redactor: Arc<Redactor>) -> Self {
+    pub(super) fn new(target: Target, number: usize, redactor: Redactor) -> Self {
         let label = target.label(number);
         Self { target, label, redactor, state: Mutex::default() }
     }

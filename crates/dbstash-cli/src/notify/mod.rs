@@ -1,6 +1,6 @@
 //! Notifications: what became of backups, told to people and to monitors.
 //!
-//! A [`Notifier`] decides what is told ([`ledger`]), a [`Courier`] brings it to its targets, each at its own pace. Both
+//! [`Notifiers`] knows the [`Notifier`] of each job, which decides what is told ([`ledger`]); a [`Courier`] brings it to its targets, each at its own pace. Both
 //! are small until something is told: the HTTP client is made for the first delivery.
 
 pub mod address;
@@ -10,6 +10,7 @@ mod ledger;
 mod line;
 mod notice;
 mod notifier;
+mod notifiers;
 pub mod target;
 pub mod template;
 mod words;
@@ -18,6 +19,7 @@ pub use courier::Courier;
 pub use line::Undelivered;
 pub use notice::{Kind, Notice};
 pub use notifier::Notifier;
+pub use notifiers::Notifiers;
 
 /// Of what the user wants to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

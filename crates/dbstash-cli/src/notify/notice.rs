@@ -1,5 +1,6 @@
 //! What there is to tell, before any platform's form of it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -192,13 +193,13 @@ impl Notice {
     pub(super) fn text(&self) -> String {
         let mut text = format!("{}\n\n", self.title());
         for fact in self.facts() {
-            text.push_str(&format!("{}: {}\n", fact.name, fact.value));
+            let _ = writeln!(text, "{}: {}", fact.name, fact.value);
         }
         if let Some(error) = &self.error {
-            text.push_str(&format!("\n{}\n", error.trim()));
+            let _ = writeln!(text, "\n{}", error.trim());
         }
         for warning in &self.warnings {
-            text.push_str(&format!("\nwarning: {warning}\n"));
+            let _ = writeln!(text, "\nwarning: {warning}");
         }
         text
     }

@@ -1,29 +1,24 @@
 //! Sees what becomes of backups, and tells it.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use dbstash_core::clock::{Clock, SystemClock};
+use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::job::{EngineKey, JobId};
 use dbstash_core::report::{Observer, Outcome, Report, RunEvent, RunId};
 use dbstash_core::secret::Redactor;
-use tokio_util::sync::CancellationToken;
 
 use super::On;
 use super::courier::Courier;
 use super::ledger::{Ledger, Silence};
-use super::line::{Line, Undelivered};
+use super::line::Line;
 use super::notice::{Kind, Notice};
 use super::target::mail::Mail;
 use super::target::{Beat, Parcel, Target};
 use super::words::{cut, plain};
 use crate::settings::NotifySettings;
 
-/// Wall clocks jump: no sleep trusts them for longer than this.
-const GLANCE: Duration = Duration::from_secs(30);
 /// Monitors keep no more of what is sent along with a ping.
 const BEAT_TEXT: usize = 8000;
 
@@ -36,7 +31,7 @@ pub struct Notifier {
     running: Mutex<BTreeSet<JobId>>,
     ledger: Mutex<Ledger>,
     watches: bool,
-    redactor: Arc<Redactor>,
+    redactor: Redactor,
     host: String,
     courier: Courier,
 }
@@ -46,7 +41,7 @@ impl Notifier {
     pub fn new(
         settings: &NotifySettings,
         host: &str,
-        redactor: &Arc<Redactor>,
+        redactor: &Redactor,
         courier: &Courier,
     ) -> Self {
         let line = |target, number| courier.line(target, number, redactor);
@@ -70,7 +65,7 @@ impl Notifier {
             ping: settings.ping.clone().map(|url| line(Target::Ping(url), 1)),
             running: Mutex::default(),
             ledger: Mutex::new(Ledger::new(settings.silence_after)),
-            redactor: Arc::clone(redactor),
+            redactor: redactor.clone(),
             host: host.to_owned(),
             courier: courier.clone(),
         }
@@ -82,6 +77,17 @@ impl Notifier {
 
     fn running(&self) -> MutexGuard<'_, BTreeSet<JobId>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what another one, whose settings are no longer those of its jobs, knows of them.
+    pub fn inherit(&self, old: &Self) {
+        self.ledger().inherit(&mut old.ledger());
+        self.running().append(&mut old.running());
+    }
+
+    /// Of this job there are only these databases: nobody waits for the others any more.
+    pub fn only(&self, job: &JobId, wanted: impl Fn(&str) -> bool) {
+        self.ledger().only(job.as_str(), wanted);
     }
 
     /// From `now` on, good backups of this are waited for (`NOTIFY_SILENCE_AFTER`). Nothing changes when it is known.
@@ -117,6 +123,22 @@ impl Notifier {
         self.beat(beat);
     }
 
+    /// Runs of a job were due while the last one was at work, and so it went so many times in a row.
+    pub fn missed(
+        &self,
+        job: &JobId,
+        engine: EngineKey,
+        database: &str,
+        error: &str,
+        in_a_row: u32,
+    ) {
+        self.tell(Notice {
+            engine: Some(engine.as_str()),
+            error: Some(error.to_owned()),
+            ..self.notice(Kind::Skipped(in_a_row), job.as_str(), database, SystemClock.now())
+        });
+    }
+
     /// A job could not even begin: tells the monitor and everyone else.
     pub fn broken(&self, job: &JobId, engine: EngineKey, database: &str, error: &str) {
         let notice = Notice {
@@ -129,18 +151,18 @@ impl Notifier {
         self.tell(notice);
     }
 
-    /// Tells of silences, for as long as it is polled.
-    pub async fn watch(&self, clock: &dyn Clock) -> Infallible {
-        if !self.watches {
-            return std::future::pending().await;
-        }
-        loop {
-            let next = self.ledger().next();
-            let wait = next.map_or(GLANCE, |at| (at - clock.now()).to_std().unwrap_or_default());
-            tokio::time::sleep(wait.clamp(Duration::from_millis(10), GLANCE)).await;
-            let now = clock.now();
+    /// When the next silence is to be told, if no backup comes.
+    pub(super) fn next_silence(&self) -> Option<DateTime<Utc>> {
+        self.ledger().next().filter(|_| self.watches)
+    }
+
+    /// Tells of the silences that are due.
+    pub(super) fn tell_silences(&self, now: DateTime<Utc>) {
+        if self.watches {
             let silences = self.ledger().silences(now);
-            silences.into_iter().for_each(|silence| self.silent(silence, now));
+            for silence in silences {
+                self.silent(silence, now);
+            }
         }
     }
 
@@ -197,30 +219,15 @@ impl Notifier {
             ping.send(Parcel::Beat(beat), &self.courier);
         }
     }
-
-    /// What could not be delivered since the start, by target; of all notifiers with this courier.
-    pub fn undelivered(&self) -> Vec<Undelivered> {
-        self.courier.undelivered()
-    }
-
-    /// See [`Courier::drain`].
-    pub async fn drain(&self, limit: Duration) {
-        self.courier.drain(limit).await;
-    }
-
-    /// See [`Courier::settle`].
-    pub async fn settle(&self, cancel: &CancellationToken) {
-        self.courier.settle(cancel).await;
-    }
 }
 
 impl Observer for Notifier {
     fn on(&self, run: &RunId, event: RunEvent<'_>) {
         match event {
-            RunEvent::Started { .. } if self.ping.is_some() => {
-                if self.running().insert(run.job.clone()) {
-                    self.beat(Beat::Start);
-                }
+            RunEvent::Started { .. }
+                if self.ping.is_some() && self.running().insert(run.job.clone()) =>
+            {
+                self.beat(Beat::Start);
             }
             RunEvent::Finished(report) => {
                 let now = SystemClock.now();

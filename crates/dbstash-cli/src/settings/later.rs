@@ -2,7 +2,6 @@
 
 /// Settings of versions to come, each with its `_FILE` where it is a secret.
 pub const NOT_YET: &[&str] = &[
-    "BACKUP_PARALLEL",
     "RETENTION_KEEP_LAST",
     "RETENTION_KEEP_DURATION",
     "RETENTION_KEEP_HOURLY",
@@ -15,14 +14,6 @@ pub const NOT_YET: &[&str] = &[
     "HOOK_PRE_BACKUP",
     "HOOK_POST_BACKUP",
     "HOOK_TIMEOUT",
-    "HEALTH_ADDR",
-    "HEALTH_MAX_AGE",
-    "HEALTH_GRACE",
-    "METRICS_ENABLED",
-    "METRICS_PORT",
-    "METRICS_LISTEN_ADDRESS",
-    "STATUS_AUTH",
-    "STATUS_AUTH_FILE",
     "DRILL_URI",
     "DRILL_URI_FILE",
     "REDIS_BACKUP",

@@ -4,7 +4,7 @@
 //! this table. What a setting means is in its doc comment, which is also its help text.
 
 use Fallback::{Computed, Is, Unset};
-use Group::{Backup, Connection, Logs, Notify, Rclone, Retention};
+use Group::{Backup, Connection, Health, Logs, Notify, Rclone, Retention};
 use Kind::{Bool, Count, Days, Duration, OneOf, Path, Size, Text, Words, Zone};
 use Secrecy::{Open, Secret, SecretOrFile};
 
@@ -37,6 +37,8 @@ pub enum Group {
     Retention,
     /// Who is told of it.
     Notify,
+    /// Who is told how it goes.
+    Health,
     /// What is logged.
     Logs,
 }
@@ -227,6 +229,8 @@ settings! {
     BACKUP_MIN_SIZE: Backup, Size, Is("1"), Open;
     /// Never run a job twice at the same time.
     BACKUP_LOCK: Backup, Bool, Is("true"), Open;
+    /// How many jobs may be at work at once.
+    BACKUP_PARALLEL: Backup, Count, Is("1"), Open;
     /// Show what would be done, and do nothing.
     DRY_RUN: Backup, Bool, Is("false"), Open;
     /// The time zone of the schedule and of dates in names.
@@ -262,6 +266,22 @@ settings! {
     NOTIFY_SILENCE_AFTER: Notify, Duration, Is("0"), Open;
     /// A monitor to ping: it, with `/start` or `/fail` appended, at the start and end of every run.
     NOTIFY_PING_URL: Notify, Text("URL"), Unset, SecretOrFile;
+
+    /// Where a scheduler answers `/healthz`, `/livez`, `/metrics` and `/status`; `off` for nowhere.
+    HEALTH_ADDR: Health, Text("ADDR:PORT"), Is("0.0.0.0:8080"), Open;
+    /// The newest good backup is overdue when it is older than this; by default, when one was due after
+    /// it and `HEALTH_GRACE` has passed since.
+    HEALTH_MAX_AGE: Health, Duration, Unset, Open;
+    /// How long after it was due a missing backup is overdue; one that is being made is waited for.
+    HEALTH_GRACE: Health, Duration, Is("1h"), Open;
+    /// `user:password` that `/status` asks for: error texts may tell much about a machine.
+    STATUS_AUTH: Health, Text("USER:PASSWORD"), Unset, SecretOrFile;
+    /// Answer `/metrics` on a port of its own, too.
+    METRICS_ENABLED: Health, Bool, Is("false"), Open;
+    /// That port.
+    METRICS_PORT: Health, Count, Is("9090"), Open;
+    /// The address of that port.
+    METRICS_LISTEN_ADDRESS: Health, Text("ADDR"), Is("0.0.0.0"), Open;
 
     /// The least severe level to log.
     LOG_LEVEL: Logs, OneOf(&["trace", "debug", "info", "warn", "error"]), Is("info"), Open;
@@ -305,7 +325,7 @@ pub fn variables() -> impl Iterator<Item = String> {
 
 impl Group {
     /// In the order of the documentation.
-    pub const ALL: [Self; 6] = [Connection, Rclone, Backup, Retention, Notify, Logs];
+    pub const ALL: [Self; 7] = [Connection, Rclone, Backup, Retention, Notify, Health, Logs];
 
     /// As a heading.
     pub fn title(self) -> &'static str {
@@ -315,6 +335,7 @@ impl Group {
             Backup => "Backup",
             Retention => "Retention",
             Notify => "Notifications",
+            Health => "Health",
             Logs => "Logs",
         }
     }

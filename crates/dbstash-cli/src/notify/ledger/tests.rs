@@ -120,3 +120,16 @@ fn no_limit_is_too_long() {
     assert_eq!(ledger.silences(at(0)), []);
     assert!(Ledger::new(Some(Duration::MAX)).silence_after.is_none());
 }
+
+#[test]
+fn a_server_that_names_its_databases_again_has_recovered() {
+    let mut ledger = Ledger::new(Some(Duration::from_secs(100)));
+    assert_eq!(ledger.finished(&failed("*"), at(0)), Some(Kind::Failed));
+    assert_eq!(ledger.finished(&stored("a"), at(1)), Some(Kind::Recovered));
+    assert_eq!(ledger.finished(&stored("b"), at(2)), Some(Kind::Stored));
+    ledger.only(JOB, |database| database == "b");
+    let mut heir = Ledger::new(Some(Duration::from_secs(200)));
+    heir.inherit(&mut ledger);
+    assert_eq!((ledger.next(), heir.next()), (None, Some(at(202))));
+    assert_eq!(heir.silences(at(202)).len(), 1);
+}

@@ -76,7 +76,7 @@ impl MailServer {
         let decoded = |text: &str| {
             percent_decode_str(text)
                 .decode_utf8()
-                .map(|text| text.into_owned())
+                .map(std::borrow::Cow::into_owned)
                 .map_err(|_| SERVERS)
         };
         let user = Some(decoded(url.username())?).filter(|user| !user.is_empty());

@@ -63,7 +63,7 @@ fn undelivered(done: &Finished) -> Vec<String> {
 
 /// The only one.
 #[track_caller]
-fn only<'a>(requests: &'a [Request]) -> &'a Request {
+fn only(requests: &[Request]) -> &Request {
     assert_eq!(requests.len(), 1, "{requests:#?}");
     &requests[0]
 }

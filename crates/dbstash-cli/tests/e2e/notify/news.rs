@@ -174,6 +174,38 @@ fn of_a_silence() {
 }
 
 #[test]
+fn of_a_silence_that_began_before_the_start() {
+    let Some(scene) = Scene::new(WHOLE) else { return };
+    let done = scene.quiet().run(PATIENCE);
+    let ended = scene.remote.names().into_iter().find(|name| name.ends_with(".json")).unwrap();
+    let ended: serde_json::Value = serde_json::from_slice(&scene.remote.read(&ended)).unwrap();
+    let ended = ended["ended"].as_str().unwrap()[..19].to_owned();
+    let run = scene.run("always").env("NOTIFY_SILENCE_AFTER", "3s");
+    let mut running = run.env("BACKUP_SCHEDULE", "0 0 1 1 *").spawn();
+    running.wait_until(PATIENCE, |_| scene.of("silence") > 0);
+    running.signal(Signal::TERM);
+    running.wait(PATIENCE).expect_code(0);
+    let news = only(&scene.inbox.of("/news")).json();
+    let error = format!("the last good backup is of {ended}Z");
+    assert_eq!(news["error"], error.as_str(), "{done}");
+}
+
+#[test]
+fn of_runs_that_are_missed_again_and_again() {
+    let slow = "pg-head\nout-bytes 1MiB\nsleep 1500ms\npg-footer";
+    let Some(scene) = Scene::new(slow) else { return };
+    let mut running = scene.run("failure").env("BACKUP_SCHEDULE", EVERY_SECOND).spawn();
+    running.wait_until(PATIENCE, |_| scene.of("skipped") > 1);
+    running.signal(Signal::TERM);
+    let done = running.wait(PATIENCE);
+    let told = scene.inbox.of("/news");
+    let first = told[0].json();
+    assert_eq!(first["title"], "backup skipped 2 times in a row: shop (shop-job)", "{done}");
+    assert!(first["error"].as_str().unwrap().contains("while the last one was still at work"));
+    assert_eq!(told[1].json()["title"], "backup skipped 3 times in a row: shop (shop-job)");
+}
+
+#[test]
 fn of_a_job_that_could_not_even_begin() {
     let Some(scene) = Scene::new(WHOLE) else { return };
     let run = scene.run("failure").env("DBSTASH_STATE_DIR", "/dev/null/state");

@@ -16,7 +16,7 @@
 pub mod ahead;
 pub mod artifact;
 pub mod catalog;
-mod chance;
+pub mod chance;
 pub mod clock;
 pub mod compression;
 pub mod daemon;

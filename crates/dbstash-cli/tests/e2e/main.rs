@@ -24,6 +24,7 @@ mod modes;
 mod mongo;
 mod mysql;
 mod names;
+mod notify;
 mod pg;
 mod redis;
 mod retention;

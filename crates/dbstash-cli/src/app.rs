@@ -6,6 +6,7 @@ use anyhow::Result;
 use dbstash_core::catalog::Catalog;
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::daemon::{self, Tick, Timetable};
+use dbstash_core::hook::Shell;
 use dbstash_core::job::Job;
 use dbstash_core::launch::Local;
 use dbstash_core::prune::PrunePlan;
@@ -30,6 +31,8 @@ pub struct App {
     pub destination: Destination,
     /// How names and times are shown.
     pub zone: chrono_tz::Tz,
+    /// What hooks are run with.
+    pub shell: Shell,
 }
 
 impl App {
@@ -43,6 +46,7 @@ impl App {
             state: &self.state,
             clock: &SystemClock,
             observer: &Observers(vec![&LogObserver]),
+            shell: &self.shell,
             cancel: &signals.cancel,
         };
         let reports = daemon::serve(job, timetable, cx, |tick| self.tell(&tick)).await;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use dbstash_core::daemon::Timetable;
+use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
 
@@ -112,7 +113,8 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
     let state = open_state(settings.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let env = child_environment(&layers.environment, &settings.remote);
     let destination = Destination::open(&settings.remote, env, &state)?;
-    let app = App { state, destination, zone: settings.job.naming.zone };
+    let shell = Shell { environment: layers.environment.whole(), redactor: redactor.clone() };
+    let app = App { state, destination, zone: settings.job.naming.zone, shell };
     let Settings { job, timetable, dry_run, .. } = settings;
     block_on(async {
         if let Command::Prune { yes } = command {
@@ -139,7 +141,7 @@ fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
     let state = open_state(place.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let env = child_environment(&layers.environment, &place.remote);
     let destination = Destination::open(&place.remote, env, &state)?;
-    let app = App { state, destination, zone: place.zone };
+    let app = App { state, destination, zone: place.zone, shell: Shell::default() };
     block_on(app.list(json))
 }
 

@@ -6,6 +6,7 @@ pub mod children;
 pub mod complaints;
 mod connection;
 mod connection_string;
+mod hooks;
 pub mod later;
 pub mod layers;
 pub mod machine;

@@ -30,8 +30,8 @@ use super::table::{
     RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
 use super::{
-    LogFormat, LogSettings, Place, Settings, connection, modes, parse, redis, remote, secrets,
-    shown, table,
+    LogFormat, LogSettings, Place, Settings, connection, hooks, modes, parse, redis, remote,
+    secrets, shown, table,
 };
 
 /// Makes settings of what was given, or tells every mistake at once.
@@ -64,6 +64,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
     let compression = compression(reader, machine);
     let globals = globals(reader);
     let replication = redis::replication(reader);
+    let hooks = hooks::hooks(reader);
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
     let dry_run = switch(reader, &DRY_RUN).unwrap_or_default();
@@ -118,6 +119,7 @@ pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mista
         jobs: modes.jobs,
         temp_dir: modes.temp_dir,
         replication,
+        hooks,
     };
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };

@@ -61,4 +61,17 @@ mod tests {
             assert_eq!(in_command(text).join(" "), secrets, "{text}");
         }
     }
+
+    #[test]
+    fn no_variable_is_too_odd_for_a_hook() {
+        use std::ffi::OsString;
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let odd = || OsString::from_vec(vec![0xff]);
+        let mut given = vec![(odd(), "x".into()), ("A".into(), odd()), ("B".into(), "y".into())];
+        let mut whole = super::super::Environment::new(given.clone()).whole();
+        given.sort();
+        whole.sort();
+        assert_eq!(whole, given);
+    }
 }

@@ -14,6 +14,7 @@ mod bad_input;
 mod compression;
 mod engines;
 mod first_process;
+mod hooks;
 mod hostile;
 mod interrupted;
 mod main_job;

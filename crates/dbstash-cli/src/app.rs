@@ -1,29 +1,21 @@
-//! The composition root: settings become a job, a remote and a run.
+//! The commands that look at what is stored, and tidy it up.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use anyhow::Result;
 use dbstash_core::catalog::Catalog;
 use dbstash_core::clock::{Clock as _, SystemClock};
-use dbstash_core::daemon::{self, Tick, Timetable};
-use dbstash_core::hook::Shell;
 use dbstash_core::job::Job;
-use dbstash_core::launch::Local;
 use dbstash_core::prune::PrunePlan;
 use dbstash_core::remote::Remote as _;
-use dbstash_core::report::Observers;
-use dbstash_core::run::Context;
-use dbstash_core::schedule::Schedule;
 use dbstash_core::state::{LockError, StateDir};
 
 use crate::commands::{list, prune};
 use crate::exit::Exit;
-use crate::logging::LogObserver;
 use crate::places::Destination;
-use crate::signals::Signals;
 use crate::text::{json as json_text, shown};
 
-/// Everything the commands share.
+/// Everything these commands share.
 pub struct App {
     /// The state directory.
     pub state: StateDir,
@@ -31,69 +23,9 @@ pub struct App {
     pub destination: Destination,
     /// How names and times are shown.
     pub zone: chrono_tz::Tz,
-    /// What hooks are run with.
-    pub shell: Shell,
 }
 
 impl App {
-    /// Backs up by a timetable.
-    pub async fn run(&self, job: &Job, timetable: &Timetable, launcher: &Local) -> Result<Exit> {
-        let signals = Signals::listen()?;
-        let cx = Context {
-            engine: dbstash_engines::engine(job.engine),
-            launcher,
-            remote: &self.destination.remote,
-            state: &self.state,
-            clock: &SystemClock,
-            observer: &Observers(vec![&LogObserver]),
-            shell: &self.shell,
-            cancel: &signals.cancel,
-        };
-        let reports = daemon::serve(job, timetable, cx, |tick| self.tell(&tick)).await;
-        if matches!(timetable.schedule, Schedule::Once) {
-            self.tell(&Tick::Done(&reports));
-        }
-        let stopped_between_runs = reports.is_empty() && signals.caught().is_none();
-        Ok(if stopped_between_runs { Exit::Failed } else { Exit::of(&reports, signals.caught()) })
-    }
-
-    fn tell(&self, tick: &Tick<'_>) {
-        match tick {
-            Tick::Next(at) => {
-                let local = at.with_timezone(&self.zone).to_rfc3339();
-                tracing::info!(next_run = local.as_str(), "next backup at {local}");
-            }
-            Tick::Missed(n) => {
-                tracing::warn!(
-                    skipped = n,
-                    "{n} backups were due while the last one was still at work"
-                );
-            }
-            Tick::Overdue(at) => {
-                let local = at.with_timezone(&self.zone).to_rfc3339();
-                tracing::warn!(
-                    due = local.as_str(),
-                    "a backup was due at {local} and was not made: now it is"
-                );
-            }
-            Tick::Unknown(error) => tracing::warn!(
-                "whether a backup was missed cannot be told, so none is made up for: {error}"
-            ),
-            Tick::Never => tracing::error!("the schedule never comes again"),
-            Tick::Done(_) => {
-                for text in self
-                    .destination
-                    .remote
-                    .warnings()
-                    .into_iter()
-                    .chain(self.destination.aftermath())
-                {
-                    tracing::warn!("{text}");
-                }
-            }
-        }
-    }
-
     /// `dbstash list`.
     pub async fn list(&self, json: bool) -> Result<Exit> {
         let now = SystemClock.now();

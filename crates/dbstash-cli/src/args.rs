@@ -34,6 +34,11 @@ pub enum Command {
         /// Without asking.
         yes: bool,
     },
+    /// Show how it is with the jobs of the schedulers of this machine.
+    Status {
+        /// As JSON.
+        json: bool,
+    },
     /// Show the settings and where each is from.
     Config {
         /// As JSON.
@@ -51,6 +56,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
         "backup" => Command::Backup,
         "list" => Command::List { json: given("json") },
         "prune" => Command::Prune { yes: given("yes") },
+        "status" => Command::Status { json: given("json") },
         "config" => Command::Config { json: given("json") },
         _ => Command::Run,
     };
@@ -96,6 +102,11 @@ pub fn command() -> Clap {
             sub("list", "List the backups that are there").arg(json()),
             sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")
                 .arg(yes),
+            sub(
+                "status",
+                "Show how it is with the jobs of this machine's schedulers; exit 1 if not well",
+            )
+            .arg(json()),
             sub("config", "Show every setting and where it is from").arg(json()),
         ])
         .args(table::ALL.iter().flat_map(|setting| arguments(setting)))

@@ -2,25 +2,28 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use dbstash_core::daemon::Timetable;
+use chrono::Utc;
 use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
 
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
-use crate::commands::{config, plan};
+use crate::commands::{self, config, plan};
 use crate::exit::Exit;
+use crate::health::socket;
 use crate::init;
 use crate::logging;
 use crate::places::{Destination, open_state};
+use crate::scheduler::{self, Ground};
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
-    Environment, Here, Layers, LogFormat, LogSettings, Mistakes, Settings, resolve, resolve_place,
-    secrets,
+    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, explain, resolve,
+    resolve_place, secrets,
 };
 use crate::text;
 
@@ -50,6 +53,7 @@ pub fn main(
     let mut redactor = Redactor::default();
     let done = match command {
         Command::List { json } => list(&layers, json, &mut redactor),
+        Command::Status { json } => status(&layers, json),
         _ => with_job(&layers, command, &mut redactor),
     };
     done.map_or_else(|error| failed(&error, command, &redactor), ExitCode::from)
@@ -80,54 +84,104 @@ fn failed(error: &anyhow::Error, command: Command, redactor: &Redactor) -> ExitC
 
 /// The commands that need a database and a remote.
 fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Result<Exit> {
-    let settings = match resolve(layers, &Here) {
-        Ok(settings) => settings,
+    if let Command::Config { json } = command {
+        return match explain(layers, &Here) {
+            Ok((fleet, values)) => {
+                tell(&fleet.process.warnings);
+                let values = values.first().map(Vec::as_slice).unwrap_or_default();
+                print(&if json {
+                    text::json(&config::json(values))
+                } else {
+                    config::text(values)
+                })?;
+                Ok(Exit::Done)
+            }
+            Err(mistakes) => Ok(refuse(&mistakes, layers, command)),
+        };
+    }
+    let Fleet { process, mut jobs } = match resolve(layers, &Here) {
+        Ok(fleet) => fleet,
         Err(mistakes) => return Ok(refuse(&mistakes, layers, command)),
     };
-    if let Command::Config { json } = command {
-        tell(&settings.warnings);
-        print(&if json {
-            text::json(&config::json(&settings.values))
-        } else {
-            config::text(&settings.values)
-        })?;
-        return Ok(Exit::Done);
+    *redactor = process.redactor();
+    logging::start(&process.log, variable(layers, "RUST_LOG"), redactor.clone());
+    process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+    process.notes.iter().for_each(|text| tracing::info!("{text}"));
+    if command == Command::Backup {
+        jobs = jobs.into_iter().map(scheduler::at_once).collect();
     }
-    *redactor = settings.redactor();
-    logging::start(&settings.log, variable(layers, "RUST_LOG"), redactor.clone());
-    settings.warnings.iter().for_each(|text| tracing::warn!("{text}"));
-    settings.notes.iter().for_each(|text| tracing::info!("{text}"));
-    if !matches!(command, Command::Prune { .. }) {
-        let plans = match plan::all(&settings.job) {
-            Ok(plans) => plans,
+    let fleet = Fleet { process, jobs };
+    let Some(settings) = fleet.jobs.first() else {
+        return Ok(Exit::Done);
+    };
+    let state = || {
+        let set = fleet.process.state_dir.as_deref();
+        open_state(set, variable(layers, "XDG_RUNTIME_DIR"))
+    };
+    if let Command::Prune { yes } = command {
+        let (state, zone) = (state()?, settings.job.naming.zone);
+        let env = child_environment(&layers.environment, &settings.remote);
+        let destination = Destination::open(&settings.remote, env, &state)?;
+        let app = App { state, destination, zone };
+        return block_on(app.prune(&settings.job, fleet.process.dry_run, yes));
+    }
+    let mut text = Vec::new();
+    for settings in &fleet.jobs {
+        match plan::all(&settings.job) {
+            Ok(_) if !fleet.process.dry_run => {}
+            Ok(plans) => text.push(plan::text(settings, &plans, command == Command::Backup)),
             Err(error) => {
-                tracing::error!(phase = "settings", "{error}");
+                tracing::error!(phase = "settings", job = settings.job.id.as_str(), "{error}");
                 return Ok(Exit::Usage);
             }
-        };
-        if settings.dry_run {
-            print(&plan::text(&settings, &plans, command == Command::Backup))?;
-            return Ok(Exit::Done);
         }
     }
-    let state = open_state(settings.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
-    let env = child_environment(&layers.environment, &settings.remote);
-    let destination = Destination::open(&settings.remote, env, &state)?;
-    let shell = Shell { environment: layers.environment.whole(), redactor: redactor.clone() };
-    let app = App { state, destination, zone: settings.job.naming.zone, shell };
-    let Settings { job, timetable, dry_run, .. } = settings;
-    block_on(async {
-        if let Command::Prune { yes } = command {
-            return app.prune(&job, dry_run, yes).await;
+    if fleet.process.dry_run {
+        print(&redactor.redact(&text.join("\n")))?;
+        return Ok(Exit::Done);
+    }
+    let state = state()?;
+    let environment =
+        tool_environment(&layers.environment, std::env::current_exe().ok().as_deref());
+    let ground = Ground {
+        state: &state,
+        environment: &layers.environment,
+        launcher: &Local { environment },
+        shell: &Shell { environment: layers.environment.whole(), redactor: redactor.clone() },
+        redactor,
+    };
+    block_on(scheduler::run(fleet, &ground, &|old| reread(layers, old, redactor)))
+}
+
+/// The settings as they are now, after a HUP. Mistakes are told, and change nothing.
+fn reread(layers: &Layers, _old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
+    match resolve(layers, &Here) {
+        Ok(new) => {
+            redactor.learn(new.process.secrets.iter().map(ExposeSecret::expose_secret));
+            new.process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+            Some(new)
         }
-        let timetable = match command {
-            Command::Backup => Timetable::now(job.naming.zone),
-            _ => timetable,
-        };
-        let ours = std::env::current_exe().ok();
-        let environment = tool_environment(&layers.environment, ours.as_deref());
-        app.run(&job, &timetable, &Local { environment }).await
-    })
+        Err(mistakes) => {
+            for text in &mistakes.mistakes {
+                tracing::error!(phase = "settings", "{text}: nothing has changed");
+            }
+            None
+        }
+    }
+}
+
+/// `dbstash status` needs nothing but the state directory.
+fn status(layers: &Layers, json: bool) -> Result<Exit> {
+    let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::UTC);
+    let set = variable(layers, "DBSTASH_STATE_DIR").map(Path::new);
+    let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+    let schedulers = block_on(async { Ok(socket::ask(&state).await?) })?;
+    print(&if json {
+        text::json(&commands::status::as_json(&schedulers))
+    } else {
+        commands::status::as_text(&schedulers, zone, Utc::now())
+    })?;
+    Ok(if commands::status::is_well(&schedulers) { Exit::Done } else { Exit::Failed })
 }
 
 /// `dbstash list` needs no database.
@@ -141,7 +195,7 @@ fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
     let state = open_state(place.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let env = child_environment(&layers.environment, &place.remote);
     let destination = Destination::open(&place.remote, env, &state)?;
-    let app = App { state, destination, zone: place.zone, shell: Shell::default() };
+    let app = App { state, destination, zone: place.zone };
     block_on(app.list(json))
 }
 
@@ -154,7 +208,11 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
             "only {allowed} open files are allowed: raise the limit (ulimit -n) to {DESCRIPTORS} or more"
         );
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // Nobody waits for a name server that does not answer, or for the rest of a file that is read.
+    runtime.shutdown_background();
+    done
 }
 
 /// Says every mistake: to people in lines, to a log in the form of a log.

@@ -72,11 +72,12 @@ macro_rules! of_run {
 impl Observer for LogObserver {
     fn on(&self, run: &RunId, event: RunEvent<'_>) {
         match event {
-            RunEvent::Started { command, remote } => {
+            RunEvent::Started { command, remote, .. } => {
                 of_run!(info, run, remote, "backup started");
                 of_run!(debug, run, command, "dump command");
             }
             RunEvent::Warning(text) => of_run!(warn, run, "{text}"),
+            RunEvent::Still(_) => {}
             RunEvent::Note(text) => of_run!(info, run, "{text}"),
             RunEvent::Hook { when, line } if line.is_stderr => {
                 of_run!(warn, run, hook = when.as_str(), "{}", line.text);

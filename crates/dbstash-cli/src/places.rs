@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use dbstash_core::remote::rclone::{self, Rclone};
 use dbstash_core::secret::ExposeSecret as _;
 use dbstash_core::state::{RunDir, StateDir, StateError};
 
-use crate::settings::{RcloneConfig, RemoteSettings, UploadCheck};
+use crate::settings::children::child_environment;
+use crate::settings::{Environment, JobSettings, RcloneConfig, RemoteSettings, UploadCheck};
 
 /// Opens the state directory: the one that is set, or the first that can be used.
 pub fn open_state(set: Option<&Path>, runtime_dir: Option<&str>) -> Result<StateDir, StateError> {
@@ -22,6 +24,35 @@ pub fn open_state(set: Option<&Path>, runtime_dir: Option<&str>) -> Result<State
             None => Err(error),
         })
         .or_else(|_| StateDir::open(&PathBuf::from(format!("/tmp/dbstash-{uid}"))))
+}
+
+/// Where the jobs of a process go. Jobs that go to the same place share it.
+pub struct Destinations(Vec<(Arc<RemoteSettings>, Destination)>);
+
+impl Destinations {
+    /// Prepares each of them; starts nothing.
+    pub fn open(jobs: &[JobSettings], environment: &Environment, state: &StateDir) -> Result<Self> {
+        let mut all: Vec<(Arc<RemoteSettings>, Destination)> = Vec::new();
+        for JobSettings { remote, .. } in jobs {
+            if !all.iter().any(|(settings, _)| Arc::ptr_eq(settings, remote)) {
+                let env = child_environment(environment, remote);
+                all.push((Arc::clone(remote), Destination::open(remote, env, state)?));
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Where a job of theirs goes, and the number of that place.
+    pub fn of(&self, job: &JobSettings) -> (usize, &Destination) {
+        let place = self.0.iter().position(|(settings, _)| Arc::ptr_eq(settings, &job.remote));
+        let place = place.unwrap_or_default();
+        (place, self.at(place))
+    }
+
+    /// The place of this number.
+    pub fn at(&self, place: usize) -> &Destination {
+        &self.0[place].1
+    }
 }
 
 /// A remote, and the private copy of its configuration if it needed one.

@@ -1,165 +1,165 @@
-//! A job on its schedule, until a signal.
+//! Jobs on their schedules, until a signal.
 
-use std::collections::BTreeMap;
+mod agenda;
+mod history;
+
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use crate::catalog::Catalog;
+use self::agenda::{Agenda, Appointment};
+pub use self::history::Past;
 use crate::chance::chance;
+use crate::clock::Clock;
 use crate::job::Job;
 use crate::remote::RemoteError;
 use crate::report::Report;
 use crate::run::{self, Context};
-use crate::schedule::Schedule;
+use crate::timetable::{Next, Timetable};
 
 /// Wall clocks jump: no sleep trusts them for longer than this.
 const GLANCE: Duration = Duration::from_secs(30);
 
-/// When runs start.
+/// A job, when it runs, and with what.
+#[derive(Clone, Copy)]
+pub struct Member<'a> {
+    /// What to back up.
+    pub job: &'a Job,
+    /// When.
+    pub timetable: &'a Timetable,
+    /// With what.
+    pub cx: Context<'a>,
+    /// Members with the same number have the same remote.
+    pub place: usize,
+}
+
+/// How members share a process.
+pub struct Terms<'a> {
+    /// How many run at a time; the others wait for their turn, who came first runs first.
+    pub parallel: NonZeroUsize,
+    /// Ends the service between two runs: whoever is at it may finish, nobody begins.
+    pub retire: &'a CancellationToken,
+}
+
+/// What a member's owner is told.
 #[derive(Debug)]
-pub struct Timetable {
-    /// The rule.
-    pub schedule: Schedule,
-    /// The zone it is read in.
-    pub zone: Tz,
-    /// Whether to run at the start, too.
-    pub on_start: bool,
-    /// How long to wait before anything else.
-    pub initial_delay: Duration,
-    /// Up to how long after its time a run starts, by chance.
-    pub jitter: Duration,
-    /// Whether to run at the start when a run was missed since the newest backup.
-    pub catch_up: bool,
-}
-
-impl Timetable {
-    /// One run, at once.
-    pub fn now(zone: Tz) -> Self {
-        Self {
-            schedule: Schedule::Once,
-            zone,
-            on_start: false,
-            initial_delay: Duration::ZERO,
-            jitter: Duration::ZERO,
-            catch_up: false,
-        }
-    }
-}
-
-/// What a timetable tells its owner.
 pub enum Tick<'a> {
-    /// The next run starts then.
+    /// The newest backups of it that are there; told once.
+    Known(&'a [Past]),
+    /// Its remote does not say what is there, and is asked again later.
+    Unknown(&'a RemoteError),
+    /// Its next run starts then.
     Next(DateTime<Utc>),
+    /// A run was due then, and nobody ran; it is made up for now.
+    Overdue(DateTime<Utc>),
     /// A run is over.
     Done(&'a [Report]),
     /// This many runs were due while the last one was still at work.
     Missed(usize),
-    /// A run was due then, and nobody ran; it is made up for now.
-    Overdue(DateTime<Utc>),
-    /// Whether a run was missed cannot be told.
-    Unknown(RemoteError),
-    /// The schedule never comes again.
+    /// Its schedule never comes again.
     Never,
 }
 
-/// Runs a job once, or again and again until a signal; returns the reports of the last run, empty when a signal came
-/// between two runs.
-pub async fn serve(
-    job: &Job,
-    timetable: &Timetable,
-    cx: Context<'_>,
-    tell: impl Fn(Tick<'_>),
+/// Runs each member by its timetable, until a signal, or until none of them has a run to come. The reports of those
+/// that ran last: the ones whose schedule was over, or a signal ended.
+pub async fn serve<'a>(
+    members: &[Member<'a>],
+    terms: Terms<'_>,
+    tell: &dyn Fn(&Member<'a>, Tick<'_>),
 ) -> Vec<Report> {
-    if !pause(timetable.initial_delay, cx).await {
-        return Vec::new();
+    let Some(first) = members.first() else { return Vec::new() };
+    let (clock, cancel) = (first.cx.clock, first.cx.cancel);
+    let born = clock.now();
+    let mut agenda = Agenda::new(born);
+    for (index, member) in members.iter().enumerate() {
+        plan(&mut agenda, index, member, member.timetable.first(born), tell);
     }
-    if matches!(timetable.schedule, Schedule::Once) {
-        return run::run(job, cx).await;
-    }
-    let mut due = timetable.on_start.then(|| cx.clock.now());
-    if due.is_none() && timetable.catch_up {
-        match overdue(job, timetable, cx).await {
-            Ok(None) => {}
-            Ok(Some(missed)) => {
-                tell(Tick::Overdue(missed));
-                due = Some(cx.clock.now());
-            }
-            Err(error) => tell(Tick::Unknown(error)),
-        }
-    }
-    let mut last = cx.clock.now();
+    let (call, mut called) = mpsc::unbounded_channel();
+    let mut learning = Box::pin(history::learn(members, tell, |index| {
+        // Nobody listens any more when all is over.
+        let _ = call.send(index);
+    }));
+    let (mut learned, mut last) = (false, Vec::new());
+    let mut running = FuturesUnordered::new();
     loop {
-        let by_schedule = || {
-            let next = timetable.schedule.next_after(last, timetable.zone)?;
-            Some((next, next + timetable.jitter.mul_f64(chance())))
-        };
-        let Some((next, start)) = due.take().map(|now| (now, now)).or_else(by_schedule) else {
-            tell(Tick::Never);
-            return Vec::new();
-        };
-        tell(Tick::Next(start));
-        if !sleep_until(start, cx).await {
-            return Vec::new();
+        for index in agenda.look(clock.now()) {
+            let member = &members[index];
+            plan(&mut agenda, index, member, member.timetable.anew(clock.now()), tell);
         }
-        let reports = run::run(job, cx).await;
-        tell(Tick::Done(&reports));
-        if cx.cancel.is_cancelled() {
-            return reports;
+        while running.len() < terms.parallel.get()
+            && !terms.retire.is_cancelled()
+            && let Some(one) = agenda.take()
+        {
+            let member = &members[one.member];
+            running.push(async move { (one, run::run(member.job, member.cx).await) });
         }
-        last = cx.clock.now().max(next);
-        match missed(timetable, next, last) {
-            0 => {}
-            n => tell(Tick::Missed(n)),
+        let over = agenda.is_empty() || terms.retire.is_cancelled();
+        if over && running.is_empty() {
+            return last;
+        }
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => break,
+            Some((one, reports)) = running.next() => {
+                let member = &members[one.member];
+                tell(member, Tick::Done(&reports));
+                let now = agenda::onwards(clock.now(), one.due);
+                match member.timetable.due_between(one.due, now) {
+                    0 => {}
+                    n => tell(member, Tick::Missed(n)),
+                }
+                let next = member.timetable.next(now);
+                if next.is_none() {
+                    last.extend(reports);
+                }
+                plan(&mut agenda, one.member, member, next, tell);
+            }
+            Some(index) = called.recv() => {
+                let ready = born + members[index].timetable.initial_delay;
+                agenda.call(index, ready.max(clock.now()));
+            }
+            () = terms.retire.cancelled(), if !terms.retire.is_cancelled() => {}
+            () = &mut learning, if !learned => learned = true,
+            () = nap(agenda.next(), clock) => {}
         }
     }
+    while let Some((one, reports)) = running.next().await {
+        tell(&members[one.member], Tick::Done(&reports));
+        last.extend(reports);
+    }
+    last
 }
 
-/// The first run that was due since the newest backup of a database that has one, if that time has passed.
-async fn overdue(
-    job: &Job,
-    timetable: &Timetable,
-    cx: Context<'_>,
-) -> Result<Option<DateTime<Utc>>, RemoteError> {
-    let now = cx.clock.now();
-    let catalog = Catalog::load(cx.remote, &cx.state.cache(&cx.remote.label()), now).await?;
-    let mut newest = BTreeMap::new();
-    for manifest in catalog.backups.iter().map(|backup| &backup.manifest) {
-        if manifest.job == job.id {
-            let started = newest.entry(&manifest.database).or_insert(manifest.started);
-            *started = manifest.started.max(*started);
+/// Notes a member's next run, which starts a little later than it is due where that is asked for.
+fn plan<'a>(
+    agenda: &mut Agenda,
+    index: usize,
+    member: &Member<'a>,
+    next: Option<Next>,
+    tell: &dyn Fn(&Member<'a>, Tick<'_>),
+) {
+    let Some(Next { due, spread }) = next else {
+        if !member.timetable.is_once() {
+            tell(member, Tick::Never);
         }
-    }
-    let subjects = job.subjects();
-    let wanted = |database: &str| {
-        subjects.as_ref().is_none_or(|all| all.iter().any(|subject| subject.label() == database))
+        return;
     };
-    let oldest = newest.iter().filter(|(database, _)| wanted(database)).map(|(_, at)| *at).min();
-    let missed = oldest.and_then(|at| timetable.schedule.next_after(at, timetable.zone));
-    Ok(missed.filter(|missed| *missed <= now))
-}
-
-/// Runs that were due after `from` and not after `to`, counted up to 1000.
-fn missed(timetable: &Timetable, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
-    let after = |at: &DateTime<Utc>| timetable.schedule.next_after(*at, timetable.zone);
-    std::iter::successors(after(&from), after).take_while(|at| *at <= to).take(1000).count()
-}
-
-/// Waits for a time of day; `false` when a signal came first.
-async fn sleep_until(at: DateTime<Utc>, cx: Context<'_>) -> bool {
-    while let Ok(left @ 1..) = u64::try_from((at - cx.clock.now()).num_milliseconds()) {
-        if !pause(Duration::from_millis(left).min(GLANCE), cx).await {
-            return false;
-        }
+    let late = if spread { member.timetable.jitter.mul_f64(chance()) } else { Duration::ZERO };
+    let start = due + late;
+    if !member.timetable.is_once() {
+        tell(member, Tick::Next(start));
     }
-    !cx.cancel.is_cancelled()
+    agenda.add(Appointment { start, due, member: index });
 }
 
-async fn pause(duration: Duration, cx: Context<'_>) -> bool {
-    tokio::select! {
-        biased;
-        () = cx.cancel.cancelled() => false,
-        () = tokio::time::sleep(duration) => true,
-    }
+/// Sleeps until it is time to look at the clock again.
+async fn nap(next: Option<DateTime<Utc>>, clock: &dyn Clock) {
+    let Some(next) = next else { return std::future::pending().await };
+    let left = (next - clock.now()).to_std().unwrap_or_default();
+    tokio::time::sleep(clock.lasts(left).min(GLANCE)).await;
 }

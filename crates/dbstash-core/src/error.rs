@@ -92,6 +92,21 @@ impl From<LaunchError> for RunError {
     }
 }
 
+/// Every phase in which a run can fail.
+pub const PHASES: [&str; 11] = [
+    "plan",
+    "state",
+    "databases",
+    "dump",
+    "spool",
+    "compression",
+    "upload",
+    "manifest",
+    "stall",
+    "timeout",
+    "signal",
+];
+
 impl RunError {
     /// The part of the run that failed.
     pub fn phase(&self) -> &'static str {

@@ -1,8 +1,9 @@
 //! The only place that starts a program.
 //!
 //! Every child leads its own process group, sees only the environment it is given, and has its stderr drained into
-//! a bounded tail. Dropping a [`Running`] child kills its group.
+//! a bounded tail. Dropping a [`Running`] child kills its group, and [`hurry`] kills all of them.
 
+mod live;
 mod tail;
 
 use std::ffi::OsString;
@@ -20,12 +21,15 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
+use self::live::Live;
 use self::tail::{TAIL, Tail};
 
 /// Bigger pipes mean fewer wake-ups on both sides of a stream.
 const PIPE: usize = 1024 * 1024;
 /// How long a child's stderr is waited for once it is gone; a grandchild may hold it open for ever.
 const STDERR_LEAK: Duration = Duration::from_millis(200);
+
+static ALL: Live = Live::new();
 
 /// A program ready to be started: argv and the whole environment.
 #[derive(Clone)]
@@ -49,6 +53,9 @@ pub enum LaunchError {
     /// Found, but no permission to run it.
     #[error("{0} may not be executed: check its permissions")]
     NotExecutable(String),
+    /// Everything has to end: see [`hurry`].
+    #[error("{0} is not started any more: a signal has ended everything")]
+    Hurried(String),
     /// What it needs could not be prepared.
     #[error("{program} could not be started: {source}")]
     Other {
@@ -64,6 +71,7 @@ pub struct Running {
     program: String,
     child: Child,
     group: Option<Pid>,
+    live: &'static Live,
     stderr: Option<JoinHandle<()>>,
     tail: Arc<Mutex<Tail>>,
     /// Held here and not in `child`: tokio's `wait` would close it, and EOF is a commit signal.
@@ -112,38 +120,59 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
+/// Kills every group that was started here, at once, and lets no program start from now on: whoever waits for one goes
+/// on, and whoever still wants one fails. Idempotent, and for the whole process.
+pub fn hurry() {
+    ALL.end();
+}
+
 /// Starts a program in a process group of its own.
 pub fn spawn(spec: &Spawn) -> Result<Running, LaunchError> {
-    let (mut running, stderr) = spawn_heard(spec)?;
+    spawn_among(&ALL, spec)
+}
+
+/// The same, for a caller that reads stderr: [`Running`] then knows nothing of it.
+pub fn spawn_heard(spec: &Spawn) -> Result<(Running, Option<ChildStderr>), LaunchError> {
+    start_among(&ALL, spec)
+}
+
+fn spawn_among(live: &'static Live, spec: &Spawn) -> Result<Running, LaunchError> {
+    let (mut running, stderr) = start_among(live, spec)?;
     running.stderr = stderr.map(|pipe| tokio::spawn(drain(pipe, Arc::clone(&running.tail))));
     Ok(running)
 }
 
-/// The same, for a caller that reads stderr: [`Running`] then knows nothing of it.
 #[expect(clippy::disallowed_methods, reason = "this is the place that starts programs")]
-pub fn spawn_heard(spec: &Spawn) -> Result<(Running, Option<ChildStderr>), LaunchError> {
-    let mut child = Command::new(&spec.program)
-        .args(&spec.args)
-        .env_clear()
-        .envs(spec.env.iter().map(|(name, value)| (name, value)))
-        .stdin(if spec.feed { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => LaunchError::NotFound(spec.program.clone()),
-            io::ErrorKind::PermissionDenied => LaunchError::NotExecutable(spec.program.clone()),
-            _ => LaunchError::Other { program: spec.program.clone(), source },
-        })?;
+fn start_among(
+    live: &'static Live,
+    spec: &Spawn,
+) -> Result<(Running, Option<ChildStderr>), LaunchError> {
+    let start = || {
+        let child = Command::new(&spec.program)
+            .args(&spec.args)
+            .env_clear()
+            .envs(spec.env.iter().map(|(name, value)| (name, value)))
+            .stdin(if spec.feed { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Ok(((child, group), group))
+    };
+    let started = live.start(start).ok_or_else(|| LaunchError::Hurried(spec.program.clone()))?;
+    let (mut child, group) = started.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => LaunchError::NotFound(spec.program.clone()),
+        io::ErrorKind::PermissionDenied => LaunchError::NotExecutable(spec.program.clone()),
+        _ => LaunchError::Other { program: spec.program.clone(), source },
+    })?;
     let stderr = child.stderr.take();
     let stdin = child.stdin.take();
     let stdout = child.stdout.take();
     widen(stdin.as_ref());
     widen(stdout.as_ref());
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let (program, tail) = (spec.program.clone(), Arc::default());
-    Ok((Running { program, child, group, stderr: None, tail, stdin, stdout }, stderr))
+    Ok((Running { program, child, group, live, stderr: None, tail, stdin, stdout }, stderr))
 }
 
 /// Starts `program` with our own environment, input and output, in a process group of its own. Nothing here waits for
@@ -184,7 +213,7 @@ impl Running {
         }
         // Whatever it left behind in its group has no business any more.
         self.signal(Signal::KILL);
-        self.group = None;
+        self.forget();
     }
 
     /// The end of the child's stderr so far.
@@ -209,6 +238,12 @@ impl Running {
             let _ = kill_process_group(group, signal);
         }
     }
+
+    fn forget(&mut self) {
+        if let Some(group) = self.group.take() {
+            self.live.forget(group);
+        }
+    }
 }
 
 impl Drop for Running {
@@ -216,6 +251,7 @@ impl Drop for Running {
         if self.child.id().is_some() {
             self.signal(Signal::KILL);
         }
+        self.forget();
         if let Some(task) = self.stderr.take() {
             task.abort();
         }
@@ -270,88 +306,4 @@ async fn drain(mut pipe: impl AsyncRead + Unpin, tail: Arc<Mutex<Tail>>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sh(script: &str) -> Spawn {
-        Spawn {
-            program: "sh".into(),
-            args: vec!["-c".into(), script.into()],
-            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
-            feed: false,
-        }
-    }
-
-    #[tokio::test]
-    async fn the_environment_is_only_what_is_given() {
-        let out = output(&sh("env"), b"", 4096).await.unwrap();
-        let text = String::from_utf8(out.stdout).unwrap();
-        assert!(text.contains("PATH=/usr/bin:/bin") && !text.contains("CARGO"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn exit_code_and_the_end_of_a_flood_are_kept() {
-        let out =
-            output(&sh("yes noise | head -c 3000000 >&2; echo the cause >&2; exit 3"), b"", 1)
-                .await
-                .unwrap();
-        assert_eq!(out.exit.to_string(), "exited with code 3");
-        assert!(
-            out.stderr.ends_with("noise\nthe cause") && out.stderr.len() <= TAIL,
-            "{}",
-            out.stderr
-        );
-    }
-
-    #[tokio::test]
-    async fn too_much_output_is_an_error() {
-        let error = output(&sh("yes"), b"", 1000).await.unwrap_err().to_string();
-        assert!(error.contains("more than 1000 bytes"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_missing_program_is_named() {
-        let mut spec = sh("");
-        spec.program = "no-such-tool".into();
-        assert_eq!(
-            spawn(&spec).err().unwrap().to_string(),
-            "no-such-tool is not installed, or not on PATH"
-        );
-    }
-
-    #[tokio::test]
-    async fn stop_ends_a_group_that_ignores_term() {
-        let mut running =
-            spawn(&sh("trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000")).unwrap();
-        let mut line = [0; 16];
-        let n = running.stdout.as_mut().unwrap().read(&mut line).await.unwrap();
-        let grandchild: i32 = String::from_utf8_lossy(&line[..n]).trim().parse().unwrap();
-        running.stop(Duration::from_millis(50)).await;
-        assert_eq!(
-            running.wait().await.unwrap().to_string(),
-            "was killed by signal 9 (KILL: out of memory?)"
-        );
-        // Gone, or a zombie that waits for whoever adopts orphans here.
-        let gone = || {
-            let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat"));
-            state.map_or(true, |state| state.contains(") Z "))
-        };
-        for _ in 0..500 {
-            if gone() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{grandchild} lives on");
-    }
-
-    #[tokio::test]
-    async fn a_grandchild_that_holds_stderr_delays_nothing() {
-        let mut running = spawn(&sh("echo bye >&2; sleep 20 & exit 0")).unwrap();
-        running.wait().await.unwrap();
-        let before = std::time::Instant::now();
-        assert_eq!(running.last_words().await, "bye");
-        assert!(before.elapsed() < Duration::from_secs(5));
-        running.stop(Duration::ZERO).await;
-    }
-}
+mod tests;

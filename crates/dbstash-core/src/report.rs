@@ -27,6 +27,8 @@ pub struct RunId {
 pub enum RunEvent<'a> {
     /// It began; the command line is shown without secrets.
     Started {
+        /// When.
+        at: DateTime<Utc>,
         /// The dump tool's command line.
         command: &'a str,
         /// The remote's label.
@@ -34,6 +36,8 @@ pub enum RunEvent<'a> {
     },
     /// Something the user should know; the run goes on.
     Warning(&'a str),
+    /// It stands still where that may be right: what it waits for, or nothing any more. A warning says so, too.
+    Still(Option<&'a str>),
     /// Something good to know.
     Note(&'a str),
     /// A hook says something.

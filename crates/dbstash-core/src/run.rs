@@ -32,7 +32,7 @@ use crate::remote::Remote;
 use crate::report::{Observer, Outcome, Report, RunEvent, RunId};
 use crate::spool::Spool;
 use crate::state::{LockError, RunDir, StateDir};
-use crate::store::{Failure, Guard, Progress, store};
+use crate::store::{Failure, Guard, Pace, Progress, store};
 use crate::sweep;
 
 /// What a run works with.
@@ -160,11 +160,17 @@ impl<'a> Run<'a> {
             cancel: self.cx.cancel,
             deadline: limits.timeout.map(|limit| (self.begun + limit, limit)),
             stall: limits.stall,
-            quiet: &|text| self.warn(text),
+            pace: &|pace| match pace {
+                Pace::Still(text) => {
+                    self.tell(RunEvent::Still(Some(&text)));
+                    self.warn(text);
+                }
+                Pace::Again => self.tell(RunEvent::Still(None)),
+            },
         };
         let plan = engine::plan(self.cx.engine, self.job, self.database)?;
         let (command, remote) = (plan.dump.commands().join(" && "), self.cx.remote.label());
-        self.tell(RunEvent::Started { command: &command, remote: &remote });
+        self.tell(RunEvent::Started { at: self.started, command: &command, remote: &remote });
 
         let run_dir = self.cx.state.run_dir(&self.job.id, &self.id.id)?;
         let (shape, work) =

@@ -1,6 +1,7 @@
 //! Values that must never be shown, and the last line of defence for text that might hold one.
 
 use std::borrow::Cow;
+use std::sync::{Arc, PoisonError, RwLock};
 
 pub use secrecy::{ExposeSecret, SecretString};
 
@@ -12,15 +13,24 @@ pub const REDACTED: &str = "***";
 const SHORTEST: usize = 4;
 
 /// Replaces known secret values, and the spellings in which they travel, in any text.
+///
+/// Clones share what they know: a secret that one of them learns later is replaced by all.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    spellings: Vec<String>,
+    spellings: Arc<RwLock<Vec<String>>>,
 }
 
 impl Redactor {
     /// A redactor for these secrets, as they are and as JSON, URIs and shell words spell them.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut spellings = Vec::new();
+        let redactor = Self::default();
+        redactor.learn(secrets);
+        redactor
+    }
+
+    /// Replaces these from now on, too.
+    pub fn learn<'a>(&self, secrets: impl IntoIterator<Item = &'a str>) {
+        let mut spellings = self.spellings.write().unwrap_or_else(PoisonError::into_inner);
         for secret in secrets {
             for line in std::iter::once(secret).chain(secret.lines()) {
                 if line.trim().len() < SHORTEST {
@@ -39,13 +49,12 @@ impl Redactor {
         // The longest first, so that a secret which holds another one is replaced whole.
         spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         spellings.dedup();
-        Self { spellings }
     }
 
     /// `text` without any known secret.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut clean = Cow::Borrowed(text);
-        for spelling in &self.spellings {
+        for spelling in self.spellings.read().unwrap_or_else(PoisonError::into_inner).iter() {
             if clean.contains(spelling.as_str()) {
                 clean = Cow::Owned(clean.replace(spelling.as_str(), REDACTED));
             }
@@ -61,7 +70,8 @@ impl Redactor {
             let starts = spelling.char_indices().map(|(at, _)| at).rev();
             starts.filter(|at| *at > 0).find(|at| clean.ends_with(&spelling[..*at]))
         };
-        let longest = self.spellings.iter().filter_map(begun).max().unwrap_or(0);
+        let spellings = self.spellings.read().unwrap_or_else(PoisonError::into_inner);
+        let longest = spellings.iter().filter_map(begun).max().unwrap_or(0);
         clean.truncate(clean.len() - longest);
         clean
     }
@@ -69,7 +79,8 @@ impl Redactor {
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Redactor({} spellings)", self.spellings.len())
+        let known = self.spellings.read().map_or(0, |all| all.len());
+        write!(f, "Redactor({known} spellings)")
     }
 }
 

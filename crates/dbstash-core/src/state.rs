@@ -6,6 +6,7 @@
 //! runs/<job>/<run>/         one run's private files and journal; its `alive` file is flocked by that run
 //!                           and by every child it started: what is not locked can publish nothing more
 //! runs/+processes/          the same for a process: its copy of a configuration
+//! schedulers/<pid>          a socket: whoever connects is told how it is with a scheduler's jobs
 //! cache/<remote>/           manifests of the remote, as they were listed
 //! ```
 //!
@@ -159,6 +160,13 @@ impl StateDir {
     /// Where the manifests of a remote are cached; it may not exist yet.
     pub fn cache(&self, remote: &str) -> PathBuf {
         self.root.join("cache").join(digest(remote))
+    }
+
+    /// The folder of the schedulers' sockets.
+    pub fn schedulers(&self) -> io::Result<PathBuf> {
+        let folder = self.root.join("schedulers");
+        private_dir(&folder)?;
+        Ok(folder)
     }
 
     /// Removes the private files of processes that were killed, and the names they had claimed.

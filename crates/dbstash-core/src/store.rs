@@ -72,6 +72,9 @@ pub async fn store(
     }
 }
 
+/// How soon it is seen that what stood still goes on.
+const LOOK: Duration = Duration::from_secs(10);
+
 /// What can end a run from outside its work: a signal, the clock, a side that stands still.
 pub struct Guard<'a> {
     /// Cancelled by the first signal.
@@ -80,8 +83,17 @@ pub struct Guard<'a> {
     pub deadline: Option<(Instant, Duration)>,
     /// How long no byte may move.
     pub stall: Option<Duration>,
-    /// Told once when nothing happens before the first byte or after the last.
-    pub quiet: &'a (dyn Fn(String) + Sync),
+    /// Told when nothing happens before the first byte or after the last, and when something does again.
+    pub pace: &'a (dyn Fn(Pace) + Sync),
+}
+
+/// Whether a run that stands still for its own reasons does so.
+#[derive(Debug)]
+pub enum Pace {
+    /// In words.
+    Still(String),
+    /// It goes on.
+    Again,
 }
 
 impl Guard<'_> {
@@ -120,6 +132,9 @@ impl Guard<'_> {
         loop {
             let (phase, since) = progress.now();
             if since.elapsed() < limit {
+                if told.take().is_some() {
+                    (self.pace)(Pace::Again);
+                }
                 tokio::time::sleep_until(since + limit).await;
                 continue;
             }
@@ -132,9 +147,9 @@ impl Guard<'_> {
             };
             if told != Some(phase) {
                 told = Some(phase);
-                (self.quiet)(format!("{what} after {limit:?}; still waiting"));
+                (self.pace)(Pace::Still(format!("{what} after {limit:?}; still waiting")));
             }
-            tokio::time::sleep(limit).await;
+            tokio::time::sleep(limit.min(LOOK)).await;
         }
     }
 }

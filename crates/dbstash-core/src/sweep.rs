@@ -78,6 +78,7 @@ async fn take_back(
     }
     let mut found = Vec::new();
     for name in names {
+        remote.give_up(&name).await;
         if name.ends_with('/') {
             match folder(&name, journal, remote).await? {
                 Folder::Empty => {}

@@ -40,6 +40,8 @@ impl Dbstash {
         let env = BTreeMap::from([
             ("PATH".into(), tools::path()),
             ("HOME".into(), scratch.dir("home").into()),
+            // Many schedulers run side by side in tests.
+            ("HEALTH_ADDR".into(), "127.0.0.1:0".into()),
             ("DBSTASH_STATE_DIR".into(), scratch.path().join("state").into()),
         ]);
         Self {

@@ -4,3 +4,4 @@ pub mod config;
 pub mod list;
 pub mod plan;
 pub mod prune;
+pub mod status;

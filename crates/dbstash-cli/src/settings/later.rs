@@ -2,7 +2,6 @@
 
 /// Settings of versions to come, each with its `_FILE` where it is a secret.
 pub const NOT_YET: &[&str] = &[
-    "BACKUP_PARALLEL",
     "RETENTION_KEEP_LAST",
     "RETENTION_KEEP_DURATION",
     "RETENTION_KEEP_HOURLY",
@@ -22,14 +21,6 @@ pub const NOT_YET: &[&str] = &[
     "NOTIFY_SILENCE_AFTER",
     "SMTP_URL",
     "SMTP_URL_FILE",
-    "HEALTH_ADDR",
-    "HEALTH_MAX_AGE",
-    "HEALTH_GRACE",
-    "METRICS_ENABLED",
-    "METRICS_PORT",
-    "METRICS_LISTEN_ADDRESS",
-    "STATUS_AUTH",
-    "STATUS_AUTH_FILE",
     "DRILL_URI",
     "DRILL_URI_FILE",
     "REDIS_BACKUP",

@@ -6,13 +6,16 @@ pub mod children;
 pub mod complaints;
 mod connection;
 mod connection_string;
+mod health;
 mod hooks;
+mod job;
 pub mod later;
 pub mod layers;
 pub mod machine;
 mod modes;
 mod nearest;
 mod parse;
+mod process;
 mod reader;
 mod redis;
 mod remote;
@@ -24,48 +27,71 @@ pub mod table;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use dbstash_core::daemon::Timetable;
 use dbstash_core::job::Job;
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
+use dbstash_core::status::Expected;
+use dbstash_core::timetable::Timetable;
+
+use crate::health::HealthSettings;
 
 pub use complaints::Mistakes;
 pub use layers::{Environment, Layers, Origin};
 pub use machine::{Here, Machine};
-pub use resolve::{resolve, resolve_place};
+pub use resolve::{explain, resolve, resolve_place};
 pub use shown::Shown;
 
-/// Everything the settings say, checked.
+/// Everything the settings say, checked: what the process has once, and its jobs.
 ///
 /// Not `Debug`: arguments for other programs may hold a secret.
-pub struct Settings {
-    /// What to back up, how to name it, how long to keep it.
-    pub job: Job,
-    /// Where it goes.
-    pub remote: RemoteSettings,
-    /// When runs start.
-    pub timetable: Timetable,
+pub struct Fleet {
+    /// What the process has once.
+    pub process: Process,
+    /// In the order in which they were given.
+    pub jobs: Vec<JobSettings>,
+}
+
+/// What a process has once, however many jobs it runs. Not `Debug`, as above.
+pub struct Process {
     /// What to log.
     pub log: LogSettings,
     /// The state directory, when it was chosen.
     pub state_dir: Option<PathBuf>,
     /// Whether only to show what would be done.
     pub dry_run: bool,
+    /// The zone in which times are shown that belong to no job.
+    pub zone: chrono_tz::Tz,
+    /// How many jobs may be at work at once; at least 1.
+    pub parallel: usize,
+    /// Where a scheduler is asked for its health.
+    pub health: HealthSettings,
     /// Something has no effect, or not the effect it seems to have.
     pub warnings: Vec<String>,
     /// Worth knowing, and as intended.
     pub notes: Vec<String>,
-    /// Every setting as `dbstash config` shows it.
-    pub values: Vec<Shown>,
-    /// Every text that must never be shown.
+    /// Every text that must never be shown, of all jobs.
     pub secrets: Vec<SecretString>,
 }
 
-impl Settings {
-    /// Replaces every secret of these settings.
+impl Process {
+    /// Replaces every secret of every job.
     pub fn redactor(&self) -> Redactor {
         Redactor::new(self.secrets.iter().map(ExposeSecret::expose_secret))
     }
+}
+
+/// What each job has. A process may hold thousands of them: nothing is in here that only
+/// `dbstash config` shows. Not `Debug`, as above.
+pub struct JobSettings {
+    /// What to back up, how to name it, how long to keep it.
+    pub job: Arc<Job>,
+    /// Where it goes. Jobs that go to the same place share it.
+    pub remote: Arc<RemoteSettings>,
+    /// When runs start.
+    pub timetable: Timetable,
+    /// When a missing backup is a problem.
+    pub expected: Expected,
 }
 
 /// What it takes to look at backups: settings without a database. Not `Debug`, as above.

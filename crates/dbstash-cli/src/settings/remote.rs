@@ -8,11 +8,11 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use dbstash_core::secret::SecretString;
 
 use super::connection_string::{self, Root};
+use super::job::words;
 use super::layers::Origin;
 use super::machine::Machine;
 use super::parse;
 use super::reader::Reader;
-use super::resolve::words;
 use super::secrets;
 use super::table::{
     BACKUP_ALLOW_SPOOL, BACKUP_UPLOAD_CHECK, Kind, RCLONE_CONFIG, RCLONE_CONFIG_FILE,

@@ -1,143 +1,54 @@
 //! One pass over all settings. It looks at nothing but the layers and the [`Machine`].
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use chrono::TimeDelta;
-use chrono_tz::Tz;
-use dbstash_core::compression::{Compression, Method};
-use dbstash_core::daemon::Timetable;
-use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
-use dbstash_core::name::Template;
-use dbstash_core::retention::Policy;
-use dbstash_core::schedule::{BadSchedule, Schedule};
 use dbstash_core::secret::SecretString;
-use dbstash_engines::conn::default_job_id;
 
 use super::complaints::{Complaints, Mistakes};
-use super::connection::Connected;
 use super::later::{NOT_YET, PREFIXES, TOLD_TO_HOOKS};
 use super::layers::{Environment, Layers};
 use super::machine::Machine;
 use super::nearest::nearest;
 use super::reader::Reader;
-use super::table::{
-    BACKUP_CATCH_UP, BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL,
-    BACKUP_JITTER, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START,
-    BACKUP_RETRIES, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT, COMPRESSION_THREADS,
-    DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, DUMP_EXTRA_ARGS, Group, INITIAL_DELAY, Kind,
-    LOG_FORMAT, LOG_LEVEL, PG_GLOBALS, RETENTION_HOLD_BELOW, RETENTION_MAX_DAYS,
-    RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
-};
-use super::{
-    LogFormat, LogSettings, Place, Settings, connection, hooks, modes, parse, redis, remote,
-    secrets, shown, table,
-};
+use super::table::{DBSTASH_STATE_DIR, Group, Setting, TZ};
+use super::{Fleet, JobSettings, Place, Shown, job, parse, process, remote, secrets, shown, table};
 
 /// Makes settings of what was given, or tells every mistake at once.
-pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Settings, Mistakes> {
+pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Fleet, Mistakes> {
+    look(layers, machine, &mut |_, _| {})
+}
+
+/// As [`resolve()`], with every setting of each job as `dbstash config` shows it.
+pub fn explain(
+    layers: &Layers,
+    machine: &dyn Machine,
+) -> Result<(Fleet, Vec<Vec<Shown>>), Mistakes> {
+    let mut values = Vec::new();
+    let fleet = look(layers, machine, &mut |reader, job| values.push(shown::all(reader, job)))?;
+    Ok((fleet, values))
+}
+
+/// Resolves, and lets each job that could be resolved be seen with what was given for it.
+fn look(
+    layers: &Layers,
+    machine: &dyn Machine,
+    see: &mut dyn FnMut(&Reader<'_>, &JobSettings),
+) -> Result<Fleet, Mistakes> {
     let mut complaints = Complaints::default();
     complaints.secrets.extend(secrets::in_environment(&layers.environment));
     names(&layers.environment, &mut complaints);
     let given = layers.merge(table::ALL, machine, &mut complaints);
     let reader = &mut Reader::new(&given, &mut complaints);
-
-    let mut connected = connection::connect(reader, machine);
-    if let Some(Connected { source: Source::File(path), .. }) = &mut connected {
-        *path = machine.absolute(path);
-    }
-    let remote = remote::remote(reader, machine);
-    let modes = modes::modes(reader, machine);
-    let schedule = schedule(reader);
-    let naming = naming(reader, machine);
-    let limits = limits(reader);
-    let retries = reader.value(&BACKUP_RETRIES, |text| match parse::count(text) {
-        Ok(retries @ ..=MOST_RETRIES) => Ok(u32::try_from(retries).unwrap_or(0)),
-        _ => Err(format!("accepted are whole numbers up to {MOST_RETRIES}")),
-    });
-    let retention = retention(reader);
-    let log = log(reader);
-    let extra_args = words(reader, &DUMP_EXTRA_ARGS);
-    let id = reader.value(&DBSTASH_JOB, |text| text.parse::<JobId>().map_err(|e| e.to_string()));
-    let switch = |reader: &mut Reader<'_>, setting| reader.value(setting, parse::boolean);
-    let native_compression = switch(reader, &BACKUP_COMPRESS).unwrap_or_default();
-    let compression = compression(reader, machine);
-    let globals = globals(reader);
-    let replication = redis::replication(reader);
-    let hooks = hooks::hooks(reader);
-    let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
-    let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
-    let dry_run = switch(reader, &DRY_RUN).unwrap_or_default();
-    let catch_up = switch(reader, &BACKUP_CATCH_UP).unwrap_or_default();
-    let jitter = reader.value(&BACKUP_JITTER, parse::duration).unwrap_or_default();
-    let initial_delay = reader.value(&INITIAL_DELAY, parse::duration).unwrap_or_default();
-    let state_dir = reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from);
-
-    // What is missing has been told, and what follows has only remarks to add.
-    let (Some(connected), Some(remote), Some(schedule), Some(naming), Some(log)) =
-        (connected, remote, schedule, naming, log)
-    else {
+    let once = process::once(reader);
+    let job = job::job(reader, machine);
+    // What is missing has been told.
+    let (Some(once), Some(job)) = (once, job) else {
         return Err(unusable(complaints));
     };
-    template(reader, &naming.template, &connected.databases);
-    modes::remarks(reader, connected.engine);
-    redis::remarks(reader, connected.engine);
-    if let (Some(compression), Some(given)) = (compression, &naming.extension) {
-        let wanted = compression.extension();
-        if given != wanted && !given.ends_with(&format!(".{wanted}")) {
-            reader.complaints.warn(format!(
-                "BACKUP_EXTENSION does not tell that the backup is compressed; let it end with .{wanted}"
-            ));
-        }
-    }
-    for (name, set) in [
-        ("BACKUP_ON_START", on_start),
-        ("BACKUP_CATCH_UP", catch_up),
-        ("BACKUP_JITTER", !jitter.is_zero()),
-    ] {
-        if schedule == Schedule::Once && set {
-            reader.complaints.warn(format!("{name} has no effect with a schedule of once"));
-        }
-    }
-    let job = Job {
-        id: id.unwrap_or_else(|| default_job_id(connected.engine, &connected.source)),
-        engine: connected.engine,
-        source: connected.source,
-        databases: connected.databases,
-        exclude: connected.exclude,
-        native_compression,
-        compression,
-        globals,
-        extra_args,
-        naming,
-        limits,
-        retries: retries.unwrap_or(0),
-        retention,
-        exclusive,
-        mode: modes.mode,
-        sqlite_format: modes.sqlite_format,
-        jobs: modes.jobs,
-        temp_dir: modes.temp_dir,
-        replication,
-        hooks,
-    };
-    let zone = job.naming.zone;
-    let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };
-    let values = shown::all(reader, &job, &remote);
+    see(reader, &job);
     let secrets = kept(&complaints.secrets);
     let remarks = complaints.close()?;
-    Ok(Settings {
-        job,
-        remote,
-        timetable,
-        log,
-        state_dir,
-        dry_run,
-        warnings: remarks.warnings,
-        notes: remarks.notes,
-        values,
-        secrets,
-    })
+    Ok(Fleet { process: once.with(remarks, secrets), jobs: vec![job] })
 }
 
 /// As [`resolve()`], for commands that only look at what is on the remote: nothing is asked or said
@@ -192,151 +103,4 @@ fn names(environment: &Environment, complaints: &mut Complaints) {
             complaints.warn(format!("{name} is unknown and has no effect{hint}"));
         }
     }
-}
-
-/// More is a schedule of its own.
-const MOST_RETRIES: usize = 100;
-/// More threads than this help no dump tool we know.
-const MOST_THREADS: usize = 4;
-
-fn compression(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<Compression> {
-    let method = reader.value(&BACKUP_COMPRESSION, |text| match text.trim() {
-        none if none.eq_ignore_ascii_case("none") => Ok(None),
-        method => method.parse::<Method>().map(Some).map_err(|e| e.to_string()),
-    });
-    let threads = reader.value(&COMPRESSION_THREADS, |text| match parse::count(text) {
-        Ok(threads @ 1..=64) => Ok(threads),
-        _ => Err("accepted are whole numbers from 1 to 64".to_owned()),
-    });
-    let method = method.flatten();
-    if threads.is_some() && !matches!(method, Some(Method::Zstd(_))) {
-        let idle = "COMPRESSION_THREADS has no effect without BACKUP_COMPRESSION=zstd";
-        reader.complaints.warn(idle.to_owned());
-    }
-    let threads = threads.unwrap_or_else(|| machine.cores().min(MOST_THREADS));
-    method.map(|method| method.with_threads(u32::try_from(threads).unwrap_or(1)))
-}
-
-fn globals(reader: &mut Reader<'_>) -> Globals {
-    let word = match PG_GLOBALS.kind {
-        Kind::OneOf(words) => reader.value(&PG_GLOBALS, |text| parse::one_of(text, words)),
-        _ => None,
-    };
-    match word {
-        Some("on") => Globals::On,
-        Some("off") => Globals::Off,
-        _ => Globals::Auto,
-    }
-}
-
-fn schedule(reader: &mut Reader<'_>) -> Option<Schedule> {
-    let interval = reader.value(&BACKUP_INTERVAL, |text| match parse::duration(text)? {
-        Duration::ZERO => {
-            Err("an interval cannot be 0; accepted are durations such as 1h".to_owned())
-        }
-        interval => Ok(interval),
-    });
-    let cron = reader.value(&BACKUP_SCHEDULE, |text| {
-        text.parse::<Schedule>().map_err(|e| format!("{e}; accepted are {}", BadSchedule::ACCEPTED))
-    });
-    if !reader.is_set(&BACKUP_INTERVAL) {
-        return cron;
-    }
-    if reader.is_set(&BACKUP_SCHEDULE) {
-        let both = "BACKUP_SCHEDULE and BACKUP_INTERVAL are both set; unset one of them";
-        reader.complaints.mistake(both.to_owned());
-    }
-    interval.map(Schedule::Every)
-}
-
-fn naming(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<Naming> {
-    let template = reader
-        .value(&BACKUP_NAME_TEMPLATE, |text| text.parse::<Template>().map_err(|e| e.to_string()));
-    let extension = reader.value(&BACKUP_EXTENSION, parse::extension);
-    let zone = reader.value(&TZ, parse::zone).unwrap_or(Tz::UTC);
-    Some(Naming { template: template?, extension, zone, host: machine.host_name() })
-}
-
-fn template(reader: &mut Reader<'_>, template: &Template, databases: &Databases) {
-    if !template.is_unique() {
-        reader.complaints.warn(
-            "BACKUP_NAME_TEMPLATE does not give each run a name of its own, so later backups get \
-             -2, -3, ...; add {date} and {time}, or {ts} or {uuid}"
-                .to_owned(),
-        );
-    }
-    let several = match databases {
-        Databases::Named(names) => names.len() > 1,
-        Databases::All => false,
-        Databases::Each => true,
-    };
-    if several && !template.tells_databases_apart() {
-        reader.complaints.warn(
-            "BACKUP_NAME_TEMPLATE does not tell several databases apart; add {db}".to_owned(),
-        );
-    }
-}
-
-fn limits(reader: &mut Reader<'_>) -> Limits {
-    let mut limit = |setting| {
-        let limit = reader.value(setting, parse::duration);
-        limit.filter(|limit| !limit.is_zero())
-    };
-    Limits {
-        timeout: limit(&BACKUP_TIMEOUT),
-        stall: limit(&BACKUP_STALL_TIMEOUT),
-        min_size: reader.value(&BACKUP_MIN_SIZE, parse::size).unwrap_or(1),
-    }
-}
-
-fn retention(reader: &mut Reader<'_>) -> Policy {
-    let max_files = reader.value(&RETENTION_MAX_FILES, parse::count);
-    let max_age = reader.value(&RETENTION_MAX_DAYS, parse::days);
-    let min_files = reader.value(&RETENTION_MIN_FILES, |text| match parse::count(text) {
-        Ok(least @ 1..) => Ok(least),
-        _ => Err("accepted are whole numbers, 1 or more".to_owned()),
-    });
-    let policy = Policy {
-        max_files: max_files.filter(|most| *most > 0),
-        max_age: max_age.filter(|age| *age > TimeDelta::zero()),
-        min_files: min_files.unwrap_or(1),
-        hold_below: reader.value(&RETENTION_HOLD_BELOW, parse::percent).unwrap_or(50),
-    };
-    if policy.max_files.is_some_and(|most| most < policy.min_files) {
-        reader.complaints.warn(format!(
-            "RETENTION_MAX_FILES is less than RETENTION_MIN_FILES, so {} are kept",
-            policy.min_files
-        ));
-    }
-    policy
-}
-
-fn log(reader: &mut Reader<'_>) -> Option<LogSettings> {
-    let mut word = |setting: &'static Setting| match setting.kind {
-        Kind::OneOf(words) => reader.value(setting, |text| parse::one_of(text, words)),
-        _ => None,
-    };
-    let (level, format) = (word(&LOG_LEVEL), word(&LOG_FORMAT));
-    Some(LogSettings {
-        level: level?.parse().ok()?,
-        format: match format? {
-            "text" => LogFormat::Text,
-            _ => LogFormat::Json,
-        },
-    })
-}
-
-/// Arguments; a secret among them is no mistake, but shows to everyone on the machine.
-pub(super) fn words(reader: &mut Reader<'_>, setting: &'static Setting) -> Vec<String> {
-    let words = reader.value(setting, parse::words).unwrap_or_default();
-    for (flag, secret) in secrets::in_words(&words) {
-        reader.complaints.secrets.push(secret.to_owned());
-        let held = if flag.is_empty() { "in a URL" } else { flag };
-        let name = setting.name;
-        reader.complaints.warn(format!(
-            "{name} holds a secret ({held}), which shows in the process list; use the variables \
-             meant for it"
-        ));
-    }
-    words
 }

@@ -7,7 +7,7 @@ use dbstash_engines::conn::{self, Connection};
 use super::layers::Origin;
 use super::reader::Reader;
 use super::table::{self, Kind, Setting};
-use super::{RcloneConfig, RemoteSettings, secrets};
+use super::{JobSettings, RcloneConfig, RemoteSettings, secrets};
 
 /// A setting's value, fit for anyone's eyes.
 #[derive(Debug, Clone)]
@@ -21,7 +21,8 @@ pub struct Shown {
 }
 
 /// Every setting, in the order of the table.
-pub(super) fn all(reader: &Reader<'_>, job: &Job, remote: &RemoteSettings) -> Vec<Shown> {
+pub(super) fn all(reader: &Reader<'_>, settings: &JobSettings) -> Vec<Shown> {
+    let (job, remote) = (&settings.job, &settings.remote);
     let redactor = Redactor::new(reader.complaints.secrets.iter().map(String::as_str));
     let shown = |&setting: &&'static Setting| {
         let mut value = value(reader, setting, job, remote);

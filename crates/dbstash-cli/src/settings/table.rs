@@ -4,7 +4,7 @@
 //! this table. What a setting means is in its doc comment, which is also its help text.
 
 use Fallback::{Computed, Is, Unset};
-use Group::{Backup, Connection, Logs, Rclone, Retention};
+use Group::{Backup, Connection, Health, Logs, Rclone, Retention};
 use Kind::{Bool, Count, Days, Duration, OneOf, Path, Size, Text, Words, Zone};
 use Secrecy::{Open, Secret, SecretOrFile};
 
@@ -35,6 +35,8 @@ pub enum Group {
     Backup,
     /// What is kept.
     Retention,
+    /// Who is told how it goes.
+    Health,
     /// What is logged.
     Logs,
 }
@@ -232,6 +234,8 @@ settings! {
     HOOK_POST_BACKUP: Backup, Text("COMMAND"), Unset, Secret;
     /// Give a hook up after this long; 0 is never.
     HOOK_TIMEOUT: Backup, Duration, Is("5m"), Open;
+    /// How many jobs may be at work at once.
+    BACKUP_PARALLEL: Backup, Count, Is("1"), Open;
     /// Show what would be done, and do nothing.
     DRY_RUN: Backup, Bool, Is("false"), Open;
     /// The time zone of the schedule and of dates in names.
@@ -248,6 +252,22 @@ settings! {
     /// Delete nothing while the newest backup is smaller than this share of the median of the 7
     /// before it; 0 is never.
     RETENTION_HOLD_BELOW: Retention, Text("PERCENT"), Is("50%"), Open;
+
+    /// Where a scheduler answers `/healthz`, `/livez`, `/metrics` and `/status`; `off` for nowhere.
+    HEALTH_ADDR: Health, Text("ADDR:PORT"), Is("0.0.0.0:8080"), Open;
+    /// The newest good backup is overdue when it is older than this; by default, when one was due after
+    /// it and `HEALTH_GRACE` has passed since.
+    HEALTH_MAX_AGE: Health, Duration, Unset, Open;
+    /// How long after it was due a missing backup is overdue; one that is being made is waited for.
+    HEALTH_GRACE: Health, Duration, Is("1h"), Open;
+    /// `user:password` that `/status` asks for: error texts may tell much about a machine.
+    STATUS_AUTH: Health, Text("USER:PASSWORD"), Unset, SecretOrFile;
+    /// Answer `/metrics` on a port of its own, too.
+    METRICS_ENABLED: Health, Bool, Is("false"), Open;
+    /// That port.
+    METRICS_PORT: Health, Count, Is("9090"), Open;
+    /// The address of that port.
+    METRICS_LISTEN_ADDRESS: Health, Text("ADDR"), Is("0.0.0.0"), Open;
 
     /// The least severe level to log.
     LOG_LEVEL: Logs, OneOf(&["trace", "debug", "info", "warn", "error"]), Is("info"), Open;
@@ -291,7 +311,7 @@ pub fn variables() -> impl Iterator<Item = String> {
 
 impl Group {
     /// In the order of the documentation.
-    pub const ALL: [Self; 5] = [Connection, Rclone, Backup, Retention, Logs];
+    pub const ALL: [Self; 6] = [Connection, Rclone, Backup, Retention, Health, Logs];
 
     /// As a heading.
     pub fn title(self) -> &'static str {
@@ -300,6 +320,7 @@ impl Group {
             Rclone => "Rclone",
             Backup => "Backup",
             Retention => "Retention",
+            Health => "Health",
             Logs => "Logs",
         }
     }

@@ -11,7 +11,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Environment, Layers, Machine, Mistakes, Settings, resolve};
+use std::sync::Arc;
+
+use dbstash_core::job::Job;
+use dbstash_core::secret::Redactor;
+use dbstash_core::timetable::Timetable;
+
+use super::{
+    Environment, Fleet, Layers, LogSettings, Machine, Mistakes, RemoteSettings, Shown, explain,
+    resolve,
+};
 use crate::commands::config;
 
 const CANARY: &str = "c4n4ry/p@ss";
@@ -61,6 +70,45 @@ fn good() -> Case {
     ])
 }
 
+/// The only job there is, its process, and what `dbstash config` shows of it.
+struct Settings {
+    job: Arc<Job>,
+    remote: Arc<RemoteSettings>,
+    timetable: Timetable,
+    log: LogSettings,
+    state_dir: Option<PathBuf>,
+    dry_run: bool,
+    warnings: Vec<String>,
+    notes: Vec<String>,
+    values: Vec<Shown>,
+    redactor: Redactor,
+}
+
+impl Settings {
+    fn new((fleet, values): (Fleet, Vec<Vec<Shown>>)) -> Self {
+        let redactor = fleet.process.redactor();
+        let Fleet { process, mut jobs } = fleet;
+        assert_eq!((jobs.len(), values.len()), (1, 1));
+        let (only, values) = (jobs.remove(0), values.into_iter().next().unwrap());
+        Self {
+            job: only.job,
+            remote: only.remote,
+            timetable: only.timetable,
+            log: process.log,
+            state_dir: process.state_dir,
+            dry_run: process.dry_run,
+            warnings: process.warnings,
+            notes: process.notes,
+            values,
+            redactor,
+        }
+    }
+
+    fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+}
+
 fn case(environment: &[(&str, &str)]) -> Case {
     Case::default().env("DB_PASSWORD", CANARY).envs(environment)
 }
@@ -89,7 +137,7 @@ impl Case {
     fn resolve(self) -> Result<Settings, Mistakes> {
         let environment = self.environment.into_iter().map(|(n, v)| (n.into(), v.into()));
         let layers = Layers { environment: Environment::new(environment), flags: self.flags };
-        let result = resolve(&layers, &self.files);
+        let result = explain(&layers, &self.files).map(Settings::new);
         let shown = match &result {
             Err(mistakes) => format!("{mistakes:?}"),
             Ok(Settings { values, warnings, notes, .. }) => {

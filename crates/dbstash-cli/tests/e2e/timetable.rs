@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use serde_json::Value;
+
 use dbstash_testkit::{Dbstash, Finished, RemoteKind, Signal, TestRemote};
 
 use crate::scene::{PATIENCE, backups, dbstash, shop_file};
@@ -12,8 +14,11 @@ const NEW_YEAR: &str = "0 0 1 1 *";
 
 /// A scheduled process that has said when it will back up next, and is then told to end.
 fn planned(run: &Dbstash) -> Finished {
-    let mut running = run.clone().env("BACKUP_SCHEDULE", NEW_YEAR).spawn();
-    running.wait_until(PATIENCE, |running| running.output().contains("next backup at 20"));
+    let mut running =
+        run.clone().env("BACKUP_SCHEDULE", NEW_YEAR).env("LOG_LEVEL", "debug").spawn();
+    running.wait_until(PATIENCE, |running| {
+        running.output().contains("next backup at 20") && running.output().contains("known is what")
+    });
     // One that begins at once is seen through.
     if running.output().contains("was due at") {
         running.wait_until(PATIENCE, |running| {
@@ -47,9 +52,12 @@ fn a_missed_backup_is_made_up_for_when_asked_to() {
 
     let name = remote.names().into_iter().find(|name| name.ends_with(".json")).unwrap();
     let text = String::from_utf8(remote.read(&name)).unwrap();
-    let year = text.find("\"started\": \"").unwrap() + "\"started\": \"".len();
-    let old = format!("{}2019{}", &text[..year], &text[year + 4..]);
-    remote.write(&name, old.as_bytes());
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    for when in ["started", "ended"] {
+        let at = manifest[when].as_str().unwrap().to_owned();
+        manifest[when] = format!("2019{}", &at[4..]).into();
+    }
+    remote.write(&name, manifest.to_string().as_bytes());
     let _ = fs::remove_dir_all(run.state_dir().join("cache"));
     planned(&run);
     assert_eq!(backups(&run).len(), 1, "nobody asked for it");

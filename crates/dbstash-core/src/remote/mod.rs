@@ -39,6 +39,10 @@ pub trait Remote: Send + Sync {
     /// Copies small objects into a local directory, under their names. One that is missing is left out.
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError>;
 
+    /// Gives up what was being written under this name by somebody who is dead, and what no listing shows: the parts of
+    /// an upload that S3 keeps. A best effort: not every server tells of them.
+    async fn give_up(&self, name: &str);
+
     /// Deletes objects, and of a name that ends with a `/` the whole folder, whatever is in it. Idempotent: one that is
     /// missing is no error. A folder whose name has empty parts, `.` or `..` is refused before anything is deleted.
     async fn delete(&self, names: &[String]) -> Result<(), RemoteError>;

@@ -23,7 +23,7 @@ pub(super) async fn subjects(job: &Job, cx: Context<'_>) -> Result<Vec<Database>
         cancel: cx.cancel,
         deadline: Some((tokio::time::Instant::now() + limit, limit)),
         stall: None,
-        quiet: &|_| (),
+        pace: &|_| (),
     };
     let names = guard.watch(&Progress::default(), ask(job, cx)).await?;
     let all = names.split('\0').map(|name| name.trim_matches('\n')).filter(|name| !name.is_empty());

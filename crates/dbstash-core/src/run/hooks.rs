@@ -30,8 +30,8 @@ pub const TOLD: [&str; 10] = [
 
 /// Characters of an error that a hook is told.
 const LONGEST: usize = 1000;
-/// A container has 10 s to end, and what runs is ended first.
-const ALL_AFTER_SIGNAL: Duration = Duration::from_secs(9);
+/// After 8 s nothing is waited for any more, for a container has 10 s to end; what runs is ended first.
+const ALL_AFTER_SIGNAL: Duration = Duration::from_millis(7500);
 /// What a hook has of it: to end by itself, and then to be ended.
 const AFTER_SIGNAL: (Duration, Duration) =
     (Duration::from_millis(2500), Duration::from_millis(500));

@@ -94,7 +94,7 @@ fn stored(source: Source, method: Option<&str>, sink: &mut Sink) -> Result<Store
         cancel: &CancellationToken::new(),
         deadline: None,
         stall: Some(Duration::from_secs(60)),
-        quiet: &|_| (),
+        pace: &|_| (),
     };
     let mut artifact = Artifact::new(Box::new(source), Box::new(Anything), 1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

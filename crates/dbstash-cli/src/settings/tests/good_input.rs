@@ -184,7 +184,7 @@ fn rclone_configs() {
         base64::engine::general_purpose::STANDARD.encode("# x\n\nRCLONE_ENCRYPT_V0:\nabc=");
     assert!(good().env("RCLONE_CONFIG", &encrypted).resolve().is_ok());
 
-    let path = |case: Case| match case
+    let path = |case: Case| match &case
         .file("/config/rclone.conf", conf.as_bytes())
         .settings()
         .remote
@@ -244,7 +244,7 @@ fn which_database_knows_the_user_of_mongo() {
     let auth_source = |case: Case| {
         let settings = case.env("RCLONE_REMOTE", "s3:b").settings();
         assert_eq!(settings.job.engine, EngineKey::Mongo);
-        let Source::Server(server) = settings.job.source else { panic!() };
+        let Source::Server(server) = &settings.job.source else { panic!() };
         let found = server.params.iter().find(|(name, _)| name == "authSource");
         found.map(|(_, value)| value.clone())
     };

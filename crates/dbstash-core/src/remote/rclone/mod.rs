@@ -345,6 +345,13 @@ impl Remote for Rclone {
         succeeded(answer, &what).map(drop)
     }
 
+    async fn give_up(&self, name: &str) {
+        match name.strip_suffix('/') {
+            Some(_) => self.give_up_parts_in(name).await,
+            None => self.give_up_parts(name).await,
+        }
+    }
+
     async fn delete(&self, names: &[String]) -> Result<(), RemoteError> {
         let (folders, objects): (Vec<String>, Vec<String>) =
             names.iter().cloned().partition(|name| folders::is_folder(name));

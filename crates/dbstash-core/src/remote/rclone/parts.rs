@@ -57,7 +57,7 @@ impl Rclone {
 
     /// The path of an object on the S3 below a remote.
     async fn at_bottom(&self, name: &str) -> Option<String> {
-        let storage = self.probed.get()?.storage.as_ref().filter(|storage| storage.kind == "s3")?;
+        let storage = self.storage().await.ok()?.as_ref().filter(|storage| storage.kind == "s3")?;
         let mut path = self.path(name);
         for wrapper in &storage.wrappers {
             let inside = path.strip_prefix(&wrapper.name)?;

@@ -1,0 +1,185 @@
+//! Jobs at work: once, or by their timetables until a signal.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use dbstash_core::clock::{Clock as _, SystemClock};
+use dbstash_core::daemon::{self, Member, Terms, Tick};
+use dbstash_core::hook::Shell;
+use dbstash_core::launch::Local;
+use dbstash_core::report::{Observers, Report};
+use dbstash_core::run::Context;
+use dbstash_core::secret::Redactor;
+use dbstash_core::state::StateDir;
+use dbstash_core::status::Board;
+use dbstash_core::timetable::Timetable;
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::Exit;
+use crate::health::{Listeners, Paths, Site, socket};
+use crate::logging::LogObserver;
+use crate::places::{Destination, Destinations};
+use crate::settings::{Environment, Fleet, JobSettings};
+use crate::signals::Signals;
+
+/// What all jobs work with.
+pub struct Ground<'a> {
+    /// Locks, private files, journals.
+    pub state: &'a StateDir,
+    /// Our own environment.
+    pub environment: &'a Environment,
+    /// Starts the dump tools.
+    pub launcher: &'a Local,
+    /// Runs the hooks.
+    pub shell: &'a Shell,
+    /// Keeps secrets out of what is told.
+    pub redactor: &'a Redactor,
+}
+
+/// Runs the jobs of a fleet until all is done, or until a signal. `reread` gives the settings as they are now, after
+/// a HUP; nothing where they are wrong, which it has told.
+pub async fn run(
+    mut fleet: Fleet,
+    ground: &Ground<'_>,
+    reread: &dyn Fn(&Fleet) -> Option<Fleet>,
+) -> Result<Exit> {
+    let signals = Signals::listen()?;
+    let scheduled = !fleet.jobs.iter().all(|job| job.timetable.is_once());
+    let board = Arc::new(Board::new(SystemClock.now()));
+    let _socket = if scheduled { Some(open(&fleet, &board, ground).await?) } else { None };
+    loop {
+        let retire = if scheduled { signals.hangup() } else { CancellationToken::new() };
+        let destinations = Destinations::open(&fleet.jobs, ground.environment, ground.state)?;
+        board.keep(|id| fleet.jobs.iter().any(|settings| settings.job.id == *id));
+        for settings in &fleet.jobs {
+            board.watch(&settings.job, &settings.timetable, settings.expected);
+        }
+        let observer = Observers(vec![&LogObserver, &*board]);
+        let member = |settings| {
+            let (place, destination) = destinations.of(settings);
+            let JobSettings { job, timetable, .. } = settings;
+            let cx = Context {
+                engine: dbstash_engines::engine(job.engine),
+                launcher: ground.launcher,
+                remote: &destination.remote,
+                state: ground.state,
+                clock: &SystemClock,
+                observer: &observer,
+                shell: ground.shell,
+                cancel: &signals.cancel,
+            };
+            Member { job, timetable, cx, place }
+        };
+        let members: Vec<_> = fleet.jobs.iter().map(member).collect();
+        let parallel = NonZeroUsize::new(fleet.process.parallel).unwrap_or(NonZeroUsize::MIN);
+        let terms = Terms { parallel, retire: &retire };
+        let tell = |member: &Member<'_>, tick: Tick<'_>| {
+            tell(member, &tick, &board, destinations.at(member.place));
+        };
+        let reports = daemon::serve(&members, terms, &tell).await;
+        drop(members);
+        if signals.caught().is_some() || !retire.is_cancelled() {
+            return Ok(ended(&reports, signals.caught()));
+        }
+        tracing::info!("reading the settings once more");
+        if let Some(new) = reread(&fleet) {
+            fleet = new;
+        }
+    }
+}
+
+/// A scheduler that has no run to come, and was not told to end, has failed.
+fn ended(reports: &[Report], signal: Option<u8>) -> Exit {
+    if reports.is_empty() && signal.is_none() { Exit::Failed } else { Exit::of(reports, signal) }
+}
+
+/// Lets others ask how it is with the jobs, from now on.
+async fn open(fleet: &Fleet, board: &Arc<Board>, ground: &Ground<'_>) -> Result<socket::Socket> {
+    let health = &fleet.process.health;
+    let listeners = Listeners::bind(health).await?;
+    for (addr, paths) in listeners.addresses() {
+        let what = if paths == Paths::All { "health and metrics" } else { "metrics" };
+        tracing::info!(address = %addr, "{what} at http://{addr}");
+    }
+    let site = Arc::new(Site {
+        board: Arc::clone(board),
+        redactor: ground.redactor.clone(),
+        status_auth: health.status_auth.clone(),
+    });
+    listeners.serve(&site);
+    Ok(socket::serve(ground.state, &site)?)
+}
+
+fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Destination) {
+    let (job, zone) = (&member.job.id, member.timetable.zone);
+    let name = job.as_str();
+    match tick {
+        Tick::Known(past) => {
+            board.known(job, past);
+            tracing::debug!(
+                job = name,
+                databases = past.len(),
+                "known is what was backed up before"
+            );
+        }
+        Tick::Unknown(error) => tracing::warn!(
+            job = name,
+            "what backups there are cannot be told yet, nor whether one was missed: {error}"
+        ),
+        Tick::Next(at) => {
+            board.next(job, Some(*at));
+            let local = local(*at, zone);
+            tracing::info!(job = name, next_run = local.as_str(), "next backup at {local}");
+        }
+        Tick::Missed(n) => {
+            let in_a_row = board.missed(job, u64::try_from(*n).unwrap_or(u64::MAX));
+            let text = format!("{n} backups were due while the last one was still at work");
+            if in_a_row > 1 {
+                let text = format!(
+                    "{text}, and so it went {in_a_row} times in a row: back up less often, or find out what takes so long"
+                );
+                tracing::error!(job = name, skipped = n, "{text}");
+            } else {
+                tracing::warn!(job = name, skipped = n, "{text}");
+            }
+        }
+        Tick::Overdue(at) => {
+            let local = local(*at, zone);
+            tracing::warn!(
+                job = name,
+                due = local.as_str(),
+                "a backup was due at {local} and was not made: now it is"
+            );
+        }
+        Tick::Never => {
+            board.next(job, None);
+            tracing::error!(job = name, "the schedule never comes again");
+        }
+        Tick::Done(reports) => {
+            match board.done(job, reports) {
+                0 | 1 => {}
+                n => tracing::error!(
+                    job = name,
+                    "{n} backups in a row were skipped: another run has been at work all the time"
+                ),
+            }
+            for text in destination.remote.warnings().into_iter().chain(destination.aftermath()) {
+                tracing::warn!("{text}");
+            }
+        }
+    }
+}
+
+fn local(at: DateTime<Utc>, zone: Tz) -> String {
+    at.with_timezone(&zone).to_rfc3339()
+}
+
+/// A job's settings with one run, now.
+#[must_use]
+pub fn at_once(settings: JobSettings) -> JobSettings {
+    let zone = settings.timetable.zone;
+    JobSettings { timetable: Timetable::now(zone), ..settings }
+}

@@ -1,0 +1,198 @@
+//! The state of jobs as a value, for `/status` and whoever reads it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::daemon::Past;
+use crate::job::{EngineKey, JobId};
+use crate::report::{Outcome, Report};
+
+/// The state of a process's jobs at one time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Whether no job has a problem.
+    pub healthy: bool,
+    /// dbstash's own.
+    pub version: String,
+    /// The process.
+    pub pid: u32,
+    /// When it began.
+    pub since: DateTime<Utc>,
+    /// When this was so.
+    pub now: DateTime<Utc>,
+    /// By their names.
+    pub jobs: Vec<JobStatus>,
+}
+
+/// One job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// Its name.
+    pub job: JobId,
+    /// The kind of database.
+    pub engine: EngineKey,
+    /// When its next run starts.
+    pub next_run: Option<DateTime<Utc>>,
+    /// How many runs were due while one was at work, since the process began.
+    pub missed: u64,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// By their labels.
+    pub databases: Vec<DatabaseStatus>,
+}
+
+/// Something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What kind of thing.
+    pub kind: State,
+    /// Of which database.
+    pub database: String,
+    /// In words.
+    pub text: String,
+}
+
+/// How it is with a database's backups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// One was due and is not there.
+    Overdue,
+    /// A run stands still.
+    Stuck,
+}
+
+impl State {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overdue => "overdue",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
+/// The backups of one database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DatabaseStatus {
+    /// Its label.
+    pub database: String,
+    /// The newest good backup.
+    pub last_success: Option<Past>,
+    /// What went wrong last, unless a good backup came after it.
+    pub last_failure: Option<Failed>,
+    /// The run that is at work.
+    pub running: Option<AtWork>,
+    /// When the next good backup is due.
+    pub due: Option<DateTime<Utc>>,
+    /// What happened since the process began.
+    pub tally: Tally,
+    /// Which attempt comes next, between two of a run.
+    #[serde(skip)]
+    pub(super) again: Option<u32>,
+}
+
+/// A run at work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AtWork {
+    /// The backup's id.
+    pub id: String,
+    /// When this attempt began.
+    pub started: DateTime<Utc>,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// What it has been waiting for, for too long.
+    pub still: Option<String>,
+}
+
+/// A run that failed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failed {
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// In which phase.
+    pub phase: String,
+    /// Why.
+    pub error: String,
+}
+
+/// What happened since the process began.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Runs that left a good backup.
+    pub successes: u64,
+    /// Runs that failed, by phase.
+    pub failures: BTreeMap<String, u64>,
+    /// Runs that found another one at work.
+    pub skipped: u64,
+    /// Of those, how many since the last run that was not skipped.
+    pub skipped_in_a_row: u64,
+    /// Further attempts.
+    pub retries: u64,
+    /// Old backups that retention deleted.
+    pub deleted: u64,
+}
+
+impl DatabaseStatus {
+    pub(super) fn new(database: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            last_success: None,
+            last_failure: None,
+            running: None,
+            due: None,
+            tally: Tally::default(),
+            again: None,
+        }
+    }
+
+    /// Whether a run of this process covered it.
+    pub(super) fn is_of_this_process(&self) -> bool {
+        let tally = &self.tally;
+        tally.successes + tally.skipped + tally.retries > 0
+            || !tally.failures.is_empty()
+            || self.running.is_some()
+    }
+
+    pub(super) fn failed(&mut self, report: &Report) {
+        if let Outcome::Failed { error, .. } = &report.outcome {
+            self.last_failure = Some(Failed {
+                started: report.started,
+                phase: error.phase().to_owned(),
+                error: report.outcome.cause().unwrap_or_default(),
+            });
+        }
+    }
+
+    pub(super) fn finished(&mut self, report: &Report) {
+        let tally = &mut self.tally;
+        match &report.outcome {
+            Outcome::Skipped { .. } => {
+                tally.skipped += 1;
+                tally.skipped_in_a_row += 1;
+                return;
+            }
+            Outcome::Stored { manifest, object, pruned } => {
+                tally.successes += 1;
+                tally.deleted += *pruned as u64;
+                self.last_failure = None;
+                self.last_success = Some(Past {
+                    id: manifest.id.clone(),
+                    database: manifest.database.clone(),
+                    object: object.clone(),
+                    started: manifest.started,
+                    ended: manifest.ended,
+                    bytes: manifest.bytes(),
+                    raw_bytes: manifest.dump().map_or(0, |dump| dump.raw_bytes),
+                });
+            }
+            Outcome::Failed { error, .. } => {
+                *tally.failures.entry(error.phase().to_owned()).or_default() += 1;
+                self.failed(report);
+            }
+        }
+        self.tally.skipped_in_a_row = 0;
+    }
+}

@@ -11,6 +11,8 @@ use crate::scene::{PATIENCE, backups, summary};
 const GRACE: Duration = Duration::from_secs(10);
 /// Of a hook that does not end by itself, nor at TERM.
 const STUCK: &str = "trap '' TERM INT; sleep 1000 & while :; do sleep 1000; done";
+/// Goes on at TERM, whose trap is run between two naps.
+const WAIT: &str = "while :; do sleep 0.05; done";
 
 /// A run that gets a signal once this file is there.
 fn hit(run: &Dbstash, signal: Signal, there: &std::path::Path) -> Finished {
@@ -102,6 +104,25 @@ fn by_a_signal_in_the_hook_after() {
     let run = calls.hooked(faked(&remote, &fakes), "", post);
     let done = hit(&run, Signal::TERM, &calls.file("there"));
     assert!(calls.file("whole").exists() && summary(&done)["warnings"] == 0, "{done}");
+}
+
+#[test]
+fn by_a_second_signal() {
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    let (calls, fakes) = (Calls::new(), FakeTools::new().tool("pg_dump", WHOLE));
+    let there = calls.file("there");
+    let pre = format!("trap 'touch \"$CALLS/told\"' TERM; touch \"$CALLS/there\"\n{WAIT}");
+    let run = calls.hooked(faked(&remote, &fakes), &pre, "");
+    let mut running = run.spawn();
+    running.wait_until(PATIENCE, |_| there.exists());
+    running.signal(Signal::TERM);
+    running.wait_until(PATIENCE, |_| calls.file("told").exists());
+    running.signal(Signal::TERM);
+    let done = running.wait(PATIENCE);
+    done.expect_code(143).expect_no_leftovers();
+    // Then nothing is begun any more, and that is said.
+    assert!(calls.of("post").is_empty(), "{done}");
+    assert!(done.stderr.contains("HOOK_POST_BACKUP could not be run"), "{done}");
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn the_environment_is_the_users_own() {
     }
     let ours = [
         "BACKUP_",
+        "HEALTH_",
         "DBSTASH_STATE_DIR",
         "DUMP_",
         "HOOK_",

@@ -81,9 +81,10 @@ impl<'a> Heard<'a> {
     /// As text without secrets, of at most so many characters, with a sign where there were more.
     fn clean(&self, bytes: &[u8], cut: bool, most: usize) -> String {
         let text = String::from_utf8_lossy(bytes);
-        let mut clean = match cut {
-            true => self.redactor.redact_cut(&text),
-            false => self.redactor.redact(text.trim_end()).into_owned(),
+        let mut clean = if cut {
+            self.redactor.redact_cut(&text)
+        } else {
+            self.redactor.redact(text.trim_end()).into_owned()
         };
         let end = clean.char_indices().nth(most).map(|(at, _)| at);
         if let Some(end) = end {

@@ -166,8 +166,7 @@ async fn the_environment_and_the_command_arrive_as_they_are() {
     env.push(("ODD".into(), OsString::from_vec(b"\xff$(exit 9)`exit 9`'\"\n;exit 9".to_vec())));
     let command = "printf %s \"$ODD\" | od -An -tx1 | tr -d ' \\n'";
     let done = with(command, env, bounds(&CancellationToken::new())).await;
-    let hex: String =
-        b"\xff$(exit 9)`exit 9`'\"\n;exit 9".iter().map(|b| format!("{b:02x}")).collect();
+    let hex = base16ct::lower::encode_string(b"\xff$(exit 9)`exit 9`'\"\n;exit 9");
     assert_eq!(done.lines, [format!("out {hex}")]);
     assert!(done.result.is_ok());
     let dashed = told("-x").await.result.unwrap_err().to_string();

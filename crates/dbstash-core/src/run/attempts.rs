@@ -31,7 +31,7 @@ pub(super) async fn all(job: &Job, database: &Database, cx: Context<'_>) -> Repo
     let work = async {
         match hooks.before(&run).await {
             // The hook's time is not the backup's.
-            Ok(()) => attempts(Run { begun: Instant::now(), ..run }).await,
+            Ok(()) => Box::pin(attempts(Run { begun: Instant::now(), ..run })).await,
             Err(error) => run.failed(error),
         }
     };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::daemon::{self, Member, Terms, Tick};
 use dbstash_core::launch::Local;
@@ -15,6 +14,7 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::state::StateDir;
 use dbstash_core::status::Board;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
@@ -86,7 +86,10 @@ pub async fn run(
         };
         drop(members);
         if signals.caught().is_some() || !retire.is_cancelled() {
-            let exit = ended(&reports, signals.caught());
+            let exit = match signals.caught() {
+                Some(signal) if !scheduled && !all_ran(&fleet, &reports) => Exit::Signal(signal),
+                signal => ended(&reports, signal),
+            };
             // How it ended stays so, whatever comes while the last notices are on their way.
             notifiers.settle(&signals.cancel).await;
             return Ok(exit);
@@ -97,6 +100,11 @@ pub async fn run(
             notifiers.update(&fleet.jobs, SystemClock.now());
         }
     }
+}
+
+/// Whether each job has had its run.
+fn all_ran(fleet: &Fleet, reports: &[Report]) -> bool {
+    fleet.jobs.iter().all(|of| reports.iter().any(|report| report.run.job == of.job.id))
 }
 
 /// A scheduler that has no run to come, and was not told to end, has failed.
@@ -193,7 +201,7 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
     }
 }
 
-fn local(at: DateTime<Utc>, zone: Tz) -> String {
+fn local(at: DateTime<Utc>, zone: Zone) -> String {
     at.with_timezone(&zone).to_rfc3339()
 }
 

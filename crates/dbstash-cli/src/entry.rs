@@ -10,6 +10,7 @@ use chrono::Utc;
 use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
+use dbstash_core::zone::Zone;
 
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
@@ -172,7 +173,7 @@ fn reread(layers: &Layers, _old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
 
 /// `dbstash status` needs nothing but the state directory.
 fn status(layers: &Layers, json: bool) -> Result<Exit> {
-    let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::UTC);
+    let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(Zone::UTC);
     let set = variable(layers, "DBSTASH_STATE_DIR").map(Path::new);
     let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
     let schedulers = block_on(async { Ok(socket::ask(&state).await?) })?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::daemon::{self, Member, Terms, Tick};
 use dbstash_core::hook::Shell;
@@ -16,6 +15,7 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::state::StateDir;
 use dbstash_core::status::Board;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
@@ -82,13 +82,21 @@ pub async fn run(
         let reports = daemon::serve(&members, terms, &tell).await;
         drop(members);
         if signals.caught().is_some() || !retire.is_cancelled() {
-            return Ok(ended(&reports, signals.caught()));
+            return Ok(match signals.caught() {
+                Some(signal) if !scheduled && !all_ran(&fleet, &reports) => Exit::Signal(signal),
+                signal => ended(&reports, signal),
+            });
         }
         tracing::info!("reading the settings once more");
         if let Some(new) = reread(&fleet) {
             fleet = new;
         }
     }
+}
+
+/// Whether each job has had its run.
+fn all_ran(fleet: &Fleet, reports: &[Report]) -> bool {
+    fleet.jobs.iter().all(|of| reports.iter().any(|report| report.run.job == of.job.id))
 }
 
 /// A scheduler that has no run to come, and was not told to end, has failed.
@@ -173,7 +181,7 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
     }
 }
 
-fn local(at: DateTime<Utc>, zone: Tz) -> String {
+fn local(at: DateTime<Utc>, zone: Zone) -> String {
     at.with_timezone(&zone).to_rfc3339()
 }
 

@@ -8,7 +8,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use glob::Pattern;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +19,7 @@ use crate::engine::{Dump, Format, Tree};
 use crate::name::Template;
 use crate::retention::Policy;
 use crate::secret::SecretString;
+use crate::zone::Zone;
 
 /// What to back up, how to name it, and how long to keep it. Where it goes is the [`Remote`].
 ///
@@ -241,7 +241,7 @@ impl Job {
             naming: Naming {
                 template: Template::default(),
                 extension: None,
-                zone: Tz::UTC,
+                zone: Zone::UTC,
                 host: "localhost".to_owned(),
             },
             limits: Limits { timeout: None, stall: Some(Duration::from_secs(3600)), min_size: 1 },
@@ -312,7 +312,7 @@ pub struct Naming {
     /// Replaces the engine's extension; without a leading dot.
     pub extension: Option<String>,
     /// The zone of dates in names.
-    pub zone: Tz,
+    pub zone: Zone,
     /// This machine's name, for `{host}` and `{node}` and as the manifest's writer.
     pub host: String,
 }

@@ -45,3 +45,4 @@ mod sweep;
 pub mod temporary;
 pub mod timetable;
 pub mod wire;
+pub mod zone;

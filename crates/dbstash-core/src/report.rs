@@ -96,6 +96,13 @@ pub struct Report {
     pub attempts: u32,
 }
 
+impl Report {
+    /// Whether a signal ended it.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { error: RunError::Interrupted, .. })
+    }
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub enum Outcome {

@@ -67,10 +67,15 @@ pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
     };
     let mut reports = Vec::new();
     for database in subjects {
-        reports.push(attempts::all(job, &database, cx).await);
-        if cx.cancel.is_cancelled() {
+        if cx.cancel.is_cancelled() && !reports.is_empty() {
+            // One stands for all that are not made.
+            if !reports.iter().any(Report::is_interrupted) {
+                let run = Run::new(job, &database, cx);
+                reports.push(run.failed(RunError::Interrupted).told(cx));
+            }
             break;
         }
+        reports.push(attempts::all(job, &database, cx).await);
     }
     reports
 }

@@ -15,6 +15,7 @@ pub mod certificates;
 mod clients;
 pub mod fake;
 mod feed;
+pub mod http;
 pub mod mongo;
 pub mod mysql;
 pub mod pg;

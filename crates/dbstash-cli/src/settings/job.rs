@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 use dbstash_core::compression::{Compression, Method};
 use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 use dbstash_engines::conn::default_job_id;
 
 use super::connection::Connected;
@@ -165,7 +165,7 @@ fn naming(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<Naming> {
     let template = reader
         .value(&BACKUP_NAME_TEMPLATE, |text| text.parse::<Template>().map_err(|e| e.to_string()));
     let extension = reader.value(&BACKUP_EXTENSION, parse::extension);
-    let zone = reader.value(&TZ, parse::zone).unwrap_or(Tz::UTC);
+    let zone = reader.value(&TZ, parse::zone).unwrap_or(Zone::UTC);
     Some(Naming { template: template?, extension, zone, host: machine.host_name() })
 }
 

@@ -33,6 +33,7 @@ use dbstash_core::job::Job;
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 use dbstash_core::status::Expected;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 
 use crate::health::HealthSettings;
 
@@ -61,7 +62,7 @@ pub struct Process {
     /// Whether only to show what would be done.
     pub dry_run: bool,
     /// The zone in which times are shown that belong to no job.
-    pub zone: chrono_tz::Tz,
+    pub zone: Zone,
     /// How many jobs may be at work at once; at least 1.
     pub parallel: usize,
     /// Where a scheduler is asked for its health.
@@ -99,7 +100,7 @@ pub struct Place {
     /// Where backups are.
     pub remote: RemoteSettings,
     /// The zone in which times are shown.
-    pub zone: chrono_tz::Tz,
+    pub zone: Zone,
     /// The state directory, when it was chosen.
     pub state_dir: Option<PathBuf>,
     /// Something has no effect, or not the effect it seems to have.

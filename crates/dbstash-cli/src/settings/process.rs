@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use chrono_tz::Tz;
 use dbstash_core::secret::SecretString;
+use dbstash_core::zone::Zone;
 
 use super::complaints::Remarks;
 use super::reader::Reader;
@@ -21,7 +21,7 @@ pub(super) struct Once {
     log: LogSettings,
     state_dir: Option<PathBuf>,
     dry_run: bool,
-    zone: Tz,
+    zone: Zone,
     parallel: usize,
     health: HealthSettings,
 }
@@ -41,7 +41,7 @@ pub(super) fn once(reader: &mut Reader<'_>) -> Option<Once> {
         log: log?,
         state_dir: reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from),
         dry_run: dry_run?,
-        zone: zone.unwrap_or(Tz::UTC),
+        zone: zone.unwrap_or(Zone::UTC),
         parallel: parallel?,
         health,
     })

@@ -12,8 +12,10 @@
 
 mod bad_input;
 mod compression;
+mod ending;
 mod engines;
 mod first_process;
+mod health;
 mod hooks;
 mod hostile;
 mod interrupted;

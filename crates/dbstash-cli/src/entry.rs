@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use chrono::Utc;
+use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
+use dbstash_core::zone::Zone;
 
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
@@ -17,6 +19,7 @@ use crate::exit::Exit;
 use crate::health::socket;
 use crate::init;
 use crate::logging;
+use crate::notify::Notifiers;
 use crate::places::{Destination, open_state};
 use crate::scheduler::{self, Ground};
 use crate::settings::children::{child_environment, tool_environment};
@@ -24,6 +27,7 @@ use crate::settings::{
     Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, changes, explain, resolve,
     resolve_places, schema, secrets,
 };
+use crate::signals::Signals;
 use crate::text;
 
 /// Open files that a run may need at once; rclone, which is under the same limit, needs fewer.
@@ -135,16 +139,34 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         print(&redactor.redact(&text.join("\n")))?;
         return Ok(Exit::Done);
     }
-    let state = state()?;
+    let state = state();
     let environment =
         tool_environment(&layers.environment, std::env::current_exe().ok().as_deref());
-    let ground = Ground {
-        state: &state,
-        environment: &layers.environment,
-        launcher: &Local { environment },
-        redactor,
-    };
-    block_on(scheduler::run(fleet, &ground, &|old| reread(layers, old, redactor)))
+    let notifiers = Notifiers::new(redactor);
+    notifiers.update(&fleet.jobs, Utc::now());
+    block_on(async {
+        let work = async {
+            let ground = Ground {
+                state: &state?,
+                environment: &layers.environment,
+                launcher: &Local { environment },
+                shell: &Shell {
+                    environment: layers.environment.whole(),
+                    redactor: redactor.clone(),
+                },
+                redactor,
+                notifiers: &notifiers,
+            };
+            scheduler::run(fleet, &ground, &|old| reread(layers, old, redactor)).await
+        };
+        let done = work.await;
+        // A failure before any run is one that nobody else tells of.
+        if let Err(error) = &done {
+            notifiers.broken(&format!("{error:#}"));
+            notifiers.settle(&Signals::listen()?.cancel).await;
+        }
+        done
+    })
 }
 
 /// The settings as they are now, after a HUP. Mistakes are told, and change nothing.
@@ -167,7 +189,7 @@ fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
 
 /// `dbstash status` needs nothing but the state directory.
 fn status(layers: &Layers, json: bool) -> Result<Exit> {
-    let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::UTC);
+    let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(Zone::UTC);
     let set = variable(layers, "DBSTASH_STATE_DIR").map(Path::new);
     let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
     let schedulers = block_on(async { Ok(socket::ask(&state).await?) })?;

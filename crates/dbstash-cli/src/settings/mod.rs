@@ -8,6 +8,7 @@ mod connection;
 mod connection_string;
 mod document;
 mod health;
+mod hooks;
 mod job;
 pub mod later;
 pub mod layers;
@@ -15,6 +16,7 @@ pub mod machine;
 mod marks;
 mod modes;
 mod nearest;
+mod notify;
 mod overruled;
 mod parse;
 mod pass;
@@ -42,6 +44,7 @@ use dbstash_core::job::{Job, JobId};
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 use dbstash_core::status::Expected;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 
 use crate::health::HealthSettings;
 
@@ -52,6 +55,7 @@ pub use document::Spot;
 pub use layers::{Environment, Layers, Origin, Selection};
 pub use machine::{Here, Machine};
 pub use marks::changes;
+pub use notify::NotifySettings;
 pub use resolve::{explain, resolve, resolve_places};
 pub use shown::Shown;
 
@@ -76,7 +80,7 @@ pub struct Process {
     /// Whether only to show what would be done.
     pub dry_run: bool,
     /// The zone in which times are shown that belong to no job.
-    pub zone: chrono_tz::Tz,
+    pub zone: Zone,
     /// How many jobs may be at work at once; at least 1.
     pub parallel: usize,
     /// Where a scheduler is asked for its health.
@@ -109,6 +113,8 @@ pub struct JobSettings {
     pub timetable: Timetable,
     /// When a missing backup is a problem.
     pub expected: Expected,
+    /// Who is told of what.
+    pub notify: NotifySettings,
     /// What tells them from changed ones.
     pub(crate) marks: Marks,
 }
@@ -130,7 +136,7 @@ pub struct Place {
     /// The remote.
     pub remote: Arc<RemoteSettings>,
     /// The zone in which times are shown: its first job's.
-    pub zone: chrono_tz::Tz,
+    pub zone: Zone,
     /// The jobs that were asked for; `None` for all, also those that nobody knows any more.
     pub jobs: Option<Vec<JobId>>,
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use dbstash_core::zone::Zone;
+
 use super::complaints::Complaints;
 use super::document::{self, Document, JobSection, Section};
 use super::layers::{self, Given, Layers, Origin, Partial};
@@ -242,7 +244,7 @@ fn open_secrets(document: &Document, machine: &dyn Machine, complaints: &mut Com
 }
 
 /// The zone of times that belong to no job; a wrong one is told by the jobs.
-pub(super) fn zone(reader: &Reader<'_>) -> chrono_tz::Tz {
+pub(super) fn zone(reader: &Reader<'_>) -> Zone {
     let zone = reader.text(&super::table::TZ).and_then(|text| parse::zone(text).ok());
-    zone.unwrap_or(chrono_tz::Tz::UTC)
+    zone.unwrap_or(Zone::UTC)
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use chrono_tz::Tz;
 use dbstash_core::secret::SecretString;
+use dbstash_core::zone::Zone;
 
 use super::complaints::Remarks;
 use super::marks::{self, Marks};
@@ -24,7 +24,7 @@ pub(super) struct Once {
     log: LogSettings,
     state_dir: Option<PathBuf>,
     dry_run: bool,
-    zone: Tz,
+    zone: Zone,
     parallel: usize,
     health: HealthSettings,
     marks: Marks,

@@ -6,9 +6,11 @@ mod bad_input;
 mod good_input;
 mod job_file;
 mod job_file_mistakes;
+mod notify;
 mod redis;
 mod remarks;
 mod schema;
+mod table;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,8 +23,8 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::timetable::Timetable;
 
 use super::{
-    Environment, Fleet, Layers, LogSettings, Machine, Mistakes, Process, RemoteSettings, Selection,
-    Shown, explain, resolve,
+    Environment, Fleet, Layers, LogSettings, Machine, Mistakes, NotifySettings, Process,
+    RemoteSettings, Selection, Shown, explain, resolve,
 };
 use crate::commands::config;
 
@@ -83,6 +85,7 @@ struct Settings {
     job: Arc<Job>,
     remote: Arc<RemoteSettings>,
     timetable: Timetable,
+    notify: NotifySettings,
     log: LogSettings,
     state_dir: Option<PathBuf>,
     dry_run: bool,
@@ -102,6 +105,7 @@ impl Settings {
             job: only.job,
             remote: only.remote,
             timetable: only.timetable,
+            notify: only.notify,
             log: process.log,
             state_dir: process.state_dir,
             dry_run: process.dry_run,

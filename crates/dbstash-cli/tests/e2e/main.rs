@@ -12,9 +12,11 @@
 
 mod bad_input;
 mod compression;
+mod ending;
 mod engines;
 mod first_process;
 mod health;
+mod hooks;
 mod hostile;
 mod interrupted;
 mod job_file;
@@ -24,6 +26,7 @@ mod modes;
 mod mongo;
 mod mysql;
 mod names;
+mod notify;
 mod pg;
 mod redis;
 mod retention;

@@ -5,6 +5,7 @@ use crate::error::RunError;
 use crate::job::{Databases, Source};
 use crate::manifest::Manifest;
 use crate::manifest::tests::manifest;
+use crate::zone::Zone;
 
 const GRACE: Expected = Expected::Grace(Duration::from_secs(3600));
 
@@ -19,7 +20,7 @@ fn job(databases: Databases) -> Job {
 
 fn timetable(schedule: &str) -> Timetable {
     let schedule = schedule.parse().unwrap();
-    Timetable { schedule, ..Timetable::now(chrono_tz::Tz::UTC) }
+    Timetable { schedule, ..Timetable::now(Zone::UTC) }
 }
 
 fn named() -> Job {

@@ -175,7 +175,9 @@ fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
         Ok(new) => {
             redactor.learn(new.process.secrets.iter().map(ExposeSecret::expose_secret));
             new.process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
-            changes(old, &new).iter().for_each(|text| tracing::info!("{text}"));
+            for text in changes(old, &new) {
+                tracing::info!("{text}");
+            }
             Some(new)
         }
         Err(mistakes) => {

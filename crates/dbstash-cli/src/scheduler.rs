@@ -126,6 +126,7 @@ async fn open(fleet: &Fleet, board: &Arc<Board>, ground: &Ground<'_>) -> Result<
     }
     let site = Arc::new(Site {
         board: Arc::clone(board),
+        courier: ground.notifiers.courier(),
         redactor: ground.redactor.clone(),
         status_auth: health.status_auth.clone(),
     });

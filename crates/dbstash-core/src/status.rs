@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub use self::snapshot::{
-    AtWork, DatabaseStatus, Failed, JobStatus, Problem, Snapshot, State, Tally,
+    AtWork, DatabaseStatus, Failed, JobStatus, Problem, Snapshot, State, Tally, Undelivered,
 };
 use crate::daemon::Past;
 use crate::job::{EngineKey, Job, JobId};
@@ -136,7 +136,7 @@ impl Board {
         skips
     }
 
-    /// Everything, as it is at `now`.
+    /// Everything, as it is at `now`; nothing is known here of what was told to others.
     pub fn snapshot(&self, now: DateTime<Utc>) -> Snapshot {
         let jobs: Vec<_> =
             self.jobs().iter().map(|(id, entry)| entry.status(id, self.born, now)).collect();
@@ -147,6 +147,7 @@ impl Board {
             since: self.born,
             now,
             jobs,
+            undelivered: Vec::new(),
         }
     }
 

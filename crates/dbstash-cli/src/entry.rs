@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use chrono::Utc;
+use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
 use dbstash_core::zone::Zone;
@@ -18,6 +19,7 @@ use crate::exit::Exit;
 use crate::health::socket;
 use crate::init;
 use crate::logging;
+use crate::notify::Notifiers;
 use crate::places::{Destination, open_state};
 use crate::scheduler::{self, Ground};
 use crate::settings::children::{child_environment, tool_environment};
@@ -25,6 +27,7 @@ use crate::settings::{
     Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, explain, resolve,
     resolve_place, secrets,
 };
+use crate::signals::Signals;
 use crate::text;
 
 /// Open files that a run may need at once; rclone, which is under the same limit, needs fewer.
@@ -140,16 +143,34 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         print(&redactor.redact(&text.join("\n")))?;
         return Ok(Exit::Done);
     }
-    let state = state()?;
+    let state = state();
     let environment =
         tool_environment(&layers.environment, std::env::current_exe().ok().as_deref());
-    let ground = Ground {
-        state: &state,
-        environment: &layers.environment,
-        launcher: &Local { environment },
-        redactor,
-    };
-    block_on(scheduler::run(fleet, &ground, &|old| reread(layers, old, redactor)))
+    let notifiers = Notifiers::new(redactor);
+    notifiers.update(&fleet.jobs, Utc::now());
+    block_on(async {
+        let work = async {
+            let ground = Ground {
+                state: &state?,
+                environment: &layers.environment,
+                launcher: &Local { environment },
+                shell: &Shell {
+                    environment: layers.environment.whole(),
+                    redactor: redactor.clone(),
+                },
+                redactor,
+                notifiers: &notifiers,
+            };
+            scheduler::run(fleet, &ground, &|old| reread(layers, old, redactor)).await
+        };
+        let done = work.await;
+        // A failure before any run is one that nobody else tells of.
+        if let Err(error) = &done {
+            notifiers.broken(&format!("{error:#}"));
+            notifiers.settle(&Signals::listen()?.cancel).await;
+        }
+        done
+    })
 }
 
 /// The settings as they are now, after a HUP. Mistakes are told, and change nothing.

@@ -62,7 +62,10 @@ impl Site {
         for job in &mut snapshot.jobs {
             job.problems.iter_mut().for_each(|problem| clean(&mut problem.text));
             for status in &mut job.databases {
-                status.last_failure.iter_mut().for_each(|failed| clean(&mut failed.error));
+                status.last_failure.iter_mut().for_each(|failed| {
+                    clean(&mut failed.error);
+                    clean(&mut failed.stderr);
+                });
                 status.running.iter_mut().flat_map(|run| &mut run.still).for_each(clean);
             }
         }

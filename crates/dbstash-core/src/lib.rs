@@ -16,13 +16,14 @@
 pub mod ahead;
 pub mod artifact;
 pub mod catalog;
-mod chance;
+pub mod chance;
 pub mod clock;
 pub mod compression;
 pub mod daemon;
 pub mod dialogue;
 pub mod engine;
 pub mod error;
+pub mod hook;
 pub mod invocation;
 pub mod job;
 pub mod launch;

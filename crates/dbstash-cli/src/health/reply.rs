@@ -14,7 +14,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::{Paths, Site, metrics};
-use crate::text::json;
+use crate::text::{json, shown};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -64,7 +64,8 @@ fn health(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for job in &snapshot.jobs {
         for problem in &job.problems {
-            let _ = writeln!(text, "{} {}: {}", job.job, problem.database, problem.text);
+            let (database, what) = (shown(&problem.database), shown(&problem.text));
+            let _ = writeln!(text, "{} {database}: {what}", job.job);
         }
     }
     if text.is_empty() {

@@ -7,12 +7,14 @@ pub mod complaints;
 mod connection;
 mod connection_string;
 mod health;
+mod hooks;
 mod job;
 pub mod later;
 pub mod layers;
 pub mod machine;
 mod modes;
 mod nearest;
+mod notify;
 mod parse;
 mod process;
 mod reader;
@@ -39,6 +41,7 @@ use crate::health::HealthSettings;
 pub use complaints::Mistakes;
 pub use layers::{Environment, Layers, Origin};
 pub use machine::{Here, Machine};
+pub use notify::NotifySettings;
 pub use resolve::{explain, resolve, resolve_place};
 pub use shown::Shown;
 
@@ -92,6 +95,8 @@ pub struct JobSettings {
     pub timetable: Timetable,
     /// When a missing backup is a problem.
     pub expected: Expected,
+    /// Who is told of what.
+    pub notify: NotifySettings,
 }
 
 /// What it takes to look at backups: settings without a database. Not `Debug`, as above.

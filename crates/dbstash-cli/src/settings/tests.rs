@@ -4,6 +4,7 @@
 mod any_input;
 mod bad_input;
 mod good_input;
+mod notify;
 mod redis;
 mod remarks;
 
@@ -18,8 +19,8 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::timetable::Timetable;
 
 use super::{
-    Environment, Fleet, Layers, LogSettings, Machine, Mistakes, RemoteSettings, Shown, explain,
-    resolve,
+    Environment, Fleet, Layers, LogSettings, Machine, Mistakes, NotifySettings, RemoteSettings,
+    Shown, explain, resolve,
 };
 use crate::commands::config;
 
@@ -75,6 +76,7 @@ struct Settings {
     job: Arc<Job>,
     remote: Arc<RemoteSettings>,
     timetable: Timetable,
+    notify: NotifySettings,
     log: LogSettings,
     state_dir: Option<PathBuf>,
     dry_run: bool,
@@ -94,6 +96,7 @@ impl Settings {
             job: only.job,
             remote: only.remote,
             timetable: only.timetable,
+            notify: only.notify,
             log: process.log,
             state_dir: process.state_dir,
             dry_run: process.dry_run,

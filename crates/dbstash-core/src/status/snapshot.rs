@@ -116,6 +116,8 @@ pub struct Failed {
     pub phase: String,
     /// Why.
     pub error: String,
+    /// The end of what the failed program said.
+    pub stderr: String,
 }
 
 /// What happened since the process began.
@@ -162,6 +164,7 @@ impl DatabaseStatus {
                 started: report.started,
                 phase: error.phase().to_owned(),
                 error: report.outcome.cause().unwrap_or_default(),
+                stderr: end(error.stderr(), 2048),
             });
         }
     }
@@ -195,4 +198,11 @@ impl DatabaseStatus {
         }
         self.tally.skipped_in_a_row = 0;
     }
+}
+
+/// As much of the end of a text as fits into so many bytes.
+fn end(text: &str, bytes: usize) -> String {
+    let from = text.len().saturating_sub(bytes);
+    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(from);
+    text[from..].to_owned()
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use chrono::Utc;
+use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
 use dbstash_core::zone::Zone;
@@ -153,6 +154,10 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
                 state: &state?,
                 environment: &layers.environment,
                 launcher: &Local { environment },
+                shell: &Shell {
+                    environment: layers.environment.whole(),
+                    redactor: redactor.clone(),
+                },
                 redactor,
                 notifiers: &notifiers,
             };

@@ -92,6 +92,12 @@ impl Observer for LogObserver {
             RunEvent::Warning(text) => of_run!(warn, run, "{text}"),
             RunEvent::Still(_) => {}
             RunEvent::Note(text) => of_run!(info, run, "{text}"),
+            RunEvent::Hook { when, line } if line.is_stderr => {
+                of_run!(warn, run, hook = when.as_str(), "{}", line.text);
+            }
+            RunEvent::Hook { when, line } => {
+                of_run!(info, run, hook = when.as_str(), "{}", line.text);
+            }
             RunEvent::Again { report, wait, attempt, of } => of_run!(
                 warn,
                 run,

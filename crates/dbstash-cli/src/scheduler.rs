@@ -7,6 +7,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::daemon::{self, Member, Terms, Tick};
+use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::report::{Observers, Report};
 use dbstash_core::run::Context;
@@ -33,6 +34,8 @@ pub struct Ground<'a> {
     pub environment: &'a Environment,
     /// Starts the dump tools.
     pub launcher: &'a Local,
+    /// Runs the hooks.
+    pub shell: &'a Shell,
     /// Keeps secrets out of what is told.
     pub redactor: &'a Redactor,
     /// Tell whom the jobs' settings name.
@@ -69,6 +72,7 @@ pub async fn run(
                 state: ground.state,
                 clock: &SystemClock,
                 observer: &observer,
+                shell: ground.shell,
                 cancel: &signals.cancel,
             };
             Member { job, timetable, cx, place }

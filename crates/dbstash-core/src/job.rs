@@ -1,5 +1,6 @@
 //! A job: everything one backup needs to know, resolved and immutable.
 
+mod hooks;
 mod id;
 mod replication;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use glob::Pattern;
 use serde::{Deserialize, Serialize};
 
+pub use self::hooks::Hooks;
 pub use self::id::{BadJobId, JobId};
 pub use self::replication::{RedisMethod, Replication, SyncMode};
 use crate::compression::Compression;
@@ -62,6 +64,8 @@ pub struct Job {
     pub temp_dir: PathBuf,
     /// How a dump is got from a server that replicates.
     pub replication: Replication,
+    /// What is run around each backup.
+    pub hooks: Hooks,
 }
 
 /// As what a dump is stored.
@@ -249,6 +253,7 @@ impl Job {
             jobs: 1,
             temp_dir: PathBuf::from("/tmp/dbstash-work"),
             replication: Replication::default(),
+            hooks: Hooks::default(),
         }
     }
 

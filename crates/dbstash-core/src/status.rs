@@ -187,7 +187,7 @@ impl Observer for Board {
                     status.again = None;
                     status.finished(report);
                 }
-                RunEvent::Warning(_) | RunEvent::Note(_) => {}
+                RunEvent::Warning(_) | RunEvent::Note(_) | RunEvent::Hook { .. } => {}
             }
         });
     }

@@ -23,7 +23,7 @@ use super::table::{
     DBSTASH_JOB, DUMP_EXTRA_ARGS, INITIAL_DELAY, Kind, PG_GLOBALS, RETENTION_HOLD_BELOW,
     RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
-use super::{JobSettings, connection, health, modes, notify, parse, redis, remote, secrets};
+use super::{JobSettings, connection, health, hooks, modes, notify, parse, redis, remote, secrets};
 
 /// A job; `None` when the settings are wrong, and then it is known why.
 pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobSettings> {
@@ -50,6 +50,7 @@ pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobS
     let compression = compression(reader, machine);
     let globals = globals(reader);
     let replication = redis::replication(reader);
+    let hooks = hooks::hooks(reader);
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
     let catch_up = switch(reader, &BACKUP_CATCH_UP).unwrap_or_default();
@@ -99,6 +100,7 @@ pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobS
         jobs: modes.jobs,
         temp_dir: modes.temp_dir,
         replication,
+        hooks,
     };
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };

@@ -64,6 +64,8 @@ pub type Partial = BTreeMap<&'static str, Given>;
 pub struct Environment {
     variables: BTreeMap<String, String>,
     not_utf8: BTreeSet<String>,
+    /// What is no text, in its name or its value: only hooks see it.
+    odd: Vec<(OsString, OsString)>,
 }
 
 impl Environment {
@@ -73,11 +75,22 @@ impl Environment {
         for (name, value) in variables {
             match (name.into_string(), value.into_string()) {
                 (Ok(name), Ok(value)) => drop(environment.variables.insert(name, value)),
-                (Ok(name), Err(_)) => drop(environment.not_utf8.insert(name)),
-                (Err(_), _) => {}
+                (Ok(name), Err(value)) => {
+                    environment.odd.push((name.clone().into(), value));
+                    environment.not_utf8.insert(name);
+                }
+                (Err(name), value) => {
+                    environment.odd.push((name, value.map_or_else(|v| v, OsString::from)));
+                }
             }
         }
         environment
+    }
+
+    /// All of it, as it was.
+    pub fn whole(&self) -> Vec<(OsString, OsString)> {
+        let texts = self.variables.iter().map(|(n, v)| (n.into(), v.into()));
+        texts.chain(self.odd.iter().cloned()).collect()
     }
 
     /// Every variable that is text.

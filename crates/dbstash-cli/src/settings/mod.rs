@@ -7,6 +7,7 @@ pub mod complaints;
 mod connection;
 mod connection_string;
 mod health;
+mod hooks;
 mod job;
 pub mod later;
 pub mod layers;

@@ -229,6 +229,13 @@ settings! {
     BACKUP_MIN_SIZE: Backup, Size, Is("1"), Open;
     /// Never run a job twice at the same time.
     BACKUP_LOCK: Backup, Bool, Is("true"), Open;
+    /// A command for `sh -c` before each backup of a database. When it fails, there is none.
+    HOOK_PRE_BACKUP: Backup, Text("COMMAND"), Unset, Secret;
+    /// The same after each backup, whether it succeeded, failed, or was ended by a limit or signal:
+    /// `DBSTASH_STATUS` is success or failure, and `DBSTASH_FILE` where the backup is.
+    HOOK_POST_BACKUP: Backup, Text("COMMAND"), Unset, Secret;
+    /// Give a hook up after this long; 0 is never.
+    HOOK_TIMEOUT: Backup, Duration, Is("5m"), Open;
     /// How many jobs may be at work at once.
     BACKUP_PARALLEL: Backup, Count, Is("1"), Open;
     /// Show what would be done, and do nothing.

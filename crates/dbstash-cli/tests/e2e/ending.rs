@@ -71,12 +71,9 @@ fn in_the_middle(place: &Place, fakes: &FakeTools) -> (Dbstash, Running) {
 /// An rclone that is deaf and does not end, when it is called with these words.
 fn hangs(fakes: &FakeTools, calls: &[&str], there: &Path) {
     let real = tools::find("rclone").unwrap();
-    let mut script = String::new();
-    for call in calls {
-        let touch = format!("touch {}", there.display());
-        script.push_str(&["when ", call, "\n", &touch, "\nignore TERM\nsleep 600s\n"].concat());
-    }
-    fakes.script("rclone", &format!("{script}otherwise\nexec {}", real.display()));
+    let hang = format!("touch {}\nignore TERM\nsleep 600s\n", there.display());
+    let script: Vec<_> = calls.iter().map(|call| format!("when {call}\n{hang}")).collect();
+    fakes.script("rclone", &format!("{}otherwise\nexec {}", script.concat(), real.display()));
 }
 
 /// Nothing new is listed, and the next run takes away what is left.
@@ -172,6 +169,28 @@ fn one_signal_ends_retention() {
     assert_eq!(backups(&run).len(), 2);
     run.run(PATIENCE).expect_code(0);
     assert_eq!((backups(&run).len(), remote.names().len()), (1, 2));
+}
+
+/// What one database has is no success of the other.
+#[test]
+fn one_signal_between_two_databases_is_told() {
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    let fakes = FakeTools::new().tool("pg_dump", "pg-head\npg-footer");
+    let run = dbstash(&remote).env("DBSTASH_ENGINE", "pg").env("DB_HOST", "127.0.0.1");
+    let run = run.env("DB_USER", "u").env("DB_PASSWORD", "pw").env("DB_NAME", "a,b");
+    let run = run.env("PG_GLOBALS", "off").env("BACKUP_NAME_TEMPLATE", "{db}-{uuid}");
+    let run = run.env("RETENTION_MAX_FILES", "1").env("PATH", fakes.path());
+    run.run(PATIENCE).expect_code(0);
+    let there = fakes.file("there");
+    hangs(&fakes, &["deletefile", "delete"], &there);
+    let mut running = run.spawn();
+    running.wait_until(PATIENCE, |_| there.exists());
+    let done = ends(running, Signal::TERM, AT_ONCE);
+    done.expect_code(143);
+    let told: Vec<_> = done.events.iter().filter(|event| event["status"].is_string()).collect();
+    let told: Vec<_> = told.iter().map(|e| (&e["database"], &e["status"])).collect();
+    assert_eq!(told, [(&"a".into(), &"success".into()), (&"b".into(), &"failure".into())]);
+    assert_eq!((backups(&run).len(), fakes.calls_of("pg_dump").len()), (3, 3));
 }
 
 /// Nothing was under way: only a run that was asked for once has not been made.

@@ -68,8 +68,10 @@ fn a_second_signal_reaches_it_too() {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     let fakes = FakeTools::new();
     let (there, termed) = (fakes.file("there"), fakes.file("termed"));
+    // More than pipes hold: somebody takes it.
     let text = format!(
-        "#!/bin/sh\ntrap 'touch {}' TERM\ntouch {}\nwhile :; do sleep 600 & wait; done\n",
+        "#!/bin/sh\ntrap 'touch {}' TERM\nhead -c 25165824 /dev/zero\ntouch {}\n\
+         while :; do sleep 600 & wait; done\n",
         termed.display(),
         there.display()
     );

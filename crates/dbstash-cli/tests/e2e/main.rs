@@ -16,6 +16,7 @@ mod ending;
 mod engines;
 mod first_process;
 mod health;
+mod hooks;
 mod hostile;
 mod interrupted;
 mod main_job;

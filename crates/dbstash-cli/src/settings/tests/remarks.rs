@@ -39,6 +39,24 @@ fn settings_that_do_not_fit_are_warned_about() {
 }
 
 #[test]
+fn hooks_keep_their_text_to_themselves() {
+    let secret = good().env("HOOK_PRE_BACKUP", &format!("PGPASSWORD={CANARY} psql 'x"));
+    let settings = secret.flag("HOOK_POST_BACKUP", &format!("curl --token={CANARY} h")).settings();
+    warns(&settings, &["HOOK_POST_BACKUP", "process list"]);
+    assert_eq!(shown(&settings, "HOOK_PRE_BACKUP").0, Some("***"));
+    assert_eq!(shown(&settings, "HOOK_POST_BACKUP"), (Some("***"), "flag".to_owned()));
+    assert!(!format!("{:?}", settings.job).contains("psql"));
+    let hooks = &settings.job.hooks;
+    assert_eq!(hooks.pre.as_deref(), Some(&*format!("PGPASSWORD={CANARY} psql 'x")));
+    assert_eq!(hooks.timeout, Some(std::time::Duration::from_secs(300)));
+
+    let settings = good().env("HOOK_TIMEOUT", "0").env("HOOK_PRE_BACKUP", " ").settings();
+    assert_eq!((settings.job.hooks.timeout, &settings.job.hooks.pre), (None, &None));
+    warns(&settings, &["HOOK_TIMEOUT has no effect without"]);
+    assert!(good().env("HOOK_TIMEOUT", "soon").mistake().contains("HOOK_TIMEOUT=soon"));
+}
+
+#[test]
 fn secrets_are_known_to_the_redactor() {
     let settings = good()
         .env("RCLONE_CONFIG_MYS3_SECRET_ACCESS_KEY", "mys3-key")

@@ -232,6 +232,18 @@ fn of_runs_that_are_missed_again_and_again() {
 }
 
 #[test]
+fn of_a_hook_that_failed() {
+    let Some(scene) = Scene::new(WHOLE) else { return };
+    let run = scene.run("failure").env("NOTIFY_PING_URL", scene.inbox.url("/uuid"));
+    let done = run.env("HOOK_PRE_BACKUP", "echo disk on fire >&2; exit 3").run(PATIENCE);
+    done.expect_code(1);
+    let news = only(&scene.inbox.of("/news")).json();
+    assert_eq!(news["status"], "failure", "{news}");
+    assert!(news["error"].as_str().unwrap().contains("HOOK_PRE_BACKUP"), "{news}");
+    assert_eq!(scene.inbox.of("/uuid/fail").len(), 1, "{done}");
+}
+
+#[test]
 fn of_a_job_that_could_not_even_begin() {
     let Some(scene) = Scene::new(WHOLE) else { return };
     let run = scene.run("failure").env("DBSTASH_STATE_DIR", "/dev/null/state");

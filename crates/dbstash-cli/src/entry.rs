@@ -24,8 +24,8 @@ use crate::places::{Destination, open_state};
 use crate::scheduler::{self, Ground};
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
-    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, explain, resolve,
-    resolve_place, secrets,
+    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, changes, explain, resolve,
+    resolve_places, schema, secrets,
 };
 use crate::signals::Signals;
 use crate::text;
@@ -39,7 +39,7 @@ pub fn main(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    let Args { command, flags } = match args::parse(args.clone()) {
+    let Args { command, flags, selection } = match args::parse(args.clone()) {
         Ok(args) => args,
         Err(error) => return usage(&error, &args),
     };
@@ -52,9 +52,10 @@ pub fn main(
             Exit::Failed.into()
         });
     }
-    let layers = Layers { environment: Environment::new(environment), flags };
+    let layers = Layers { environment: Environment::new(environment), flags, selection };
     let mut redactor = Redactor::default();
     let done = match command {
+        Command::Schema => print(&schema::text()).map(|()| Exit::Done).map_err(Into::into),
         Command::List { json } => list(&layers, json, &mut redactor),
         Command::Status { json } => status(&layers, json),
         _ => with_job(&layers, command, &mut redactor),
@@ -91,12 +92,7 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         return match explain(layers, &Here) {
             Ok((fleet, values)) => {
                 tell(&fleet.process.warnings);
-                let values = values.first().map(Vec::as_slice).unwrap_or_default();
-                print(&if json {
-                    text::json(&config::json(values))
-                } else {
-                    config::text(values)
-                })?;
+                print(&config::shown(&fleet, &values, json))?;
                 Ok(Exit::Done)
             }
             Err(mistakes) => Ok(refuse(&mistakes, layers, command)),
@@ -174,11 +170,14 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
 }
 
 /// The settings as they are now, after a HUP. Mistakes are told, and change nothing.
-fn reread(layers: &Layers, _old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
+fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
     match resolve(layers, &Here) {
         Ok(new) => {
             redactor.learn(new.process.secrets.iter().map(ExposeSecret::expose_secret));
             new.process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+            for text in changes(old, &new) {
+                tracing::info!("{text}");
+            }
             Some(new)
         }
         Err(mistakes) => {
@@ -206,13 +205,18 @@ fn status(layers: &Layers, json: bool) -> Result<Exit> {
 
 /// `dbstash list` needs no database.
 fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
-    let place = match resolve_place(layers, &Here) {
-        Ok(place) => place,
+    let found = match resolve_places(layers, &Here) {
+        Ok(found) => found,
         Err(mistakes) => return Ok(refuse(&mistakes, layers, Command::List { json })),
     };
-    *redactor = Redactor::new(place.secrets.iter().map(ExposeSecret::expose_secret));
-    tell(&place.warnings);
-    let state = open_state(place.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
+    tell(&found.warnings);
+    let state = open_state(found.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    let mut places = found.places.into_iter();
+    let (Some(place), None) = (places.next(), places.next()) else {
+        complain("error: the jobs have several remotes; choose with --job NAME");
+        return Ok(Exit::Usage);
+    };
     let env = child_environment(&layers.environment, &place.remote);
     let destination = Destination::open(&place.remote, env, &state)?;
     let app = App { state, destination, zone: place.zone };

@@ -16,6 +16,8 @@ use dbstash_engines::conn::default_job_id;
 use super::connection::Connected;
 use super::machine::Machine;
 use super::reader::Reader;
+use super::remotes::Remotes;
+use super::scope::Scope;
 use super::table::{
     BACKUP_CATCH_UP, BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL,
     BACKUP_JITTER, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START,
@@ -23,10 +25,16 @@ use super::table::{
     DBSTASH_JOB, DUMP_EXTRA_ARGS, INITIAL_DELAY, Kind, PG_GLOBALS, RETENTION_HOLD_BELOW,
     RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
-use super::{JobSettings, connection, health, hooks, modes, notify, parse, redis, remote, secrets};
+use super::{
+    JobSettings, connection, health, hooks, marks, modes, notify, parse, redis, remote, secrets,
+};
 
 /// A job; `None` when the settings are wrong, and then it is known why.
-pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobSettings> {
+pub(super) fn job(
+    reader: &mut Reader<'_>,
+    machine: &dyn Machine,
+    remotes: &mut Remotes,
+) -> Option<JobSettings> {
     let mut connected = connection::connect(reader, machine);
     if let Some(Connected { source: Source::File(path), .. }) = &mut connected {
         *path = machine.absolute(path);
@@ -104,7 +112,9 @@ pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobS
     };
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };
-    Some(JobSettings { job: Arc::new(job), remote: Arc::new(remote), timetable, expected, notify })
+    let marks = marks::marks(reader, Scope::Job);
+    let remote = remotes.shared(remote);
+    Some(JobSettings { job: Arc::new(job), remote, timetable, expected, notify, marks })
 }
 
 /// More is a schedule of its own.

@@ -6,31 +6,41 @@ pub mod children;
 pub mod complaints;
 mod connection;
 mod connection_string;
+mod document;
 mod health;
 mod hooks;
 mod job;
 pub mod later;
 pub mod layers;
 pub mod machine;
+mod marks;
 mod modes;
 mod nearest;
 mod notify;
+mod overruled;
 mod parse;
+mod pass;
 mod process;
 mod reader;
 mod redis;
 mod remote;
+mod remotes;
 pub mod resolve;
+pub mod schema;
+pub mod scope;
 pub mod secrets;
+mod shard;
 mod shown;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod unison;
+mod yaml;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dbstash_core::job::Job;
+use dbstash_core::job::{Job, JobId};
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 use dbstash_core::status::Expected;
 use dbstash_core::timetable::Timetable;
@@ -38,11 +48,15 @@ use dbstash_core::zone::Zone;
 
 use crate::health::HealthSettings;
 
+use marks::Marks;
+
 pub use complaints::Mistakes;
-pub use layers::{Environment, Layers, Origin};
+pub use document::Spot;
+pub use layers::{Environment, Layers, Origin, Selection};
 pub use machine::{Here, Machine};
+pub use marks::changes;
 pub use notify::NotifySettings;
-pub use resolve::{explain, resolve, resolve_place};
+pub use resolve::{explain, resolve, resolve_places};
 pub use shown::Shown;
 
 /// Everything the settings say, checked: what the process has once, and its jobs.
@@ -57,6 +71,8 @@ pub struct Fleet {
 
 /// What a process has once, however many jobs it runs. Not `Debug`, as above.
 pub struct Process {
+    /// The job file, when the jobs are from one.
+    pub file: Option<PathBuf>,
     /// What to log.
     pub log: LogSettings,
     /// The state directory, when it was chosen.
@@ -75,6 +91,8 @@ pub struct Process {
     pub notes: Vec<String>,
     /// Every text that must never be shown, of all jobs.
     pub secrets: Vec<SecretString>,
+    /// What tells them from changed ones.
+    pub(crate) marks: Marks,
 }
 
 impl Process {
@@ -97,20 +115,30 @@ pub struct JobSettings {
     pub expected: Expected,
     /// Who is told of what.
     pub notify: NotifySettings,
+    /// What tells them from changed ones.
+    pub(crate) marks: Marks,
 }
 
 /// What it takes to look at backups: settings without a database. Not `Debug`, as above.
-pub struct Place {
-    /// Where backups are.
-    pub remote: RemoteSettings,
-    /// The zone in which times are shown.
-    pub zone: Zone,
+pub struct Places {
+    /// Each remote once, in the order of the jobs.
+    pub places: Vec<Place>,
     /// The state directory, when it was chosen.
     pub state_dir: Option<PathBuf>,
     /// Something has no effect, or not the effect it seems to have.
     pub warnings: Vec<String>,
     /// Every text that must never be shown.
     pub secrets: Vec<SecretString>,
+}
+
+/// Where backups are.
+pub struct Place {
+    /// The remote.
+    pub remote: Arc<RemoteSettings>,
+    /// The zone in which times are shown: its first job's.
+    pub zone: Zone,
+    /// The jobs that were asked for; `None` for all, also those that nobody knows any more.
+    pub jobs: Option<Vec<JobId>>,
 }
 
 /// Where backups go. Not `Debug`, as above.
@@ -137,8 +165,8 @@ pub enum RcloneConfig {
     Default,
     /// This file.
     Path(PathBuf),
-    /// This text.
-    Inline(SecretString),
+    /// This text; jobs that have the same share it.
+    Inline(Arc<SecretString>),
 }
 
 /// How an upload is proved.

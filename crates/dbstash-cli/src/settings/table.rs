@@ -4,7 +4,7 @@
 //! this table. What a setting means is in its doc comment, which is also its help text.
 
 use Fallback::{Computed, Is, Unset};
-use Group::{Backup, Connection, Health, Logs, Notify, Rclone, Retention};
+use Group::{Backup, Connection, Health, Jobs, Logs, Notify, Rclone, Retention};
 use Kind::{Bool, Count, Days, Duration, OneOf, Path, Size, Text, Words, Zone};
 use Secrecy::{Open, Secret, SecretOrFile};
 
@@ -27,6 +27,8 @@ pub struct Setting {
 /// A heading of the help and the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
+    /// Which jobs there are.
+    Jobs,
     /// Where the database is.
     Connection,
     /// Where backups go.
@@ -109,9 +111,18 @@ macro_rules! settings {
 }
 
 settings! {
+    /// A YAML file of jobs: `defaults:` and `jobs:`, whose keys are these names in lower case.
+    DBSTASH_CONFIG: Jobs, Path, Unset, Open;
+    /// Take only a share of its jobs, told by their names: `0/4` is the first of four. A count
+    /// alone is for an Indexed Job of Kubernetes, which sets `JOB_COMPLETION_INDEX`.
+    DBSTASH_SHARD: Jobs, Text("INDEX/COUNT"), Unset, Open;
+    /// How many jobs may be at work at once.
+    BACKUP_PARALLEL: Jobs, Count, Is("1"), Open;
+
     /// The database system. Only needed with `DB_HOST`; a URI says it by its scheme.
     DBSTASH_ENGINE: Connection, OneOf(&["pg", "mongo", "mysql", "mariadb", "redis", "sqlite"]), Computed("from the URI's scheme"), Open;
     /// The job's identity, in every manifest: lock, list and retention go by it and the database.
+    /// With a job file, where jobs have names already, it selects one, as `--job` does.
     DBSTASH_JOB: Connection, Text("ID"), Computed("ENGINE-HOST-PORT, or sqlite-PATH"), Open;
     /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require`,
     /// `mongodb://user:password@host/name?authSource=admin`, `rediss://user:password@host:port` or
@@ -236,8 +247,6 @@ settings! {
     HOOK_POST_BACKUP: Backup, Text("COMMAND"), Unset, Secret;
     /// Give a hook up after this long; 0 is never.
     HOOK_TIMEOUT: Backup, Duration, Is("5m"), Open;
-    /// How many jobs may be at work at once.
-    BACKUP_PARALLEL: Backup, Count, Is("1"), Open;
     /// Show what would be done, and do nothing.
     DRY_RUN: Backup, Bool, Is("false"), Open;
     /// The time zone of the schedule and of dates in names.
@@ -322,6 +331,10 @@ impl Setting {
 
 /// The flag for a variable, without its dashes.
 pub fn flag_of(variable: &str) -> String {
+    let variable = match variable {
+        "DBSTASH_CONFIG" | "DBSTASH_SHARD" => variable.trim_start_matches("DBSTASH_"),
+        other => other,
+    };
     variable.to_ascii_lowercase().replace('_', "-")
 }
 
@@ -332,11 +345,12 @@ pub fn variables() -> impl Iterator<Item = String> {
 
 impl Group {
     /// In the order of the documentation.
-    pub const ALL: [Self; 7] = [Connection, Rclone, Backup, Retention, Notify, Health, Logs];
+    pub const ALL: [Self; 8] = [Jobs, Connection, Rclone, Backup, Retention, Notify, Health, Logs];
 
     /// As a heading.
     pub fn title(self) -> &'static str {
         match self {
+            Jobs => "Jobs",
             Connection => "Connection",
             Rclone => "Rclone",
             Backup => "Backup",

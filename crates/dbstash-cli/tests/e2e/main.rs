@@ -19,6 +19,7 @@ mod health;
 mod hooks;
 mod hostile;
 mod interrupted;
+mod job_file;
 mod main_job;
 mod matrix;
 mod modes;

@@ -11,7 +11,7 @@ use dbstash_core::secret::ExposeSecret as _;
 
 use super::*;
 use crate::settings::table::{ALL, Fallback};
-use crate::settings::{LogFormat, RcloneConfig, UploadCheck, resolve_place};
+use crate::settings::{LogFormat, RcloneConfig, UploadCheck, resolve_places};
 
 fn named(names: &[&str]) -> Databases {
     Databases::Named(names.iter().map(|&n| n.to_owned()).collect())
@@ -211,12 +211,14 @@ fn looking_at_a_remote_needs_no_database() {
             ("DB_URI_FILE".into(), "/gone".into()),
             (name.into(), value.into()),
         ]),
-        flags: BTreeMap::new(),
+        ..Layers::default()
     };
-    let place = resolve_place(&layers("TZ", "Asia/Kolkata"), &Files::default());
-    let place = place.unwrap_or_else(|e| panic!("{e}"));
+    let found = resolve_places(&layers("TZ", "Asia/Kolkata"), &Files::default());
+    let found = found.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(found.places.len(), 1);
+    let place = &found.places[0];
     assert_eq!((place.remote.root.as_str(), place.zone.name()), ("s3:b", "Asia/Kolkata"));
-    let Err(bad) = resolve_place(&layers("TZ", "Mars"), &Files::default()) else {
+    let Err(bad) = resolve_places(&layers("TZ", "Mars"), &Files::default()) else {
         panic!("a bad zone was accepted")
     };
     assert!(bad.to_string().starts_with("TZ=Mars: "), "{bad}");

@@ -224,6 +224,8 @@ fn of_runs_that_are_missed_again_and_again() {
     running.wait_until(PATIENCE, |_| scene.of("skipped") > 1);
     running.signal(Signal::TERM);
     let done = running.wait(PATIENCE);
+    let loud = |event: &&serde_json::Value| event["level"] == "ERROR" && event["skipped"].is_u64();
+    assert!(done.events.iter().filter(loud).count() > 1, "{done}");
     let told = scene.inbox.of("/news");
     let first = told[0].json();
     assert_eq!(first["title"], "backup skipped 2 times in a row: shop (shop-job)", "{done}");

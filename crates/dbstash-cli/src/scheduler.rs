@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -25,6 +26,9 @@ use crate::notify::Notifiers;
 use crate::places::{Destination, Destinations};
 use crate::settings::{Environment, Fleet, JobSettings};
 use crate::signals::Signals;
+
+/// How long a notice that is on its way has when all has to end at once.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What all jobs work with.
 pub struct Ground<'a> {
@@ -95,7 +99,10 @@ pub async fn run(
                 signal => ended(&reports, signal),
             };
             // How it ended stays so, whatever comes while the last notices are on their way.
-            notifiers.settle(&signals.cancel).await;
+            tokio::select! {
+                () = notifiers.settle(&signals.cancel) => {}
+                () = signals.hurry.cancelled() => notifiers.drain(LAST_WORDS).await,
+            }
             return Ok(exit);
         }
         tracing::info!("reading the settings once more");
@@ -126,6 +133,7 @@ async fn open(fleet: &Fleet, board: &Arc<Board>, ground: &Ground<'_>) -> Result<
     }
     let site = Arc::new(Site {
         board: Arc::clone(board),
+        courier: ground.notifiers.courier(),
         redactor: ground.redactor.clone(),
         status_auth: health.status_auth.clone(),
     });

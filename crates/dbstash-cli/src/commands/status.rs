@@ -39,6 +39,11 @@ pub fn as_text(schedulers: &[Scheduler], zone: Zone, now: DateTime<Utc>) -> Stri
                         );
                     }
                 }
+                for one in &snapshot.undelivered {
+                    let (target, why) = (shown(&one.target), shown(&one.last_error));
+                    let _ =
+                        writeln!(wrong, "untold: {target}: {} notices, the last: {why}", one.count);
+                }
             }
             Scheduler::Silent(name, error) => {
                 let process = name.split('-').next().unwrap_or(name);

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use dbstash_core::secret::Redactor;
+use dbstash_core::status::Undelivered;
 use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::http;
-use super::line::{Line, Undelivered};
+use super::line::Line;
 use super::target::{Refusal, Target};
 
 /// How many targets are told at the same time. Each try holds a place for as long as it may take, and no longer.

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use dbstash_core::chance::chance;
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::secret::Redactor;
+use dbstash_core::status::Undelivered;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -23,19 +23,6 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(15)];
 /// More than this is not kept for a target that takes nothing.
 const LONGEST: usize = 1000;
-
-/// What a target was not told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undelivered {
-    /// The target: its kind, number and host.
-    pub target: String,
-    /// How many notices, since the start.
-    pub count: u64,
-    /// Why the last one was not delivered.
-    pub last_error: String,
-    /// When it was given up.
-    pub at: DateTime<Utc>,
-}
 
 /// The line to one target.
 pub(super) struct Line {

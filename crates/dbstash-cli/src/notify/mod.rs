@@ -16,7 +16,7 @@ pub mod template;
 mod words;
 
 pub use courier::Courier;
-pub use line::Undelivered;
+pub use dbstash_core::status::Undelivered;
 pub use notice::{Kind, Notice};
 pub use notifier::Notifier;
 pub use notifiers::Notifiers;

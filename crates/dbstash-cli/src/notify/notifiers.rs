@@ -13,7 +13,6 @@ use dbstash_core::secret::Redactor;
 use tokio_util::sync::CancellationToken;
 
 use super::courier::Courier;
-use super::line::Undelivered;
 use super::notifier::Notifier;
 use crate::settings::JobSettings;
 
@@ -149,9 +148,9 @@ impl Notifiers {
         }
     }
 
-    /// What could not be delivered since the start, by target.
-    pub fn undelivered(&self) -> Vec<Undelivered> {
-        self.courier.undelivered()
+    /// Who delivers what they tell, and knows what could not be delivered.
+    pub fn courier(&self) -> Courier {
+        self.courier.clone()
     }
 
     /// See [`Courier::settle`].

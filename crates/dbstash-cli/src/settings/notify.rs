@@ -9,7 +9,7 @@ use reqwest::Url;
 use super::parse;
 use super::reader::Reader;
 use super::table::{
-    Kind, NOTIFY_EMAIL_TO, NOTIFY_ON, NOTIFY_PING_URL, NOTIFY_SILENCE_AFTER,
+    BACKUP_SCHEDULE, Kind, NOTIFY_EMAIL_TO, NOTIFY_ON, NOTIFY_PING_URL, NOTIFY_SILENCE_AFTER,
     NOTIFY_WEBHOOK_TEMPLATE, NOTIFY_WEBHOOK_URL, SMTP_URL,
 };
 use crate::notify::On;
@@ -119,6 +119,11 @@ fn remarks(reader: &mut Reader<'_>, settings: &NotifySettings) {
         reader
             .complaints
             .warn("NOTIFY_SILENCE_AFTER has no effect with NOTIFY_ON=success".to_owned());
+    }
+    let once = reader.given(&BACKUP_SCHEDULE).is_some_and(|text| text.trim() == "once");
+    if settings.silence_after.is_some() && once {
+        let idle = "NOTIFY_SILENCE_AFTER has no effect with a schedule of once";
+        reader.complaints.warn(idle.to_owned());
     }
     let plain = settings.webhooks.iter().any(|webhook| webhook.platform == Platform::Json);
     if settings.template.is_some() && !plain {

@@ -195,7 +195,7 @@ fn what_comes_seldom_comes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn it_is_the_first_minute_of_the_rule(

@@ -95,6 +95,8 @@ fn what_has_no_effect_is_told() {
     warned(template, "NOTIFY_WEBHOOK_TEMPLATE has no effect");
     let success = good().env("NOTIFY_WEBHOOK_URL", HOOK).env("NOTIFY_ON", "success");
     warned(success.env("NOTIFY_SILENCE_AFTER", "1d"), "no effect with NOTIFY_ON=success");
+    let once = good().env("NOTIFY_WEBHOOK_URL", HOOK).env("BACKUP_SCHEDULE", "once");
+    warned(once.env("NOTIFY_SILENCE_AFTER", "1d"), "no effect with a schedule of once");
     let open = "smtp://u:c4n4ry@mail.example.org?from=a@b.c&tls=none";
     let open = good().env("NOTIFY_EMAIL_TO", "a@b.c").env("SMTP_URL", open);
     warned(open, "everyone on the way can read it");

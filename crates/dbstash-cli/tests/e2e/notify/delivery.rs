@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dbstash_testkit::certificates::Certificates;
-use dbstash_testkit::{Answer, Inbox, WebServer};
+use dbstash_testkit::{Answer, Inbox, Signal, WebServer};
 
 use super::{AWAY, Scene, WHOLE, only, undelivered};
 use crate::scene::{PATIENCE, backups};
@@ -104,6 +104,26 @@ fn one_that_is_dead_and_one_that_hangs_keep_nobody_waiting_for_long() {
     );
     assert!(scene.inbox.of("/hangs").len() >= 4, "it was tried again");
     assert!(!done.to_string().contains("0123456789abcdef"), "{done}");
+}
+
+/// A signal shortens the wait for one that hangs, and a second one ends it; how the run ended stays.
+#[test]
+fn one_that_hangs_keeps_no_signal_waiting() {
+    let Some(scene) = Scene::new(WHOLE) else { return };
+    scene.inbox.answer("/hangs", vec![Answer::Silence; 99]);
+    let run = scene.run("always").env("NOTIFY_WEBHOOK_URL", scene.inbox.url("/hangs"));
+    for signals in [&[Signal::TERM][..], &[Signal::TERM, Signal::INT]] {
+        let before = scene.inbox.of("/hangs").len();
+        let mut running = run.spawn();
+        running.wait_until(PATIENCE, |_| scene.inbox.of("/hangs").len() > before);
+        let told = Instant::now();
+        signals.iter().for_each(|signal| running.signal(*signal));
+        let done = running.wait(PATIENCE);
+        assert!(told.elapsed() < Duration::from_secs(8), "{:?}: {done}", told.elapsed());
+        done.expect_code(0).expect_no_leftovers();
+        assert_eq!(done.stderr.contains("a second signal"), signals.len() == 2, "{done}");
+        assert_eq!(undelivered(&done).len(), 1, "{done}");
+    }
 }
 
 #[test]

@@ -224,11 +224,25 @@ fn of_runs_that_are_missed_again_and_again() {
     running.wait_until(PATIENCE, |_| scene.of("skipped") > 1);
     running.signal(Signal::TERM);
     let done = running.wait(PATIENCE);
+    let loud = |event: &&serde_json::Value| event["level"] == "ERROR" && event["skipped"].is_u64();
+    assert!(done.events.iter().filter(loud).count() > 1, "{done}");
     let told = scene.inbox.of("/news");
     let first = told[0].json();
     assert_eq!(first["title"], "backup skipped 2 times in a row: shop (shop-job)", "{done}");
     assert!(first["error"].as_str().unwrap().contains("while the last one was still at work"));
     assert_eq!(told[1].json()["title"], "backup skipped 3 times in a row: shop (shop-job)");
+}
+
+#[test]
+fn of_a_hook_that_failed() {
+    let Some(scene) = Scene::new(WHOLE) else { return };
+    let run = scene.run("failure").env("NOTIFY_PING_URL", scene.inbox.url("/uuid"));
+    let done = run.env("HOOK_PRE_BACKUP", "echo disk on fire >&2; exit 3").run(PATIENCE);
+    done.expect_code(1);
+    let news = only(&scene.inbox.of("/news")).json();
+    assert_eq!(news["status"], "failure", "{news}");
+    assert!(news["error"].as_str().unwrap().contains("HOOK_PRE_BACKUP"), "{news}");
+    assert_eq!(scene.inbox.of("/uuid/fail").len(), 1, "{done}");
 }
 
 #[test]

@@ -234,16 +234,30 @@ fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
     };
     *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
     tell(&found.warnings);
-    let state = open_state(found.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
-    let mut places = found.places.into_iter();
-    let (Some(place), None) = (places.next(), places.next()) else {
-        complain("error: the jobs have several remotes; choose with --job NAME");
+    if json && found.places.len() > 1 {
+        complain("error: the jobs have several remotes; for JSON, choose with --job NAME");
         return Ok(Exit::Usage);
-    };
-    let env = child_environment(&layers.environment, &place.remote);
-    let destination = Destination::open(&place.remote, env, &state)?;
-    let app = App { state, destination, zone: place.zone };
-    block_on(app.list(json))
+    }
+    let mut worst = Exit::Done;
+    for place in &found.places {
+        let list = || {
+            let set = found.state_dir.as_deref();
+            let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+            let env = child_environment(&layers.environment, &place.remote);
+            let destination = Destination::open(&place.remote, env, &state)?;
+            let app = App { state, destination, zone: place.zone };
+            block_on(app.list(json, place.jobs.as_deref()))
+        };
+        if found.places.len() == 1 {
+            return list();
+        }
+        print(&format!("== {}\n", redactor.redact(&place.remote.root)))?;
+        if let Err(error) = list() {
+            complain(&format!("error: {}", redactor.redact(&format!("{error:#}"))));
+            worst = Exit::Failed;
+        }
+    }
+    Ok(worst)
 }
 
 /// One thread is enough for pipes, and costs the least while nothing happens.

@@ -137,6 +137,16 @@ fn prune_takes_every_job_and_one_that_fails_stops_no_other() {
         shop.run(PATIENCE).expect_code(0);
     }
     assert_eq!(remote.names().len(), 4);
+    let list = run.clone().args(["list"]).run(PATIENCE);
+    list.expect_code(1);
+    assert!(
+        list.stdout.contains("== nosuchremote:x\n") && list.stdout.contains(" shop "),
+        "{list}"
+    );
+    let json = |job: &str| run.clone().args(["list", "--json", "--job", job]).run(PATIENCE);
+    let listed: Value = serde_json::from_str(&json("shop").stdout).unwrap();
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 2);
+    run.clone().args(["list", "--json"]).run(PATIENCE).expect_code(2);
     let done = run.args(["prune", "--yes"]).run(PATIENCE);
     done.expect_code(1);
     assert!(done.stderr.contains("error: job broken: "), "{done}");

@@ -10,7 +10,6 @@ mod notify;
 mod redis;
 mod remarks;
 mod schema;
-mod table;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,8 +1,6 @@
-//! The table itself.
-
 use std::collections::BTreeSet;
 
-use crate::settings::table::*;
+use super::*;
 
 #[test]
 fn names_are_unique_and_the_groups_stand_together() {
@@ -24,7 +22,7 @@ fn docs_are_sentences() {
 #[test]
 fn a_default_among_words_is_one_of_them() {
     for setting in ALL {
-        if let (Kind::OneOf(words), Fallback::Is(default)) = (setting.kind, setting.default) {
+        if let (OneOf(words), Is(default)) = (setting.kind, setting.default) {
             assert!(words.contains(&default), "{}", setting.name);
         }
     }

@@ -15,6 +15,7 @@ mod compression;
 mod ending;
 mod engines;
 mod first_process;
+mod fleet;
 mod health;
 mod hooks;
 mod hostile;

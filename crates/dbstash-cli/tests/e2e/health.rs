@@ -1,5 +1,6 @@
 //! What a scheduler tells about its jobs: nothing that was missed is silent.
 
+mod late;
 mod ports;
 mod status;
 
@@ -24,8 +25,13 @@ struct Watched {
 impl Watched {
     /// Starts it and waits until it knows what was backed up before.
     fn start(run: &Dbstash) -> Self {
+        Self::start_on(run, NEW_YEAR)
+    }
+
+    /// The same on a schedule.
+    fn start_on(run: &Dbstash, schedule: &str) -> Self {
         let mut running =
-            run.clone().env("BACKUP_SCHEDULE", NEW_YEAR).env("LOG_LEVEL", "debug").spawn();
+            run.clone().env("BACKUP_SCHEDULE", schedule).env("LOG_LEVEL", "debug").spawn();
         running.wait_until(PATIENCE, |running| running.output().contains("known is what"));
         let address = address(&running, "health and metrics");
         Self { running, address }

@@ -19,6 +19,8 @@ pub(crate) struct Account {
     state: State,
     /// How far the clock was set back since the last appointment was told.
     back: TimeDelta,
+    /// And between that and the one before it.
+    back_before: TimeDelta,
     /// What the clock showed when it had been set back.
     set_to: DateTime<Utc>,
     /// How it went.
@@ -66,8 +68,17 @@ impl Account {
         jitter: TimeDelta,
         born: DateTime<Utc>,
     ) -> Self {
-        let (state, back, tally) = (State::Young { born }, TimeDelta::zero(), Tally::default());
-        Self { name, rhythm, jitter, state, back, set_to: born, tally, flaws: Vec::new() }
+        Self {
+            name,
+            rhythm,
+            jitter,
+            state: State::Young { born },
+            back: TimeDelta::zero(),
+            back_before: TimeDelta::zero(),
+            set_to: born,
+            tally: Tally::default(),
+            flaws: Vec::new(),
+        }
     }
 
     /// The clock was set, and shows `now`.
@@ -111,14 +122,15 @@ impl Account {
     fn next(&mut self, start: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let due = self.rhythm.before(start);
         let back = std::mem::take(&mut self.back);
+        let back_before = std::mem::replace(&mut self.back_before, back);
         let state = std::mem::replace(&mut self.state, State::Waits { due, start });
         let first = |then| self.rhythm.after(then);
         let right = match state {
             State::Young { born } => (first(born)..=first(now)).contains(&due),
-            // Planned anew.
+            // Planned anew. That concerns all, also who has just been planned after a run.
             State::Waits { .. } => {
                 self.tally.anew += 1;
-                back > WRONG && (first(self.set_to)..=first(now)).contains(&due)
+                back + back_before > WRONG && (first(self.set_to)..=first(now)).contains(&due)
             }
             State::Over { due: last, ended, missed } => {
                 let onwards = |now| if last - now > WRONG { now } else { last.max(now) };

@@ -33,10 +33,11 @@ const MOODS: [(u64, &str); 11] = [
 ];
 
 /// To stdout.
-const STREAM: &str = r#"dump() { printf "%$1s\n" x; }; whole() { echo "-- whole"; }; "#;
+const STREAM: &str = r#"n=$1; dump() { printf "%${n}s\n" x; }; whole() { echo "-- whole"; }; "#;
 /// Into two files of a tree, and the footer to stdout, too.
-const FILES: &str = r#"dump() { mkdir "$2/b" && printf "%$1s\n" x >"$2/a" && echo y >"$2/b/c"; };
-    whole() { echo "-- whole" | tee -a "$2/a"; }; "#;
+const FILES: &str = r#"n=$1 to=$2;
+    dump() { mkdir "$to/b" && printf "%${n}s\n" x >"$to/a" && echo y >"$to/b/c"; };
+    whole() { echo "-- whole" | tee -a "$to/a"; }; "#;
 
 /// An engine whose tools do what they like.
 pub(crate) struct Moody {

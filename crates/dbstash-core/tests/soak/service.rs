@@ -80,9 +80,7 @@ impl Soak {
             subjects: members::all(&spool),
             clock: Fast::new("2026-03-14T15:09:26Z".parse().unwrap()),
             engine: Moody::new(Dice::new(seed, "engine"), mark),
-            launcher: Local {
-                environment: vec![("PATH".to_owned(), crate::PATH.to_owned())],
-            },
+            launcher: Local { environment: vec![("PATH".to_owned(), crate::PATH.to_owned())] },
             state_path,
             spool,
             seed,
@@ -110,7 +108,8 @@ impl Soak {
         self.calm_run(&self.subjects[3]).await;
         self.clock.set(TimeDelta::hours(8));
 
-        let (born, cancel, retire) = (self.now(), CancellationToken::new(), CancellationToken::new());
+        let (born, cancel, retire) =
+            (self.now(), CancellationToken::new(), CancellationToken::new());
         let (board, log) = (Board::new(born), Log::default());
         let account = |one: &Subject| Account::new(one.name, one.rhythm, one.jitter(), born);
         let accounts = Mutex::new(self.subjects.iter().map(account).collect::<Vec<_>>());
@@ -216,7 +215,9 @@ impl Served {
             let seen = snapshot.jobs.iter().find(|one| one.job == subject.job.id).unwrap();
             let tally = &seen.databases[0].tally;
             let failed = tally.failures.values().sum::<u64>();
-            eprintln!("    failures: {:?}", tally.failures);
+            let last = seen.databases[0].last_failure.as_ref();
+            let last = last.map(|failed| format!("{} ({})", failed.error, failed.stderr));
+            eprintln!("    failures: {:?}, the last: {last:?}", tally.failures);
             assert_eq!(
                 (tally.successes, failed, tally.skipped, seen.missed, tally.deleted),
                 (told.stored, told.failed, told.skipped, told.missed, told.deleted),

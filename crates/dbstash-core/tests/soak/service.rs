@@ -144,12 +144,13 @@ impl Soak {
         let dice = |whose| Dice::new(self.seed, whose);
         let conduct = async {
             self.set_clocks(dice("clock"), &accounts, &log).await;
+            log.next_begun().await;
             cancel.cancel();
             std::future::pending::<()>().await;
         };
         tokio::select! {
             last = daemon::serve(&members, terms, &tell) => {
-                eprintln!("--- {} runs at work in the end", last.len());
+                assert!(!last.is_empty(), "nobody was at work in the end");
             }
             () = conduct => {}
             () = trouble::rival(dice("rival"), &self.state, &jobs, || self.now()) => {}
@@ -163,7 +164,7 @@ impl Soak {
     async fn set_clocks(&self, mut dice: Dice, accounts: &Mutex<Vec<Account>>, log: &Log) {
         let before = Instant::now();
         loop {
-            trouble::pause(&mut dice, 200, 3000).await;
+            trouble::pause(&mut dice, 200, 2200).await;
             let mut accounts = locked(accounts);
             let tallies: Vec<Tally> = accounts.iter().map(|account| account.tally).collect();
             let ticks: u64 = tallies.iter().map(Tally::ticks).sum();
@@ -249,6 +250,14 @@ impl Served {
 impl Log {
     fn again(&self) -> u64 {
         self.again.load(Ordering::SeqCst)
+    }
+
+    /// Returns when one more attempt has just begun.
+    async fn next_begun(&self) {
+        let before = self.begun.load(Ordering::SeqCst);
+        while self.begun.load(Ordering::SeqCst) == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 

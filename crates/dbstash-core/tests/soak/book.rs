@@ -48,6 +48,25 @@ impl Tally {
     pub(crate) fn ticks(&self) -> u64 {
         self.stored + self.failed + self.skipped + self.missed
     }
+
+    /// Whether there was each kind of thing.
+    pub(crate) fn is_varied(&self) -> bool {
+        let Self { stored, failed, skipped, missed, deleted, anew, overdue } = *self;
+        [stored, failed, skipped, missed, deleted, anew, overdue].iter().all(|n| *n > 0)
+    }
+
+    /// All in all.
+    pub(crate) fn sum(all: impl Iterator<Item = Self>) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            stored: a.stored + b.stored,
+            failed: a.failed + b.failed,
+            skipped: a.skipped + b.skipped,
+            missed: a.missed + b.missed,
+            deleted: a.deleted + b.deleted,
+            anew: a.anew + b.anew,
+            overdue: a.overdue + b.overdue,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,12 +151,12 @@ impl Account {
                 self.tally.anew += 1;
                 back + back_before > WRONG && (first(self.set_to)..=first(now)).contains(&due)
             }
-            State::Over { due: last, ended, missed } => {
-                let onwards = |now| if last - now > WRONG { now } else { last.max(now) };
-                let lost = self.rhythm.between(last, due).min(MOST);
+            State::Over { due: done, ended, missed } => {
+                let onwards = |now| if done - now > WRONG { now } else { done.max(now) };
+                let between = self.rhythm.between(done, due).min(MOST);
                 (first(onwards(ended))..=first(onwards(now))).contains(&due)
-                    && lost == missed
-                    && (due > last || back > WRONG)
+                    && between == missed
+                    && (due > done || back > WRONG)
             }
         };
         right && start - due <= self.jitter

@@ -32,7 +32,7 @@ impl Subject {
         let mut job = Job::new(name.parse().unwrap(), EngineKey::Pg, source, databases);
         job.retention = Policy { max_files: Some(KEPT), ..Policy::default() };
         job.limits.stall = Some(STALL);
-        job.temp_dir = spool.to_owned();
+        spool.clone_into(&mut job.temp_dir);
         let schedule = rhythm.cron.parse().unwrap();
         let timetable = Timetable { schedule, ..Timetable::now(Tz::UTC) };
         Self { name, rhythm, job, timetable }

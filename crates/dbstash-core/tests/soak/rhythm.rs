@@ -23,7 +23,7 @@ fn at(minute: i64) -> DateTime<Utc> {
 impl Rhythm {
     /// The first time after `then`.
     pub(crate) fn after(self, then: DateTime<Utc>) -> DateTime<Utc> {
-        (minute(then) + 1..).find(|minute| (self.is_due)(*minute)).map(at).unwrap()
+        (minute(then) + 1..i64::MAX).find(|minute| (self.is_due)(*minute)).map(at).unwrap()
     }
 
     /// The last time that is not after `then`.

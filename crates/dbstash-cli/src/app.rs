@@ -9,6 +9,7 @@ use dbstash_core::job::Job;
 use dbstash_core::prune::PrunePlan;
 use dbstash_core::remote::Remote as _;
 use dbstash_core::state::{LockError, StateDir};
+use dbstash_core::zone::Zone;
 
 use crate::commands::{list, prune};
 use crate::exit::Exit;
@@ -22,7 +23,7 @@ pub struct App {
     /// Where backups are.
     pub destination: Destination,
     /// How names and times are shown.
-    pub zone: chrono_tz::Tz,
+    pub zone: Zone,
 }
 
 impl App {

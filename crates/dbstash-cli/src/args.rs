@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use clap::builder::{Styles, styling::AnsiColor};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
+use crate::settings::Selection;
 use crate::settings::table::{self, Fallback, Kind, Setting};
 
 /// What the command line asks for. Not `Debug`: a flag may hold a secret.
@@ -15,6 +16,8 @@ pub struct Args {
     pub command: Command,
     /// The settings given as flags, by the names of their variables.
     pub flags: BTreeMap<String, String>,
+    /// Which jobs of a job file are meant.
+    pub selection: Selection,
 }
 
 /// What to do.
@@ -44,6 +47,8 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// Show the JSON Schema of a job file.
+    Schema,
 }
 
 /// Reads a command line, the program's name first. The error also stands for `--help` and
@@ -56,12 +61,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
         "backup" => Command::Backup,
         "list" => Command::List { json: given("json") },
         "prune" => Command::Prune { yes: given("yes") },
+        "config" if given("schema") => Command::Schema,
         "status" => Command::Status { json: given("json") },
         "config" => Command::Config { json: given("json") },
         _ => Command::Run,
     };
-    Ok(Args { command, flags: flags(sub) })
+    let jobs = sub.get_many::<String>(JOB).into_iter().flatten().cloned().collect();
+    let required = command == Command::Backup && !given("all");
+    Ok(Args { command, flags: flags(sub), selection: Selection { jobs, required } })
 }
+
+/// The flag that selects jobs of a job file.
+const JOB: &str = "job";
 
 fn flags(matches: &ArgMatches) -> BTreeMap<String, String> {
     table::variables()
@@ -85,6 +96,23 @@ pub fn command() -> Clap {
         Arg::new("json").long("json").action(ArgAction::SetTrue).help(help)
     };
     let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask");
+    let job = Arg::new(JOB)
+        .long(JOB)
+        .value_name("NAME")
+        .num_args(1)
+        .action(ArgAction::Append)
+        .global(true)
+        .help("Only this job of the job file; may be given several times");
+    let all = Arg::new("all")
+        .long("all")
+        .action(ArgAction::SetTrue)
+        .conflicts_with(JOB)
+        .help("Every job of the job file");
+    let schema = Arg::new("schema")
+        .long("schema")
+        .action(ArgAction::SetTrue)
+        .conflicts_with("json")
+        .help("Print the JSON Schema of a job file instead");
     let sub = |name: &'static str, about: &'static str| {
         Clap::new(name).about(about).after_help(AFTER_SHORT).after_long_help(AFTER_LONG)
     };
@@ -98,7 +126,7 @@ pub fn command() -> Clap {
         .disable_help_subcommand(true)
         .subcommands([
             sub("run", "Back up once or on schedule, as the settings say (the default)"),
-            sub("backup", "Make one backup now, whatever the schedule"),
+            sub("backup", "Make one backup now, whatever the schedule").arg(all),
             sub("list", "List the backups that are there").arg(json()),
             sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")
                 .arg(yes),
@@ -107,8 +135,9 @@ pub fn command() -> Clap {
                 "Show how it is with the jobs of this machine's schedulers; exit 1 if not well",
             )
             .arg(json()),
-            sub("config", "Show every setting and where it is from").arg(json()),
+            sub("config", "Show every setting and where it is from").args([json(), schema]),
         ])
+        .arg(job)
         .args(table::ALL.iter().flat_map(|setting| arguments(setting)))
 }
 

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use chrono::Utc;
+use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
+use dbstash_core::zone::Zone;
 
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command};
@@ -17,13 +19,15 @@ use crate::exit::Exit;
 use crate::health::socket;
 use crate::init;
 use crate::logging;
+use crate::notify::Notifiers;
 use crate::places::{Destination, open_state};
 use crate::scheduler::{self, Ground};
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
-    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, explain, resolve,
-    resolve_place, secrets,
+    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, changes, explain, resolve,
+    resolve_places, schema, secrets,
 };
+use crate::signals::Signals;
 use crate::text;
 
 /// Open files that a run may need at once; rclone, which is under the same limit, needs fewer.
@@ -35,7 +39,7 @@ pub fn main(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    let Args { command, flags } = match args::parse(args.clone()) {
+    let Args { command, flags, selection } = match args::parse(args.clone()) {
         Ok(args) => args,
         Err(error) => return usage(&error, &args),
     };
@@ -48,9 +52,10 @@ pub fn main(
             Exit::Failed.into()
         });
     }
-    let layers = Layers { environment: Environment::new(environment), flags };
+    let layers = Layers { environment: Environment::new(environment), flags, selection };
     let mut redactor = Redactor::default();
     let done = match command {
+        Command::Schema => print(&schema::text()).map(|()| Exit::Done).map_err(Into::into),
         Command::List { json } => list(&layers, json, &mut redactor),
         Command::Status { json } => status(&layers, json),
         _ => with_job(&layers, command, &mut redactor),
@@ -87,12 +92,7 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         return match explain(layers, &Here) {
             Ok((fleet, values)) => {
                 tell(&fleet.process.warnings);
-                let values = values.first().map(Vec::as_slice).unwrap_or_default();
-                print(&if json {
-                    text::json(&config::json(values))
-                } else {
-                    config::text(values)
-                })?;
+                print(&config::shown(&fleet, &values, json))?;
                 Ok(Exit::Done)
             }
             Err(mistakes) => Ok(refuse(&mistakes, layers, command)),
@@ -139,24 +139,45 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         print(&redactor.redact(&text.join("\n")))?;
         return Ok(Exit::Done);
     }
-    let state = state()?;
+    let state = state();
     let environment =
         tool_environment(&layers.environment, std::env::current_exe().ok().as_deref());
-    let ground = Ground {
-        state: &state,
-        environment: &layers.environment,
-        launcher: &Local { environment },
-        redactor,
-    };
-    block_on(scheduler::run(fleet, &ground, &|old| reread(layers, old, redactor)))
+    let notifiers = Notifiers::new(redactor);
+    notifiers.update(&fleet.jobs, Utc::now());
+    block_on(async {
+        let work = async {
+            let ground = Ground {
+                state: &state?,
+                environment: &layers.environment,
+                launcher: &Local { environment },
+                shell: &Shell {
+                    environment: layers.environment.whole(),
+                    redactor: redactor.clone(),
+                },
+                redactor,
+                notifiers: &notifiers,
+            };
+            scheduler::run(fleet, &ground, &|old| reread(layers, old, redactor)).await
+        };
+        let done = work.await;
+        // A failure before any run is one that nobody else tells of.
+        if let Err(error) = &done {
+            notifiers.broken(&format!("{error:#}"));
+            notifiers.settle(&Signals::listen()?.cancel).await;
+        }
+        done
+    })
 }
 
 /// The settings as they are now, after a HUP. Mistakes are told, and change nothing.
-fn reread(layers: &Layers, _old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
+fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
     match resolve(layers, &Here) {
         Ok(new) => {
             redactor.learn(new.process.secrets.iter().map(ExposeSecret::expose_secret));
             new.process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+            for text in changes(old, &new) {
+                tracing::info!("{text}");
+            }
             Some(new)
         }
         Err(mistakes) => {
@@ -170,7 +191,7 @@ fn reread(layers: &Layers, _old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
 
 /// `dbstash status` needs nothing but the state directory.
 fn status(layers: &Layers, json: bool) -> Result<Exit> {
-    let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::UTC);
+    let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(Zone::UTC);
     let set = variable(layers, "DBSTASH_STATE_DIR").map(Path::new);
     let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
     let schedulers = block_on(async { Ok(socket::ask(&state).await?) })?;
@@ -184,13 +205,18 @@ fn status(layers: &Layers, json: bool) -> Result<Exit> {
 
 /// `dbstash list` needs no database.
 fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
-    let place = match resolve_place(layers, &Here) {
-        Ok(place) => place,
+    let found = match resolve_places(layers, &Here) {
+        Ok(found) => found,
         Err(mistakes) => return Ok(refuse(&mistakes, layers, Command::List { json })),
     };
-    *redactor = Redactor::new(place.secrets.iter().map(ExposeSecret::expose_secret));
-    tell(&place.warnings);
-    let state = open_state(place.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
+    tell(&found.warnings);
+    let state = open_state(found.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    let mut places = found.places.into_iter();
+    let (Some(place), None) = (places.next(), places.next()) else {
+        complain("error: the jobs have several remotes; choose with --job NAME");
+        return Ok(Exit::Usage);
+    };
     let env = child_environment(&layers.environment, &place.remote);
     let destination = Destination::open(&place.remote, env, &state)?;
     let app = App { state, destination, zone: place.zone };

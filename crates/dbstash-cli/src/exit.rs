@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use dbstash_core::error::RunError;
 use dbstash_core::report::{Outcome, Report};
 
 /// How the program ends.
@@ -23,10 +22,8 @@ pub enum Exit {
 impl Exit {
     /// The code of runs that are over; `signal` is the one that was caught, if any.
     pub fn of(reports: &[Report], signal: Option<u8>) -> Self {
-        let interrupted =
-            |r: &Report| matches!(r.outcome, Outcome::Failed { error: RunError::Interrupted, .. });
         match signal {
-            Some(signal) if reports.iter().any(interrupted) => Self::Signal(signal),
+            Some(signal) if reports.iter().any(Report::is_interrupted) => Self::Signal(signal),
             _ if reports.iter().any(|r| matches!(r.outcome, Outcome::Failed { .. })) => {
                 Self::Failed
             }

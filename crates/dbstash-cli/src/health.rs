@@ -26,6 +26,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::notify::Courier;
+
 /// Connections at a time; more wait. Nobody can use up our file descriptors.
 const CONNECTIONS: usize = 32;
 /// For the head of a request, and for a whole connection.
@@ -48,6 +50,8 @@ pub struct HealthSettings {
 pub struct Site {
     /// The state of the jobs.
     pub board: Arc<Board>,
+    /// What could not be told to others.
+    pub courier: Courier,
     /// Keeps secrets out of error texts.
     pub redactor: Redactor,
     /// `user:password` that `/status` asks for.
@@ -58,7 +62,9 @@ impl Site {
     /// The state of the jobs now, without secrets.
     fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.board.snapshot(Utc::now());
+        snapshot.undelivered = self.courier.undelivered();
         let clean = |text: &mut String| *text = self.redactor.redact(text).into_owned();
+        snapshot.undelivered.iter_mut().for_each(|one| clean(&mut one.last_error));
         for job in &mut snapshot.jobs {
             job.problems.iter_mut().for_each(|problem| clean(&mut problem.text));
             for status in &mut job.databases {

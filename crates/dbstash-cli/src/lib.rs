@@ -8,6 +8,7 @@ pub mod exit;
 pub mod health;
 pub mod init;
 pub mod logging;
+pub mod notify;
 pub mod places;
 pub mod scheduler;
 pub mod settings;

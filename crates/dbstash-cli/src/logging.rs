@@ -6,25 +6,38 @@ use dbstash_core::engine::Passed;
 use dbstash_core::manifest::Object;
 use dbstash_core::report::{Observer, Outcome, Report, RunEvent, RunId};
 use dbstash_core::secret::Redactor;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::{MakeWriter, layer};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::settings::{LogFormat, LogSettings};
 
-/// Starts logging. `directives` (from `RUST_LOG`) win over the level of the settings.
+/// Starts logging. `directives` (from `RUST_LOG`: `debug`, `warn,dbstash_core=trace`) win over the level of the settings.
 pub fn start(settings: &LogSettings, directives: Option<&str>, redactor: Redactor) {
-    let level = settings.level.as_str();
-    let ours = format!("warn,dbstash_cli={level},dbstash_core={level},dbstash_engines={level}");
-    let filter = EnvFilter::new(directives.filter(|d| !d.is_empty()).unwrap_or(&ours));
-    let log = tracing_subscriber::fmt()
-        .with_target(false)
-        .with_env_filter(filter)
-        .with_writer(Redacting(redactor));
+    let ours =
+        ["dbstash_cli", "dbstash_core", "dbstash_engines"].map(|name| (name, settings.level));
+    let ours = Targets::new().with_default(Level::WARN).with_targets(ours);
+    let theirs = directives.filter(|text| !text.is_empty()).map(str::parse::<Targets>);
+    let odd = matches!(theirs, Some(Err(_)));
+    let filter = theirs.and_then(Result::ok).unwrap_or(ours);
+    let log = layer().with_target(false).with_writer(Redacting(redactor));
     match settings.format {
         LogFormat::Json => {
-            log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+            let log = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            registry().with(filter).with(log).init();
         }
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).with_target(false).init(),
+        LogFormat::Text => {
+            let log = log.with_ansi(io::stderr().is_terminal());
+            registry().with(filter).with(log).init();
+        }
+    }
+    if odd {
+        tracing::warn!(
+            "RUST_LOG is not understood, and LOG_LEVEL stands: accepted is a level, or target=level,..."
+        );
     }
 }
 
@@ -79,6 +92,12 @@ impl Observer for LogObserver {
             RunEvent::Warning(text) => of_run!(warn, run, "{text}"),
             RunEvent::Still(_) => {}
             RunEvent::Note(text) => of_run!(info, run, "{text}"),
+            RunEvent::Hook { when, line } if line.is_stderr => {
+                of_run!(warn, run, hook = when.as_str(), "{}", line.text);
+            }
+            RunEvent::Hook { when, line } => {
+                of_run!(info, run, hook = when.as_str(), "{}", line.text);
+            }
             RunEvent::Again { report, wait, attempt, of } => of_run!(
                 warn,
                 run,

@@ -2,12 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::daemon::{self, Member, Terms, Tick};
+use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::report::{Observers, Report};
 use dbstash_core::run::Context;
@@ -15,14 +16,19 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::state::StateDir;
 use dbstash_core::status::Board;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 use crate::health::{Listeners, Paths, Site, socket};
 use crate::logging::LogObserver;
+use crate::notify::Notifiers;
 use crate::places::{Destination, Destinations};
 use crate::settings::{Environment, Fleet, JobSettings};
 use crate::signals::Signals;
+
+/// How long a notice that is on its way has when all has to end at once.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What all jobs work with.
 pub struct Ground<'a> {
@@ -32,8 +38,12 @@ pub struct Ground<'a> {
     pub environment: &'a Environment,
     /// Starts the dump tools.
     pub launcher: &'a Local,
+    /// Runs the hooks.
+    pub shell: &'a Shell,
     /// Keeps secrets out of what is told.
     pub redactor: &'a Redactor,
+    /// Tell whom the jobs' settings name.
+    pub notifiers: &'a Notifiers,
 }
 
 /// Runs the jobs of a fleet until all is done, or until a signal. `reread` gives the settings as they are now, after
@@ -44,6 +54,7 @@ pub async fn run(
     reread: &dyn Fn(&Fleet) -> Option<Fleet>,
 ) -> Result<Exit> {
     let signals = Signals::listen()?;
+    let notifiers = ground.notifiers;
     let scheduled = !fleet.jobs.iter().all(|job| job.timetable.is_once());
     let board = Arc::new(Board::new(SystemClock.now()));
     let _socket = if scheduled { Some(open(&fleet, &board, ground).await?) } else { None };
@@ -54,7 +65,7 @@ pub async fn run(
         for settings in &fleet.jobs {
             board.watch(&settings.job, &settings.timetable, settings.expected);
         }
-        let observer = Observers(vec![&LogObserver, &*board]);
+        let observer = Observers(vec![&LogObserver, &*board, notifiers]);
         let member = |settings| {
             let (place, destination) = destinations.of(settings);
             let JobSettings { job, timetable, .. } = settings;
@@ -65,6 +76,7 @@ pub async fn run(
                 state: ground.state,
                 clock: &SystemClock,
                 observer: &observer,
+                shell: ground.shell,
                 cancel: &signals.cancel,
             };
             Member { job, timetable, cx, place }
@@ -73,18 +85,37 @@ pub async fn run(
         let parallel = NonZeroUsize::new(fleet.process.parallel).unwrap_or(NonZeroUsize::MIN);
         let terms = Terms { parallel, retire: &retire };
         let tell = |member: &Member<'_>, tick: Tick<'_>| {
+            notify(member, &tick, notifiers);
             tell(member, &tick, &board, destinations.at(member.place));
         };
-        let reports = daemon::serve(&members, terms, &tell).await;
+        let reports = tokio::select! {
+            reports = daemon::serve(&members, terms, &tell) => reports,
+            never = notifiers.watch(&SystemClock) => match never {},
+        };
         drop(members);
         if signals.caught().is_some() || !retire.is_cancelled() {
-            return Ok(ended(&reports, signals.caught()));
+            let exit = match signals.caught() {
+                Some(signal) if !scheduled && !all_ran(&fleet, &reports) => Exit::Signal(signal),
+                signal => ended(&reports, signal),
+            };
+            // How it ended stays so, whatever comes while the last notices are on their way.
+            tokio::select! {
+                () = notifiers.settle(&signals.cancel) => {}
+                () = signals.hurry.cancelled() => notifiers.drain(LAST_WORDS).await,
+            }
+            return Ok(exit);
         }
         tracing::info!("reading the settings once more");
         if let Some(new) = reread(&fleet) {
             fleet = new;
+            notifiers.update(&fleet.jobs, SystemClock.now());
         }
     }
+}
+
+/// Whether each job has had its run.
+fn all_ran(fleet: &Fleet, reports: &[Report]) -> bool {
+    fleet.jobs.iter().all(|of| reports.iter().any(|report| report.run.job == of.job.id))
 }
 
 /// A scheduler that has no run to come, and was not told to end, has failed.
@@ -102,11 +133,24 @@ async fn open(fleet: &Fleet, board: &Arc<Board>, ground: &Ground<'_>) -> Result<
     }
     let site = Arc::new(Site {
         board: Arc::clone(board),
+        courier: ground.notifiers.courier(),
         redactor: ground.redactor.clone(),
         status_auth: health.status_auth.clone(),
     });
     listeners.serve(&site);
     Ok(socket::serve(ground.state, &site)?)
+}
+
+fn notify(member: &Member<'_>, tick: &Tick<'_>, notifiers: &Notifiers) {
+    let job = &member.job.id;
+    match tick {
+        Tick::Known(past) => {
+            past.iter().for_each(|past| notifiers.known(job, &past.database, past.ended));
+        }
+        Tick::Done(reports) => notifiers.over(job, reports),
+        Tick::Missed(n) => notifiers.missed(job, *n),
+        _ => {}
+    }
 }
 
 fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Destination) {
@@ -169,7 +213,7 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
     }
 }
 
-fn local(at: DateTime<Utc>, zone: Tz) -> String {
+fn local(at: DateTime<Utc>, zone: Zone) -> String {
     at.with_timezone(&zone).to_rfc3339()
 }
 

@@ -17,6 +17,8 @@ const CLEAN_END: Duration = Duration::from_secs(8);
 pub struct Signals {
     /// Cancelled by the first signal.
     pub cancel: CancellationToken,
+    /// Cancelled by a second one, or when the time for a clean end is over: nobody waits for anything any more.
+    pub hurry: CancellationToken,
     caught: Arc<AtomicU8>,
     hangup: Arc<Mutex<Option<CancellationToken>>>,
 }
@@ -26,12 +28,14 @@ impl Signals {
     pub fn listen() -> io::Result<Self> {
         let signals = Self {
             cancel: CancellationToken::new(),
+            hurry: CancellationToken::new(),
             caught: Arc::default(),
             hangup: Arc::default(),
         };
         let mut both =
             Both { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
-        let (cancel, caught) = (signals.cancel.clone(), Arc::clone(&signals.caught));
+        let (cancel, hurry) = (signals.cancel.clone(), signals.hurry.clone());
+        let caught = Arc::clone(&signals.caught);
         tokio::spawn(async move {
             let number = both.next().await;
             caught.store(number, Ordering::Relaxed);
@@ -42,6 +46,7 @@ impl Signals {
             };
             tracing::warn!("{why}: everything ends now; what is left, the next run cleans up");
             process::hurry();
+            hurry.cancel();
         });
         let (mut hup, hangup) = (signal(SignalKind::hangup())?, Arc::clone(&signals.hangup));
         tokio::spawn(async move {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::artifact::ProduceError;
 use crate::engine::{Engine, PlanError};
+use crate::hook::HookError;
 use crate::process::LaunchError;
 use crate::remote::RemoteError;
 use crate::spool::SpoolError;
@@ -59,6 +60,9 @@ pub enum RunError {
         /// The end of the dump tool's stderr: what it was waiting for, perhaps.
         stderr: String,
     },
+    /// The hook before the backup failed: nothing was begun.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// A signal asked for the end.
     #[error("ended by a signal")]
     Interrupted,
@@ -117,6 +121,7 @@ impl RunError {
             Self::Manifest(_) => "manifest",
             Self::Stalled { .. } => "stall",
             Self::TimedOut { .. } => "timeout",
+            Self::Hook(_) => "hook",
             Self::Interrupted => "signal",
         }
     }
@@ -128,6 +133,7 @@ impl RunError {
             | Self::State(_)
             | Self::Spool(_)
             | Self::Compression(_)
+            | Self::Hook(_)
             | Self::Interrupted => false,
             Self::Databases(error) | Self::Dump(error) => {
                 error.may_pass(|stderr| engine.may_pass(stderr))
@@ -146,6 +152,7 @@ impl RunError {
             | Self::Stalled { stderr, .. }
             | Self::TimedOut { stderr, .. } => stderr,
             Self::Manifest(cause) => cause.stderr(),
+            Self::Hook(error) => error.stderr(),
             Self::Plan(_)
             | Self::State(_)
             | Self::Spool(_)

@@ -1,5 +1,6 @@
 //! A job: everything one backup needs to know, resolved and immutable.
 
+mod hooks;
 mod id;
 mod replication;
 
@@ -7,10 +8,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use glob::Pattern;
 use serde::{Deserialize, Serialize};
 
+pub use self::hooks::Hooks;
 pub use self::id::{BadJobId, JobId};
 pub use self::replication::{RedisMethod, Replication, SyncMode};
 use crate::compression::Compression;
@@ -18,6 +19,7 @@ use crate::engine::{Dump, Format, Tree};
 use crate::name::Template;
 use crate::retention::Policy;
 use crate::secret::SecretString;
+use crate::zone::Zone;
 
 /// What to back up, how to name it, and how long to keep it. Where it goes is the [`Remote`].
 ///
@@ -62,6 +64,8 @@ pub struct Job {
     pub temp_dir: PathBuf,
     /// How a dump is got from a server that replicates.
     pub replication: Replication,
+    /// What is run around each backup.
+    pub hooks: Hooks,
 }
 
 /// As what a dump is stored.
@@ -237,7 +241,7 @@ impl Job {
             naming: Naming {
                 template: Template::default(),
                 extension: None,
-                zone: Tz::UTC,
+                zone: Zone::UTC,
                 host: "localhost".to_owned(),
             },
             limits: Limits { timeout: None, stall: Some(Duration::from_secs(3600)), min_size: 1 },
@@ -249,6 +253,7 @@ impl Job {
             jobs: 1,
             temp_dir: PathBuf::from("/tmp/dbstash-work"),
             replication: Replication::default(),
+            hooks: Hooks::default(),
         }
     }
 
@@ -307,7 +312,7 @@ pub struct Naming {
     /// Replaces the engine's extension; without a leading dot.
     pub extension: Option<String>,
     /// The zone of dates in names.
-    pub zone: Tz,
+    pub zone: Zone,
     /// This machine's name, for `{host}` and `{node}` and as the manifest's writer.
     pub host: String,
 }

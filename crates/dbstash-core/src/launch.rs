@@ -114,6 +114,7 @@ impl Launcher for Local {
             Arg::File { before, content } => Ok(format!("{before}{}", private(content)?)),
         });
         let args = args.collect::<Result<_, LaunchError>>()?;
+        let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let mut running =
             process::spawn(&Spawn { program: invocation.program.clone(), args, env, feed: false })?;
         let stdout = running.stdout.take();

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use self::live::Live;
@@ -39,7 +39,7 @@ pub struct Spawn {
     /// Everyone on the machine can read these.
     pub args: Vec<String>,
     /// The child's environment, whole.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(OsString, OsString)>,
     /// Whether stdin is a pipe of ours; otherwise it is `/dev/null`.
     pub feed: bool,
 }
@@ -131,8 +131,22 @@ pub fn spawn(spec: &Spawn) -> Result<Running, LaunchError> {
     spawn_among(&ALL, spec)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the place that starts programs")]
+/// The same, for a caller that reads stderr: [`Running`] then knows nothing of it.
+pub fn spawn_heard(spec: &Spawn) -> Result<(Running, Option<ChildStderr>), LaunchError> {
+    start_among(&ALL, spec)
+}
+
 fn spawn_among(live: &'static Live, spec: &Spawn) -> Result<Running, LaunchError> {
+    let (mut running, stderr) = start_among(live, spec)?;
+    running.stderr = stderr.map(|pipe| tokio::spawn(drain(pipe, Arc::clone(&running.tail))));
+    Ok(running)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place that starts programs")]
+fn start_among(
+    live: &'static Live,
+    spec: &Spawn,
+) -> Result<(Running, Option<ChildStderr>), LaunchError> {
     let start = || {
         let child = Command::new(&spec.program)
             .args(&spec.args)
@@ -152,13 +166,13 @@ fn spawn_among(live: &'static Live, spec: &Spawn) -> Result<Running, LaunchError
         io::ErrorKind::PermissionDenied => LaunchError::NotExecutable(spec.program.clone()),
         _ => LaunchError::Other { program: spec.program.clone(), source },
     })?;
-    let tail = Arc::new(Mutex::new(Tail::default()));
-    let stderr = child.stderr.take().map(|pipe| tokio::spawn(drain(pipe, Arc::clone(&tail))));
+    let stderr = child.stderr.take();
     let stdin = child.stdin.take();
     let stdout = child.stdout.take();
     widen(stdin.as_ref());
     widen(stdout.as_ref());
-    Ok(Running { program: spec.program.clone(), child, group, live, stderr, tail, stdin, stdout })
+    let (program, tail) = (spec.program.clone(), Arc::default());
+    Ok((Running { program, child, group, live, stderr: None, tail, stdin, stdout }, stderr))
 }
 
 /// Starts `program` with our own environment, input and output, in a process group of its own. Nothing here waits for

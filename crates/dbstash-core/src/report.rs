@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::error::RunError;
+use crate::hook::{Line, When};
 use crate::job::{EngineKey, JobId};
 use crate::manifest::Manifest;
 
@@ -39,6 +40,13 @@ pub enum RunEvent<'a> {
     Still(Option<&'a str>),
     /// Something good to know.
     Note(&'a str),
+    /// A hook says something.
+    Hook {
+        /// Which one.
+        when: When,
+        /// What.
+        line: Line<'a>,
+    },
     /// An attempt has failed, and there will be another one.
     Again {
         /// The failed one.
@@ -86,6 +94,13 @@ pub struct Report {
     pub duration: Duration,
     /// How many attempts there were.
     pub attempts: u32,
+}
+
+impl Report {
+    /// Whether a signal ended it.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed { error: RunError::Interrupted, .. })
+    }
 }
 
 /// How a run ended.

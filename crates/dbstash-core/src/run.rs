@@ -4,6 +4,7 @@ mod attempts;
 mod companion;
 mod databases;
 mod draft;
+mod hooks;
 mod record;
 mod retain;
 mod shape;
@@ -15,11 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::databases::subjects;
 use self::draft::Draft;
+use self::hooks::Hooks;
+pub use self::hooks::TOLD;
 use self::shape::Shape;
 use crate::artifact::{Artifact, ProduceError, Producer};
 use crate::clock::Clock;
 use crate::engine::{self, Companion, Dump, Engine, Format, Stream, Tree};
 use crate::error::RunError;
+use crate::hook::Shell;
 use crate::job::{Database, Job};
 use crate::launch::{self, Launcher};
 use crate::manifest::Manifest;
@@ -45,6 +49,8 @@ pub struct Context<'a> {
     pub clock: &'a dyn Clock,
     /// Is told everything.
     pub observer: &'a dyn Observer,
+    /// Runs the hooks.
+    pub shell: &'a Shell,
     /// Cancelled by the first signal.
     pub cancel: &'a CancellationToken,
 }
@@ -56,16 +62,27 @@ pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
     Spool::sweep(&job.temp_dir);
     let subjects = match subjects(job, cx).await {
         Ok(subjects) => subjects,
-        Err(error) => return vec![Run::new(job, &job.subject(), cx).failed(error).told(cx)],
+        Err(error) => return vec![nothing_begun(job, cx, error).await],
     };
     let mut reports = Vec::new();
     for database in subjects {
-        reports.push(attempts::all(job, &database, cx).await);
-        if cx.cancel.is_cancelled() {
+        if cx.cancel.is_cancelled() && !reports.is_empty() {
+            // One stands for all that are not made.
+            if !reports.iter().any(Report::is_interrupted) {
+                let run = Run::new(job, &database, cx);
+                reports.push(run.failed(RunError::Interrupted).told(cx));
+            }
             break;
         }
+        reports.push(attempts::all(job, &database, cx).await);
     }
     reports
+}
+
+/// No backup is begun, and that is told as of one.
+async fn nothing_begun(job: &Job, cx: Context<'_>, error: RunError) -> Report {
+    let report = Run::new(job, &job.subject(), cx).failed(error);
+    Hooks::new(job, cx).after(report).await.told(cx)
 }
 
 /// A dump that is about to be made.

@@ -12,8 +12,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
-use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds, Year};
+
+use crate::zone::Zone;
 
 /// When a job runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +89,7 @@ const FIELDS: [(&str, &str); 6] = [
 
 impl Schedule {
     /// The first moment after `now`; `None` when there is none.
-    pub fn next_after(&self, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+    pub fn next_after(&self, now: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
         match self {
             Self::Once => None,
             Self::Cron(cron) => cron.next_after(now, zone),
@@ -189,7 +190,7 @@ fn parse(six_fields: &str) -> Option<croner::Cron> {
 }
 
 impl Cron {
-    fn next_after(&self, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+    fn next_after(&self, now: DateTime<Utc>, zone: Zone) -> Option<DateTime<Utc>> {
         if self.pattern.pattern.hours.values().len() == 24 {
             let next = self.pattern.find_next_occurrence(&now.with_timezone(&zone), false);
             return next.ok().map(|at| at.to_utc());
@@ -213,7 +214,7 @@ impl Cron {
 }
 
 /// The first moment at which the zone's clocks show `wall`, or a later time if they never show it.
-fn first_moment(wall: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+fn first_moment(wall: NaiveDateTime, zone: Zone) -> Option<DateTime<Utc>> {
     if let Some(at) = zone.from_local_datetime(&wall).earliest() {
         return Some(at.to_utc());
     }
@@ -232,5 +233,7 @@ fn first_moment(wall: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     Some(after)
 }
 
+#[cfg(test)]
+mod daylight;
 #[cfg(test)]
 mod tests;

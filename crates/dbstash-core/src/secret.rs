@@ -61,6 +61,20 @@ impl Redactor {
         }
         clean
     }
+
+    /// The same of a text whose end was cut off, in the middle of a secret perhaps: what is there of that one is gone,
+    /// too.
+    pub fn redact_cut(&self, text: &str) -> String {
+        let mut clean = self.redact(text).into_owned();
+        let begun = |spelling: &String| {
+            let starts = spelling.char_indices().map(|(at, _)| at).rev();
+            starts.filter(|at| *at > 0).find(|at| clean.ends_with(&spelling[..*at]))
+        };
+        let spellings = self.spellings.read().unwrap_or_else(PoisonError::into_inner);
+        let longest = spellings.iter().filter_map(begun).max().unwrap_or(0);
+        clean.truncate(clean.len() - longest);
+        clean
+    }
 }
 
 impl std::fmt::Debug for Redactor {
@@ -115,6 +129,21 @@ mod tests {
     #[test]
     fn each_line_of_a_long_secret_counts() {
         assert_eq!(Redactor::new(["line-one\nline-two"]).redact("see line-two"), "see ***");
+    }
+
+    #[test]
+    fn half_a_secret_at_the_end_is_gone() {
+        let redactor = Redactor::new(["hunter22", "er22xyz"]);
+        for (text, clean) in [
+            ("pw hunter22", "pw ***"),
+            ("pw hunter2", "pw "),
+            ("pw hunter22xy", "pw ***xy"),
+            ("pw hu", "pw "),
+            ("pw x", "pw x"),
+            ("", ""),
+        ] {
+            assert_eq!(redactor.redact_cut(text), clean, "{text}");
+        }
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub use self::snapshot::{
-    AtWork, DatabaseStatus, Failed, JobStatus, Problem, Snapshot, State, Tally,
+    AtWork, DatabaseStatus, Failed, JobStatus, Problem, Snapshot, State, Tally, Undelivered,
 };
 use crate::daemon::Past;
 use crate::job::{EngineKey, Job, JobId};
@@ -51,6 +51,8 @@ struct Entry {
     /// Runs that were due while one was at work, in all and since the last one that was not late.
     missed: u64,
     missed_in_a_row: u64,
+    /// Whether the last one was.
+    late: bool,
 }
 
 impl Board {
@@ -81,6 +83,7 @@ impl Board {
             databases,
             missed: 0,
             missed_in_a_row: 0,
+            late: false,
         };
         jobs.insert(job.id.clone(), entry);
     }
@@ -113,6 +116,7 @@ impl Board {
         self.change(job, |entry| {
             entry.missed += runs;
             entry.missed_in_a_row += 1;
+            entry.late = true;
             in_a_row = entry.missed_in_a_row;
         });
         in_a_row
@@ -122,7 +126,10 @@ impl Board {
     pub fn done(&self, job: &JobId, reports: &[Report]) -> u64 {
         let mut skips = 0;
         self.change(job, |entry| {
-            entry.missed_in_a_row = 0;
+            // What was missed during it is only told after its end.
+            if !std::mem::take(&mut entry.late) {
+                entry.missed_in_a_row = 0;
+            }
             let covers = |label: &str| reports.iter().any(|report| report.run.database == label);
             let asked_in_vain = reports.iter().any(|report| {
                 matches!(&report.outcome, Outcome::Failed { error, .. } if error.phase() == "databases")
@@ -136,7 +143,7 @@ impl Board {
         skips
     }
 
-    /// Everything, as it is at `now`.
+    /// Everything, as it is at `now`; nothing is known here of what was told to others.
     pub fn snapshot(&self, now: DateTime<Utc>) -> Snapshot {
         let jobs: Vec<_> =
             self.jobs().iter().map(|(id, entry)| entry.status(id, self.born, now)).collect();
@@ -147,6 +154,7 @@ impl Board {
             since: self.born,
             now,
             jobs,
+            undelivered: Vec::new(),
         }
     }
 
@@ -187,7 +195,7 @@ impl Observer for Board {
                     status.again = None;
                     status.finished(report);
                 }
-                RunEvent::Warning(_) | RunEvent::Note(_) => {}
+                RunEvent::Warning(_) | RunEvent::Note(_) | RunEvent::Hook { .. } => {}
             }
         });
     }

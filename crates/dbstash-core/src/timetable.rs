@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use crate::schedule::Schedule;
+use crate::zone::Zone;
 
 /// When runs start.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub struct Timetable {
     /// The rule.
     pub schedule: Schedule,
     /// The zone it is read in.
-    pub zone: Tz,
+    pub zone: Zone,
     /// Whether to run at the start, too.
     pub on_start: bool,
     /// How long to wait before anything else.
@@ -35,7 +35,7 @@ pub(crate) struct Next {
 
 impl Timetable {
     /// One run, at once.
-    pub fn now(zone: Tz) -> Self {
+    pub fn now(zone: Zone) -> Self {
         Self {
             schedule: Schedule::Once,
             zone,

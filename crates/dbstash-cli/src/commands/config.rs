@@ -5,7 +5,20 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::settings::table::{Fallback, Group};
-use crate::settings::{Origin, Shown};
+use crate::settings::{Fleet, Origin, Shown};
+use crate::text;
+
+/// What the command prints: the settings, of the jobs of a file each under its name.
+pub fn shown(fleet: &Fleet, values: &[Vec<Shown>], json: bool) -> String {
+    let names = fleet.jobs.iter().map(|settings| settings.job.id.as_str());
+    let jobs = names.zip(values.iter().map(Vec::as_slice));
+    match (fleet.process.file.is_some(), values) {
+        (false, [only]) if json => text::json(&self::json(only)),
+        (false, [only]) => text(only),
+        _ if json => text::json(&jobs_json(jobs)),
+        _ => jobs_text(jobs),
+    }
+}
 
 /// For people: a line for each setting, by group. Settings without a value show what takes its
 /// place in parentheses.
@@ -28,6 +41,18 @@ pub fn text(values: &[Shown]) -> String {
     out
 }
 
+/// For people, of the jobs of a file: each under its name.
+fn jobs_text<'a>(jobs: impl Iterator<Item = (&'a str, &'a [Shown])>) -> String {
+    let each = jobs.map(|(name, values)| format!("== {name}\n\n{}", text(values)));
+    each.collect::<Vec<_>>().join("\n")
+}
+
+/// For programs, of the jobs of a file: `jobs` has a member for each, as [`json`] makes it.
+fn jobs_json<'a>(jobs: impl Iterator<Item = (&'a str, &'a [Shown])>) -> Value {
+    let members = jobs.map(|(name, values)| (name.to_owned(), json(values)));
+    json!({ "jobs": members.collect::<Map<_, _>>() })
+}
+
 fn told(shown: &Shown) -> String {
     match (&shown.value, shown.setting.default) {
         (Some(value), _) => {
@@ -42,8 +67,13 @@ fn told(shown: &Shown) -> String {
 pub fn json(values: &[Shown]) -> Value {
     let members = values.iter().map(|shown| {
         let mut member = json!({ "value": shown.value, "origin": shown.origin.as_str() });
-        if let Origin::File(path) = &shown.origin {
-            member["file"] = path.display().to_string().into();
+        match &shown.origin {
+            Origin::File(path) => member["file"] = path.display().to_string().into(),
+            Origin::Document(spot) => {
+                member["file"] = spot.file.as_ref().into();
+                member["line"] = spot.line.into();
+            }
+            _ => {}
         }
         (shown.setting.name.to_owned(), member)
     });

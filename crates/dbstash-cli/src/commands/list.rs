@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use dbstash_core::catalog::{Backup, Catalog};
+use dbstash_core::zone::Zone;
 use serde_json::{Value, json};
 
 use crate::text::{age, shown, size, table};
 
 /// Backups as a table, the newest first; then what lies there beside them.
-pub fn as_text(catalog: &Catalog, remote: &str, zone: Tz, now: DateTime<Utc>) -> String {
+pub fn as_text(catalog: &Catalog, remote: &str, zone: Zone, now: DateTime<Utc>) -> String {
     let mut text = if catalog.backups.is_empty() {
         format!(
             "no backups in {}: nothing has been stored there, or it is another place\n",
@@ -41,7 +41,7 @@ pub fn as_text(catalog: &Catalog, remote: &str, zone: Tz, now: DateTime<Utc>) ->
     text
 }
 
-fn row(backup: &Backup, zone: Tz, now: DateTime<Utc>) -> [String; 7] {
+fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 7] {
     let manifest = &backup.manifest;
     let check = manifest.dump().map_or("", |dump| dump.passed.check.as_str());
     [

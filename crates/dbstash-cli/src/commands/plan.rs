@@ -45,6 +45,11 @@ pub fn text(settings: &JobSettings, plans: &[(Database, Plan)], at_once: bool) -
     let root = &settings.remote.root;
     let slash = if root.ends_with([':', '/']) { "" } else { "/" };
     let mut text = format!("job       {}\nnext run  {next}\n", job.id);
+    let hooks = [(&job.hooks.pre, "before"), (&job.hooks.post, "after")];
+    let hooks: Vec<_> = hooks.iter().filter(|(set, _)| set.is_some()).map(|(_, at)| *at).collect();
+    if !hooks.is_empty() {
+        let _ = writeln!(text, "hooks     {} each backup", hooks.join(" and "));
+    }
     for (database, plan) in plans {
         let base = job.naming.template.expand(&Values {
             db: database.file_name(),

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use dbstash_core::status::{DatabaseStatus, JobStatus};
+use dbstash_core::zone::Zone;
 use serde_json::{Value, json};
 
 use crate::health::socket::Scheduler;
@@ -17,7 +17,7 @@ pub fn is_well(schedulers: &[Scheduler]) -> bool {
 }
 
 /// A line for each database, then what is wrong.
-pub fn as_text(schedulers: &[Scheduler], zone: Tz, now: DateTime<Utc>) -> String {
+pub fn as_text(schedulers: &[Scheduler], zone: Zone, now: DateTime<Utc>) -> String {
     if schedulers.is_empty() {
         return "no scheduler is at work here: dbstash without BACKUP_SCHEDULE=once is one, and DBSTASH_STATE_DIR has to be \
                 the same for both\n"
@@ -39,6 +39,11 @@ pub fn as_text(schedulers: &[Scheduler], zone: Tz, now: DateTime<Utc>) -> String
                         );
                     }
                 }
+                for one in &snapshot.undelivered {
+                    let (target, why) = (shown(&one.target), shown(&one.last_error));
+                    let _ =
+                        writeln!(wrong, "untold: {target}: {} notices, the last: {why}", one.count);
+                }
             }
             Scheduler::Silent(name, error) => {
                 let process = name.split('-').next().unwrap_or(name);
@@ -55,7 +60,7 @@ pub fn as_text(schedulers: &[Scheduler], zone: Tz, now: DateTime<Utc>) -> String
     table(["JOB", "DATABASE", "STATE", "LAST BACKUP", "AGE", "SIZE", "NEXT RUN"], &rows) + &wrong
 }
 
-fn lines(job: &JobStatus, zone: Tz, now: DateTime<Utc>) -> Vec<[String; 7]> {
+fn lines(job: &JobStatus, zone: Zone, now: DateTime<Utc>) -> Vec<[String; 7]> {
     let local = |at: DateTime<Utc>| at.with_timezone(&zone).format("%F %T %Z").to_string();
     let next = job.next_run.map_or_else(|| "-".to_owned(), local);
     let mut lines: Vec<_> = job

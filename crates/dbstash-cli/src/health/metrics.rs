@@ -63,6 +63,11 @@ pub fn text(snapshot: &Snapshot) -> String {
             out.sample(&[job, engine, database, ("phase", phase)], count);
         }
     }
+    let untold = "Notices that could not be delivered, by target.";
+    out.family("dbstash_undelivered", "counter", untold);
+    for one in &snapshot.undelivered {
+        out.sample(&[("target", &one.target)], one.count);
+    }
     out.text.push_str("# EOF\n");
     out.text
 }

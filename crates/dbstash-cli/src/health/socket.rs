@@ -3,10 +3,10 @@
 //! A socket that nobody answers is what a killed scheduler left. It stays until another one begins, because a scheduler
 //! that is gone without a word is worth telling.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub fn serve(state: &StateDir, site: &Arc<Site>) -> io::Result<Socket> {
     let path = folder.path.join(&name);
     let listener = UnixListener::bind(folder.short(&name))?;
     let (socket, site) = (Socket(path), Arc::clone(site));
+    // The folder is closed to others; the socket is, too.
+    fs::set_permissions(&socket.0, Permissions::from_mode(0o600))?;
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let text = json(&serde_json::json!(site.snapshot()));

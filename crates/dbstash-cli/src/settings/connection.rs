@@ -248,7 +248,7 @@ fn databases(reader: &mut Reader<'_>, connection: Option<&Connection>) -> Option
         (_, Some(Some(names)), _) => Some(Databases::Named(names)),
         (_, None, Some(name)) => Some(Databases::Named(vec![name])),
         (_, None, None) => {
-            if connection.is_some() {
+            if connection.is_some() && !reader.is_set(&DB_NAME) {
                 reader.complaints.mistake(
                     "no database name: set DB_NAME, name it in DB_URI, or set \
                      BACKUP_ALL_DATABASES=true or BACKUP_SPLIT_DATABASES=true"

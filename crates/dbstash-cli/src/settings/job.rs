@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 use dbstash_core::compression::{Compression, Method};
 use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 use dbstash_engines::conn::default_job_id;
 
 use super::connection::Connected;
 use super::machine::Machine;
 use super::reader::Reader;
+use super::remotes::Remotes;
+use super::scope::Scope;
 use super::table::{
     BACKUP_CATCH_UP, BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL,
     BACKUP_JITTER, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START,
@@ -23,10 +25,16 @@ use super::table::{
     DBSTASH_JOB, DUMP_EXTRA_ARGS, INITIAL_DELAY, Kind, PG_GLOBALS, RETENTION_HOLD_BELOW,
     RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
 };
-use super::{JobSettings, connection, health, modes, parse, redis, remote, secrets};
+use super::{
+    JobSettings, connection, health, hooks, marks, modes, notify, parse, redis, remote, secrets,
+};
 
 /// A job; `None` when the settings are wrong, and then it is known why.
-pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobSettings> {
+pub(super) fn job(
+    reader: &mut Reader<'_>,
+    machine: &dyn Machine,
+    remotes: &mut Remotes,
+) -> Option<JobSettings> {
     let mut connected = connection::connect(reader, machine);
     if let Some(Connected { source: Source::File(path), .. }) = &mut connected {
         *path = machine.absolute(path);
@@ -42,6 +50,7 @@ pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobS
     });
     let retention = retention(reader);
     let expected = health::expected(reader);
+    let notify = notify::notify(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
     let id = reader.value(&DBSTASH_JOB, |text| text.parse::<JobId>().map_err(|e| e.to_string()));
     let switch = |reader: &mut Reader<'_>, setting| reader.value(setting, parse::boolean);
@@ -49,6 +58,7 @@ pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobS
     let compression = compression(reader, machine);
     let globals = globals(reader);
     let replication = redis::replication(reader);
+    let hooks = hooks::hooks(reader);
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
     let catch_up = switch(reader, &BACKUP_CATCH_UP).unwrap_or_default();
@@ -98,10 +108,13 @@ pub(super) fn job(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<JobS
         jobs: modes.jobs,
         temp_dir: modes.temp_dir,
         replication,
+        hooks,
     };
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };
-    Some(JobSettings { job: Arc::new(job), remote: Arc::new(remote), timetable, expected })
+    let marks = marks::marks(reader, Scope::Job);
+    let remote = remotes.shared(remote);
+    Some(JobSettings { job: Arc::new(job), remote, timetable, expected, notify, marks })
 }
 
 /// More is a schedule of its own.
@@ -163,7 +176,7 @@ fn naming(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<Naming> {
     let template = reader
         .value(&BACKUP_NAME_TEMPLATE, |text| text.parse::<Template>().map_err(|e| e.to_string()));
     let extension = reader.value(&BACKUP_EXTENSION, parse::extension);
-    let zone = reader.value(&TZ, parse::zone).unwrap_or(Tz::UTC);
+    let zone = reader.value(&TZ, parse::zone).unwrap_or(Zone::UTC);
     Some(Naming { template: template?, extension, zone, host: machine.host_name() })
 }
 

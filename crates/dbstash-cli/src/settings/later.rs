@@ -11,19 +11,6 @@ pub const NOT_YET: &[&str] = &[
     "RETENTION_KEEP_YEARLY",
     "BACKUP_RETENTION_HOURS",
     "BACKUP_MAX_FILES",
-    "NOTIFY_WEBHOOK_URL",
-    "NOTIFY_WEBHOOK_URL_FILE",
-    "NOTIFY_ON",
-    "NOTIFY_EMAIL_TO",
-    "NOTIFY_WEBHOOK_TEMPLATE",
-    "NOTIFY_PING_URL",
-    "NOTIFY_PING_URL_FILE",
-    "NOTIFY_SILENCE_AFTER",
-    "SMTP_URL",
-    "SMTP_URL_FILE",
-    "HOOK_PRE_BACKUP",
-    "HOOK_POST_BACKUP",
-    "HOOK_TIMEOUT",
     "DRILL_URI",
     "DRILL_URI_FILE",
     "REDIS_BACKUP",
@@ -61,7 +48,17 @@ pub const NOT_YET: &[&str] = &[
 ];
 
 /// What dbstash tells a hook; a dbstash started by a hook finds these set and has no use for them.
-pub const TOLD_TO_HOOKS: &[&str] = &["DBSTASH_STATUS", "DBSTASH_FILE"];
+/// (`DBSTASH_JOB` and `DBSTASH_ENGINE`, which it is told besides, are settings.)
+pub const TOLD_TO_HOOKS: &[&str] = &[
+    "DBSTASH_STATUS",
+    "DBSTASH_FILE",
+    "DBSTASH_SIZE",
+    "DBSTASH_SHA256",
+    "DBSTASH_DURATION",
+    "DBSTASH_ERROR",
+    "DBSTASH_DATABASE",
+    "DBSTASH_BACKUP_ID",
+];
 
 /// Under these no name is anyone else's, so an unknown one is a mistyped one.
 pub const PREFIXES: &[&str] =
@@ -101,6 +98,15 @@ mod tests {
         MAX_RETRY_DELAY_SECONDS REDIS_SERVER S3_SERVER S3_ACCESS_KEY S3_SECRET_KEY
         CRON_SCHEDULE S3_BUCKET_URL ZSTD_THREADS
         DBSTASH_STATUS DBSTASH_FILE";
+
+    #[test]
+    fn what_hooks_are_told_is_known() {
+        for name in dbstash_core::run::TOLD {
+            let is_setting = table::variables().any(|known| known == name);
+            assert!(is_setting != TOLD_TO_HOOKS.contains(&name), "{name}");
+        }
+        assert_eq!(dbstash_core::run::TOLD.len(), TOLD_TO_HOOKS.len() + 2);
+    }
 
     #[test]
     fn every_settled_name_is_known_once() {

@@ -1,6 +1,6 @@
 //! Where settings come from: each source is a partial layer, and a higher one wins.
 //!
-//! Defaults < environment < flags. A text that is empty counts as unset in every layer.
+//! Defaults < `defaults:` of a job file < a job in it < environment < flags. A text that is empty counts as unset in every layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -8,8 +8,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::complaints::Complaints;
+use super::document::Spot;
 use super::later::{NOT_YET, PREFIXES};
 use super::machine::Machine;
+use super::scope::key_of;
 use super::secrets;
 use super::table::{self, Setting};
 
@@ -18,6 +20,8 @@ use super::table::{self, Setting};
 pub enum Origin {
     /// Nothing set it.
     Default,
+    /// A job file.
+    Document(Spot),
     /// A variable.
     Environment,
     /// A file that a `_FILE` variable or flag names.
@@ -31,9 +35,28 @@ impl Origin {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Default => "default",
+            Self::Document(_) => "config",
             Self::Environment => "environment",
             Self::File(_) => "file",
             Self::Flag => "flag",
+        }
+    }
+}
+
+impl Origin {
+    /// A variable's name as it is spelled there.
+    pub(super) fn spells(&self, variable: &str) -> String {
+        match self {
+            Self::Document(_) => key_of(variable),
+            _ => variable.to_owned(),
+        }
+    }
+
+    /// A mistake in what is from there.
+    pub(super) fn mistake(&self, text: String, complaints: &mut Complaints) {
+        match self {
+            Self::Document(spot) => complaints.mistake_at(spot.clone(), text),
+            _ => complaints.mistake(text),
         }
     }
 }
@@ -42,6 +65,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Document(spot) => write!(f, "{}:{}", spot.file, spot.line),
             other => f.write_str(other.as_str()),
         }
     }
@@ -64,6 +88,8 @@ pub type Partial = BTreeMap<&'static str, Given>;
 pub struct Environment {
     variables: BTreeMap<String, String>,
     not_utf8: BTreeSet<String>,
+    /// What is no text, in its name or its value: only hooks see it.
+    odd: Vec<(OsString, OsString)>,
 }
 
 impl Environment {
@@ -73,11 +99,22 @@ impl Environment {
         for (name, value) in variables {
             match (name.into_string(), value.into_string()) {
                 (Ok(name), Ok(value)) => drop(environment.variables.insert(name, value)),
-                (Ok(name), Err(_)) => drop(environment.not_utf8.insert(name)),
-                (Err(_), _) => {}
+                (Ok(name), Err(value)) => {
+                    environment.odd.push((name.clone().into(), value));
+                    environment.not_utf8.insert(name);
+                }
+                (Err(name), value) => {
+                    environment.odd.push((name, value.map_or_else(|v| v, OsString::from)));
+                }
             }
         }
         environment
+    }
+
+    /// All of it, as it was.
+    pub fn whole(&self) -> Vec<(OsString, OsString)> {
+        let texts = self.variables.iter().map(|(n, v)| (n.into(), v.into()));
+        texts.chain(self.odd.iter().cloned()).collect()
     }
 
     /// Every variable that is text.
@@ -93,10 +130,21 @@ pub struct Layers {
     pub environment: Environment,
     /// The flags that were given, by the names of their variables.
     pub flags: BTreeMap<String, String>,
+    /// Which jobs of a job file are meant.
+    pub selection: Selection,
+}
+
+/// Which jobs of a job file are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Those of these names; of none, all.
+    pub jobs: Vec<String>,
+    /// Whether it is a mistake not to say which, when there are several.
+    pub required: bool,
 }
 
 impl Layers {
-    /// The highest layer's text for each of these settings, their `_FILE`s read.
+    /// The text of the environment or the flags for each of these settings, their `_FILE`s read.
     pub fn merge(
         &self,
         settings: &[&'static Setting],
@@ -112,31 +160,43 @@ impl Layers {
         for (texts, origin) in
             [(&self.environment.variables, Origin::Environment), (&self.flags, Origin::Flag)]
         {
-            for setting in settings {
-                if let Some(given) = one(setting, texts, &origin, machine, complaints) {
-                    merged.insert(setting.name, given);
-                }
-            }
+            let text_of = |name: &str| {
+                let text = texts.get(name).filter(|text| !text.is_empty())?;
+                Some(Given { text: text.clone(), origin: origin.clone() })
+            };
+            merged.extend(layer(settings, &text_of, machine, complaints));
         }
         merged
     }
 }
 
+/// One layer: what it says of each of these settings, their `_FILE`s read. `text_of` a variable is
+/// never empty.
+pub(super) fn layer(
+    settings: &[&'static Setting],
+    text_of: &dyn Fn(&str) -> Option<Given>,
+    machine: &dyn Machine,
+    complaints: &mut Complaints,
+) -> Partial {
+    let given = settings.iter().filter_map(|setting| {
+        let given = one(setting, text_of, machine, complaints)?;
+        Some((setting.name, given))
+    });
+    given.collect()
+}
+
 fn one(
     setting: &Setting,
-    texts: &BTreeMap<String, String>,
-    origin: &Origin,
+    text_of: &dyn Fn(&str) -> Option<Given>,
     machine: &dyn Machine,
     complaints: &mut Complaints,
 ) -> Option<Given> {
-    let text_of = |name: &str| texts.get(name).filter(|text| !text.is_empty());
-    let direct = text_of(setting.name);
-    let given = direct.map(|text| Given { text: text.clone(), origin: origin.clone() });
+    let given = text_of(setting.name);
     // Whether RCLONE_CONFIG is a secret or only a path is not known here.
     let Some(variable) = setting.file_variable() else {
         return given;
     };
-    if let Some(text) = direct {
+    if let Some(Given { text, origin }) = &given {
         complaints.secrets.extend(secrets_in(setting, text));
         if *origin == Origin::Flag {
             complaints.warn(format!(
@@ -145,19 +205,20 @@ fn one(
             ));
         }
     }
-    let Some(path) = text_of(&variable) else {
+    let Some(Given { text: path, origin }) = text_of(&variable) else {
         return given;
     };
-    if direct.is_some() {
-        complaints.warn(format!("{variable} and {} are both set; the file wins", setting.name));
+    let (name, variable) = (origin.spells(setting.name), origin.spells(&variable));
+    if given.is_some() {
+        complaints.warn(format!("{variable} and {name} are both set; the file wins"));
     }
-    match read_secret(machine, Path::new(path)) {
+    match read_secret(machine, Path::new(&path)) {
         Ok(text) => {
             complaints.secrets.extend(secrets_in(setting, &text));
             Some(Given { text, origin: Origin::File(path.into()) })
         }
         Err(reason) => {
-            complaints.mistake(format!("{variable}={path}: {reason}"));
+            origin.mistake(format!("{variable}={path}: {reason}"), complaints);
             // What the file would have said is unknown, so nothing else takes its place.
             complaints.unreadable.insert(setting.name);
             None
@@ -165,7 +226,7 @@ fn one(
     }
 }
 
-fn secrets_in(setting: &Setting, text: &str) -> Vec<String> {
+pub(super) fn secrets_in(setting: &Setting, text: &str) -> Vec<String> {
     if setting.name == table::DB_URI.name { secrets::in_uri(text) } else { vec![text.to_owned()] }
 }
 

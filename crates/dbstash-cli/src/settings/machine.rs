@@ -2,15 +2,29 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The most bytes that a file named by a setting can have.
 pub const FILE_LIMIT: u64 = 1024 * 1024;
 
+/// The most bytes that a job file can have.
+pub const JOBS_LIMIT: u64 = 32 * 1024 * 1024;
+
 /// A view of this machine.
 pub trait Machine {
     /// A file's bytes. More than [`FILE_LIMIT`] of them are an error.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// A job file's bytes. More than [`JOBS_LIMIT`] of them are an error.
+    fn read_jobs(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
+
+    /// Whether everybody on this machine may read a file.
+    fn is_open_to_all(&self, _path: &Path) -> bool {
+        false
+    }
 
     /// Whether a file or folder is there.
     fn exists(&self, path: &Path) -> bool;
@@ -31,12 +45,15 @@ pub struct Here;
 
 impl Machine for Here {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > FILE_LIMIT {
-            return Err(io::Error::other("larger than 1 MiB"));
-        }
-        Ok(bytes)
+        read(path, FILE_LIMIT, "1 MiB")
+    }
+
+    fn read_jobs(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read(path, JOBS_LIMIT, "32 MiB")
+    }
+
+    fn is_open_to_all(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -54,6 +71,15 @@ impl Machine for Here {
     fn cores(&self) -> usize {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
+}
+
+fn read(path: &Path, limit: u64, told: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("larger than {told}")));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

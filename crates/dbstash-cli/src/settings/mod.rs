@@ -6,39 +6,57 @@ pub mod children;
 pub mod complaints;
 mod connection;
 mod connection_string;
+mod document;
 mod health;
+mod hooks;
 mod job;
 pub mod later;
 pub mod layers;
 pub mod machine;
+mod marks;
 mod modes;
 mod nearest;
+mod notify;
+mod overruled;
 mod parse;
+mod pass;
 mod process;
 mod reader;
 mod redis;
 mod remote;
+mod remotes;
 pub mod resolve;
+pub mod schema;
+pub mod scope;
 pub mod secrets;
+mod shard;
 mod shown;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod unison;
+mod yaml;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dbstash_core::job::Job;
+use dbstash_core::job::{Job, JobId};
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 use dbstash_core::status::Expected;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 
 use crate::health::HealthSettings;
 
+use marks::Marks;
+
 pub use complaints::Mistakes;
-pub use layers::{Environment, Layers, Origin};
+pub use document::Spot;
+pub use layers::{Environment, Layers, Origin, Selection};
 pub use machine::{Here, Machine};
-pub use resolve::{explain, resolve, resolve_place};
+pub use marks::changes;
+pub use notify::NotifySettings;
+pub use resolve::{explain, resolve, resolve_places};
 pub use shown::Shown;
 
 /// Everything the settings say, checked: what the process has once, and its jobs.
@@ -53,6 +71,8 @@ pub struct Fleet {
 
 /// What a process has once, however many jobs it runs. Not `Debug`, as above.
 pub struct Process {
+    /// The job file, when the jobs are from one.
+    pub file: Option<PathBuf>,
     /// What to log.
     pub log: LogSettings,
     /// The state directory, when it was chosen.
@@ -60,7 +80,7 @@ pub struct Process {
     /// Whether only to show what would be done.
     pub dry_run: bool,
     /// The zone in which times are shown that belong to no job.
-    pub zone: chrono_tz::Tz,
+    pub zone: Zone,
     /// How many jobs may be at work at once; at least 1.
     pub parallel: usize,
     /// Where a scheduler is asked for its health.
@@ -71,6 +91,8 @@ pub struct Process {
     pub notes: Vec<String>,
     /// Every text that must never be shown, of all jobs.
     pub secrets: Vec<SecretString>,
+    /// What tells them from changed ones.
+    pub(crate) marks: Marks,
 }
 
 impl Process {
@@ -91,20 +113,32 @@ pub struct JobSettings {
     pub timetable: Timetable,
     /// When a missing backup is a problem.
     pub expected: Expected,
+    /// Who is told of what.
+    pub notify: NotifySettings,
+    /// What tells them from changed ones.
+    pub(crate) marks: Marks,
 }
 
 /// What it takes to look at backups: settings without a database. Not `Debug`, as above.
-pub struct Place {
-    /// Where backups are.
-    pub remote: RemoteSettings,
-    /// The zone in which times are shown.
-    pub zone: chrono_tz::Tz,
+pub struct Places {
+    /// Each remote once, in the order of the jobs.
+    pub places: Vec<Place>,
     /// The state directory, when it was chosen.
     pub state_dir: Option<PathBuf>,
     /// Something has no effect, or not the effect it seems to have.
     pub warnings: Vec<String>,
     /// Every text that must never be shown.
     pub secrets: Vec<SecretString>,
+}
+
+/// Where backups are.
+pub struct Place {
+    /// The remote.
+    pub remote: Arc<RemoteSettings>,
+    /// The zone in which times are shown: its first job's.
+    pub zone: Zone,
+    /// The jobs that were asked for; `None` for all, also those that nobody knows any more.
+    pub jobs: Option<Vec<JobId>>,
 }
 
 /// Where backups go. Not `Debug`, as above.
@@ -131,8 +165,8 @@ pub enum RcloneConfig {
     Default,
     /// This file.
     Path(PathBuf),
-    /// This text.
-    Inline(SecretString),
+    /// This text; jobs that have the same share it.
+    Inline(Arc<SecretString>),
 }
 
 /// How an upload is proved.

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use chrono_tz::Tz;
 use dbstash_core::secret::SecretString;
+use dbstash_core::zone::Zone;
 
 use super::complaints::Remarks;
+use super::marks::{self, Marks};
+use super::pass;
 use super::reader::Reader;
+use super::scope::Scope;
 use super::table::{
-    BACKUP_PARALLEL, DBSTASH_STATE_DIR, DRY_RUN, Kind, LOG_FORMAT, LOG_LEVEL, Setting, TZ,
+    BACKUP_PARALLEL, DBSTASH_STATE_DIR, DRY_RUN, Kind, LOG_FORMAT, LOG_LEVEL, Setting,
 };
 use super::{LogFormat, LogSettings, Process, health, parse};
 use crate::health::HealthSettings;
@@ -21,9 +24,10 @@ pub(super) struct Once {
     log: LogSettings,
     state_dir: Option<PathBuf>,
     dry_run: bool,
-    zone: Tz,
+    zone: Zone,
     parallel: usize,
     health: HealthSettings,
+    marks: Marks,
 }
 
 /// What the settings say of the process; `None` when they are wrong, and then it is known why.
@@ -35,13 +39,12 @@ pub(super) fn once(reader: &mut Reader<'_>) -> Option<Once> {
         Ok(jobs @ 1..=MOST_PARALLEL) => Ok(jobs),
         _ => Err(format!("accepted are whole numbers from 1 to {MOST_PARALLEL}")),
     });
-    // A wrong zone is every job's mistake, and told there.
-    let zone = reader.text(&TZ).and_then(|text| parse::zone(text).ok());
     Some(Once {
         log: log?,
         state_dir: reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from),
         dry_run: dry_run?,
-        zone: zone.unwrap_or(Tz::UTC),
+        zone: pass::zone(reader),
+        marks: marks::marks(reader, Scope::Process),
         parallel: parallel?,
         health,
     })
@@ -49,10 +52,27 @@ pub(super) fn once(reader: &mut Reader<'_>) -> Option<Once> {
 
 impl Once {
     /// With what there is to say, and to keep secret.
-    pub(super) fn with(self, remarks: Remarks, secrets: Vec<SecretString>) -> Process {
-        let Self { log, state_dir, dry_run, zone, parallel, health } = self;
+    pub(super) fn with(
+        self,
+        file: Option<PathBuf>,
+        remarks: Remarks,
+        secrets: Vec<SecretString>,
+    ) -> Process {
+        let Self { log, state_dir, dry_run, zone, parallel, health, marks } = self;
         let Remarks { warnings, notes } = remarks;
-        Process { log, state_dir, dry_run, zone, parallel, health, warnings, notes, secrets }
+        Process {
+            file,
+            log,
+            state_dir,
+            dry_run,
+            zone,
+            parallel,
+            health,
+            warnings,
+            notes,
+            secrets,
+            marks,
+        }
     }
 }
 

@@ -59,11 +59,13 @@ impl<'a> Reader<'a> {
     pub(super) fn mistake(&mut self, setting: &Setting, reason: &str) {
         // Words may hold a secret, which cannot be told apart when they do not even parse.
         let hidden = setting.is_secret() || setting.kind == Kind::Words;
+        let origin = self.origin(setting);
+        let name = origin.spells(setting.name);
         let told = match self.given(setting) {
-            Some(text) if !hidden => format!("{}={}: {reason}", setting.name, brief(text)),
-            _ => format!("{}: {reason}", setting.name),
+            Some(text) if !hidden => format!("{name}={}: {reason}", brief(text)),
+            _ => format!("{name}: {reason}"),
         };
-        self.complaints.mistake(told);
+        origin.mistake(told, self.complaints);
     }
 }
 

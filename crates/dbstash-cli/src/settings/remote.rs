@@ -1,6 +1,7 @@
 //! Where backups go, and with which rclone.conf.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -48,8 +49,10 @@ pub(super) fn remote(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<R
 
 fn root(reader: &mut Reader<'_>) -> Option<String> {
     let Some(text) = reader.given(&RCLONE_REMOTE) else {
-        let way_out = "no remote: set RCLONE_REMOTE to remote:path or a local folder";
-        reader.complaints.mistake(way_out.to_owned());
+        if !reader.is_set(&RCLONE_REMOTE) {
+            let way_out = "no remote: set RCLONE_REMOTE to remote:path or a local folder";
+            reader.complaints.mistake(way_out.to_owned());
+        }
         return None;
     };
     match connection_string::root(text) {
@@ -97,7 +100,7 @@ fn config(reader: &mut Reader<'_>, machine: &dyn Machine) -> Option<RcloneConfig
     match inline(text) {
         Ok(conf) => {
             reader.complaints.secrets.extend(secrets::in_rclone_conf(&conf));
-            Some(RcloneConfig::Inline(SecretString::from(conf)))
+            Some(RcloneConfig::Inline(Arc::new(SecretString::from(conf))))
         }
         Err(reason) => {
             reader.mistake(&RCLONE_CONFIG, reason);

@@ -1,17 +1,22 @@
 //! One pass over all settings. It looks at nothing but the layers and the [`Machine`].
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use dbstash_core::job::JobId;
 use dbstash_core::secret::SecretString;
 
-use super::complaints::{Complaints, Mistakes};
+use super::complaints::{Complaints, Mistakes, Remarks};
 use super::later::{NOT_YET, PREFIXES, TOLD_TO_HOOKS};
 use super::layers::{Environment, Layers};
 use super::machine::Machine;
 use super::nearest::nearest;
+use super::pass::Pass;
 use super::reader::Reader;
-use super::table::{DBSTASH_STATE_DIR, Group, Setting, TZ};
-use super::{Fleet, JobSettings, Place, Shown, job, parse, process, remote, secrets, shown, table};
+use super::remotes::Remotes;
+use super::table::{DBSTASH_JOB, DBSTASH_STATE_DIR, Group, Setting, TZ};
+use super::{Fleet, JobSettings, Place, Places, Shown, job, parse, process, remote, shown, table};
 
 /// Makes settings of what was given, or tells every mistake at once.
 pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Fleet, Mistakes> {
@@ -34,57 +39,65 @@ fn look(
     machine: &dyn Machine,
     see: &mut dyn FnMut(&Reader<'_>, &JobSettings),
 ) -> Result<Fleet, Mistakes> {
-    let mut complaints = Complaints::default();
-    complaints.secrets.extend(secrets::in_environment(&layers.environment));
-    names(&layers.environment, &mut complaints);
-    let given = layers.merge(table::ALL, machine, &mut complaints);
-    let reader = &mut Reader::new(&given, &mut complaints);
-    let once = process::once(reader);
-    let job = job::job(reader, machine);
-    // What is missing has been told.
-    let (Some(once), Some(job)) = (once, job) else {
-        return Err(unusable(complaints));
-    };
-    see(reader, &job);
-    let secrets = kept(&complaints.secrets);
-    let remarks = complaints.close()?;
-    Ok(Fleet { process: once.with(remarks, secrets), jobs: vec![job] })
+    let mut pass = Pass::begin(layers, machine, |_| true);
+    names(&layers.environment, &mut pass.complaints);
+    let once = pass.process(process::once);
+    let mut remotes = Remotes::default();
+    let jobs = pass.jobs(|reader| {
+        let job = job::job(reader, machine, &mut remotes)?;
+        see(reader, &job);
+        Some(job)
+    });
+    let file = pass.file().map(PathBuf::from);
+    let secrets = kept(&pass.complaints);
+    let remarks = pass.complaints.close()?;
+    match once {
+        Some(once) => Ok(Fleet { process: once.with(file, remarks, secrets), jobs }),
+        None => Err(unusable(remarks)),
+    }
 }
 
-/// As [`resolve()`], for commands that only look at what is on the remote: nothing is asked or said
-/// about a database, nor are its secrets read.
-pub fn resolve_place(layers: &Layers, machine: &dyn Machine) -> Result<Place, Mistakes> {
-    let mut complaints = Complaints::default();
-    complaints.secrets.extend(secrets::in_environment(&layers.environment));
-    let wanted = |setting: &&'static Setting| {
+/// As [`resolve()`], for commands that only look at what is on the remotes: nothing is asked or
+/// said about a database, nor are its secrets read.
+pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, Mistakes> {
+    let wanted = |setting: &Setting| {
         setting.group == Group::Rclone || [TZ.name, DBSTASH_STATE_DIR.name].contains(&setting.name)
     };
-    let settings: Vec<_> = table::ALL.iter().copied().filter(wanted).collect();
-    let given = layers.merge(&settings, machine, &mut complaints);
-    let reader = &mut Reader::new(&given, &mut complaints);
-    let remote = remote::remote(reader, machine);
-    let zone = reader.value(&TZ, parse::zone);
-    let state_dir = reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from);
-    let (Some(remote), Some(zone)) = (remote, zone) else {
-        return Err(unusable(complaints));
-    };
-    let secrets = kept(&complaints.secrets);
-    let warnings = complaints.close()?.warnings;
-    Ok(Place { remote, zone, state_dir, warnings, secrets })
-}
-
-fn kept(secrets: &[String]) -> Vec<SecretString> {
-    secrets.iter().map(|secret| SecretString::from(secret.as_str())).collect()
-}
-
-fn unusable(complaints: Complaints) -> Mistakes {
-    match complaints.close() {
-        Err(mistakes) => mistakes,
-        Ok(remarks) => Mistakes {
-            mistakes: vec!["the settings cannot be used".to_owned()],
-            warnings: remarks.warnings,
-        },
+    let mut pass = Pass::begin(layers, machine, wanted);
+    let state_dir = pass.process(|reader| reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from));
+    let chosen = pass.file().is_some() && !layers.selection.jobs.is_empty();
+    let mut remotes = Remotes::default();
+    let found = pass.jobs(|reader| {
+        let remote = remote::remote(reader, machine);
+        let zone = reader.value(&TZ, parse::zone);
+        let id = reader.given(&DBSTASH_JOB).and_then(|text| text.parse::<JobId>().ok());
+        Some((remotes.shared(remote?), zone?, id))
+    });
+    let mut places: Vec<Place> = Vec::new();
+    for (remote, zone, id) in found {
+        let known = places.iter().position(|known| Arc::ptr_eq(&known.remote, &remote));
+        let number = known.unwrap_or_else(|| {
+            places.push(Place { remote, zone, jobs: chosen.then(Vec::new) });
+            places.len() - 1
+        });
+        if let Some(jobs) = &mut places[number].jobs {
+            jobs.extend(id);
+        }
     }
+    let secrets = kept(&pass.complaints);
+    let warnings = pass.complaints.close()?.warnings;
+    Ok(Places { places, state_dir, warnings, secrets })
+}
+
+fn kept(complaints: &Complaints) -> Vec<SecretString> {
+    let once: BTreeSet<&str> = complaints.secrets.iter().map(String::as_str).collect();
+    once.into_iter().map(SecretString::from).collect()
+}
+
+/// A mistake was made, and nobody told it.
+fn unusable(remarks: Remarks) -> Mistakes {
+    let mistakes = vec!["the settings cannot be used".to_owned()];
+    Mistakes { mistakes, warnings: remarks.warnings }
 }
 
 /// Remarks on variables that have no effect although they look like ours.

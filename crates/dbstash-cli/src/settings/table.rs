@@ -4,7 +4,7 @@
 //! this table. What a setting means is in its doc comment, which is also its help text.
 
 use Fallback::{Computed, Is, Unset};
-use Group::{Backup, Connection, Health, Logs, Rclone, Retention};
+use Group::{Backup, Connection, Health, Jobs, Logs, Notify, Rclone, Retention};
 use Kind::{Bool, Count, Days, Duration, OneOf, Path, Size, Text, Words, Zone};
 use Secrecy::{Open, Secret, SecretOrFile};
 
@@ -27,6 +27,8 @@ pub struct Setting {
 /// A heading of the help and the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
+    /// Which jobs there are.
+    Jobs,
     /// Where the database is.
     Connection,
     /// Where backups go.
@@ -35,6 +37,8 @@ pub enum Group {
     Backup,
     /// What is kept.
     Retention,
+    /// Who is told of it.
+    Notify,
     /// Who is told how it goes.
     Health,
     /// What is logged.
@@ -107,9 +111,18 @@ macro_rules! settings {
 }
 
 settings! {
+    /// A YAML file of jobs: `defaults:` and `jobs:`, whose keys are these names in lower case.
+    DBSTASH_CONFIG: Jobs, Path, Unset, Open;
+    /// Take only a share of its jobs, told by their names: `0/4` is the first of four. A count
+    /// alone is for an Indexed Job of Kubernetes, which sets `JOB_COMPLETION_INDEX`.
+    DBSTASH_SHARD: Jobs, Text("INDEX/COUNT"), Unset, Open;
+    /// How many jobs may be at work at once.
+    BACKUP_PARALLEL: Jobs, Count, Is("1"), Open;
+
     /// The database system. Only needed with `DB_HOST`; a URI says it by its scheme.
     DBSTASH_ENGINE: Connection, OneOf(&["pg", "mongo", "mysql", "mariadb", "redis", "sqlite"]), Computed("from the URI's scheme"), Open;
     /// The job's identity, in every manifest: lock, list and retention go by it and the database.
+    /// With a job file, where jobs have names already, it selects one, as `--job` does.
     DBSTASH_JOB: Connection, Text("ID"), Computed("ENGINE-HOST-PORT, or sqlite-PATH"), Open;
     /// Where the database is, as `postgresql://user:password@host:port/name?sslmode=require`,
     /// `mongodb://user:password@host/name?authSource=admin`, `rediss://user:password@host:port` or
@@ -227,8 +240,13 @@ settings! {
     BACKUP_MIN_SIZE: Backup, Size, Is("1"), Open;
     /// Never run a job twice at the same time.
     BACKUP_LOCK: Backup, Bool, Is("true"), Open;
-    /// How many jobs may be at work at once.
-    BACKUP_PARALLEL: Backup, Count, Is("1"), Open;
+    /// A command for `sh -c` before each backup of a database. When it fails, there is none.
+    HOOK_PRE_BACKUP: Backup, Text("COMMAND"), Unset, Secret;
+    /// The same after each backup, whether it succeeded, failed, or was ended by a limit or signal:
+    /// `DBSTASH_STATUS` is success or failure, and `DBSTASH_FILE` where the backup is.
+    HOOK_POST_BACKUP: Backup, Text("COMMAND"), Unset, Secret;
+    /// Give a hook up after this long; 0 is never.
+    HOOK_TIMEOUT: Backup, Duration, Is("5m"), Open;
     /// Show what would be done, and do nothing.
     DRY_RUN: Backup, Bool, Is("false"), Open;
     /// The time zone of the schedule and of dates in names.
@@ -245,6 +263,25 @@ settings! {
     /// Delete nothing while the newest backup is smaller than this share of the median of the 7
     /// before it; 0 is never.
     RETENTION_HOLD_BELOW: Retention, Text("PERCENT"), Is("50%"), Open;
+
+    /// Where to tell of backups: Slack, Mattermost, Discord, or anyone who takes JSON; several by
+    /// comma. `slack+`, `discord+` or `json+` before a URL says whose it is when it does not.
+    NOTIFY_WEBHOOK_URL: Notify, Text("URL[,URL]"), Unset, SecretOrFile;
+    /// The JSON to send to webhooks that are neither Slack's nor Discord's, with tokens in its
+    /// strings: `{status} {title} {text} {job} {database} {engine} {backup_id} {object} {bytes}
+    /// {raw_bytes} {duration} {attempts} {error} {warnings} {host} {time}`.
+    NOTIFY_WEBHOOK_TEMPLATE: Notify, Text("JSON"), Unset, Secret;
+    /// Whom to send email, by the server of `SMTP_URL`; several by comma.
+    NOTIFY_EMAIL_TO: Notify, Text("ADDRESS[,ADDRESS]"), Unset, Open;
+    /// The mail server, as `smtps://user:password@host?from=ADDRESS`, or `smtp://...` with STARTTLS;
+    /// `tls=none` besides is without any encryption.
+    SMTP_URL: Notify, Text("URL"), Unset, SecretOrFile;
+    /// Of what to tell: `failure` is also a run skipped again and the first success after trouble.
+    NOTIFY_ON: Notify, OneOf(&["always", "failure", "success"]), Is("failure"), Open;
+    /// Tell when there was no good backup of a database for so long; 0 is never.
+    NOTIFY_SILENCE_AFTER: Notify, Duration, Is("0"), Open;
+    /// A monitor to ping: it, with `/start` or `/fail` appended, at the start and end of every run.
+    NOTIFY_PING_URL: Notify, Text("URL"), Unset, SecretOrFile;
 
     /// Where a scheduler answers `/healthz`, `/livez`, `/metrics` and `/status`; `off` for nowhere.
     HEALTH_ADDR: Health, Text("ADDR:PORT"), Is("0.0.0.0:8080"), Open;
@@ -294,6 +331,10 @@ impl Setting {
 
 /// The flag for a variable, without its dashes.
 pub fn flag_of(variable: &str) -> String {
+    let variable = match variable {
+        "DBSTASH_CONFIG" | "DBSTASH_SHARD" => variable.trim_start_matches("DBSTASH_"),
+        other => other,
+    };
     variable.to_ascii_lowercase().replace('_', "-")
 }
 
@@ -304,15 +345,17 @@ pub fn variables() -> impl Iterator<Item = String> {
 
 impl Group {
     /// In the order of the documentation.
-    pub const ALL: [Self; 6] = [Connection, Rclone, Backup, Retention, Health, Logs];
+    pub const ALL: [Self; 8] = [Jobs, Connection, Rclone, Backup, Retention, Notify, Health, Logs];
 
     /// As a heading.
     pub fn title(self) -> &'static str {
         match self {
+            Jobs => "Jobs",
             Connection => "Connection",
             Rclone => "Rclone",
             Backup => "Backup",
             Retention => "Retention",
+            Notify => "Notifications",
             Health => "Health",
             Logs => "Logs",
         }

@@ -4,8 +4,12 @@
 mod any_input;
 mod bad_input;
 mod good_input;
+mod job_file;
+mod job_file_mistakes;
+mod notify;
 mod redis;
 mod remarks;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,8 +22,8 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::timetable::Timetable;
 
 use super::{
-    Environment, Fleet, Layers, LogSettings, Machine, Mistakes, RemoteSettings, Shown, explain,
-    resolve,
+    Environment, Fleet, Layers, LogSettings, Machine, Mistakes, NotifySettings, Process,
+    RemoteSettings, Selection, Shown, explain, resolve,
 };
 use crate::commands::config;
 
@@ -35,6 +39,10 @@ impl Machine for Files {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let found = self.0.get(path).cloned();
         found.ok_or_else(|| io::Error::from_raw_os_error(2))
+    }
+
+    fn is_open_to_all(&self, path: &Path) -> bool {
+        path.starts_with("/open")
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -59,6 +67,7 @@ impl Machine for Files {
 struct Case {
     environment: BTreeMap<String, String>,
     flags: BTreeMap<String, String>,
+    selection: Selection,
     files: Files,
 }
 
@@ -75,6 +84,7 @@ struct Settings {
     job: Arc<Job>,
     remote: Arc<RemoteSettings>,
     timetable: Timetable,
+    notify: NotifySettings,
     log: LogSettings,
     state_dir: Option<PathBuf>,
     dry_run: bool,
@@ -94,6 +104,7 @@ impl Settings {
             job: only.job,
             remote: only.remote,
             timetable: only.timetable,
+            notify: only.notify,
             log: process.log,
             state_dir: process.state_dir,
             dry_run: process.dry_run,
@@ -133,15 +144,32 @@ impl Case {
         self
     }
 
+    /// With a job file.
+    fn jobs(self, text: &str) -> Self {
+        self.env("DBSTASH_CONFIG", "jobs.yaml").file("jobs.yaml", text.as_bytes())
+    }
+
+    /// With `--job` for each of these.
+    fn only(mut self, jobs: &[&str]) -> Self {
+        self.selection.jobs = jobs.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
     /// Resolves, and looks for the canary in everything that can be shown.
-    fn resolve(self) -> Result<Settings, Mistakes> {
+    fn explain(self) -> Result<(Fleet, Vec<Vec<Shown>>), Mistakes> {
         let environment = self.environment.into_iter().map(|(n, v)| (n.into(), v.into()));
-        let layers = Layers { environment: Environment::new(environment), flags: self.flags };
-        let result = explain(&layers, &self.files).map(Settings::new);
+        let layers = Layers {
+            environment: Environment::new(environment),
+            flags: self.flags,
+            selection: self.selection,
+        };
+        let result = explain(&layers, &self.files);
         let shown = match &result {
             Err(mistakes) => format!("{mistakes:?}"),
-            Ok(Settings { values, warnings, notes, .. }) => {
-                let (text, json) = (config::text(values), config::json(values));
+            Ok((fleet, values)) => {
+                let Process { warnings, notes, .. } = &fleet.process;
+                let text = config::shown(fleet, values, false);
+                let json = config::shown(fleet, values, true);
                 format!("{warnings:?} {notes:?} {values:?} {text} {json}")
             }
         };
@@ -151,12 +179,20 @@ impl Case {
         result
     }
 
+    fn fleet(self) -> Fleet {
+        self.explain().unwrap_or_else(|e| panic!("{e}")).0
+    }
+
+    fn resolve(self) -> Result<Settings, Mistakes> {
+        self.explain().map(Settings::new)
+    }
+
     fn settings(self) -> Settings {
         self.resolve().unwrap_or_else(|e| panic!("{e}"))
     }
 
     fn mistakes(self) -> Vec<String> {
-        self.resolve().err().expect("a mistake was expected").mistakes
+        self.explain().err().expect("a mistake was expected").mistakes
     }
 
     /// The only mistake there is.

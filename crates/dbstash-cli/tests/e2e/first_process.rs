@@ -64,6 +64,30 @@ fn a_signal_reaches_the_run() {
 }
 
 #[test]
+fn a_second_signal_reaches_it_too() {
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    let fakes = FakeTools::new();
+    let (there, termed) = (fakes.file("there"), fakes.file("termed"));
+    // More than pipes hold: somebody takes it.
+    let text = format!(
+        "#!/bin/sh\ntrap 'touch {}' TERM\nhead -c 25165824 /dev/zero\ntouch {}\n\
+         while :; do sleep 600 & wait; done\n",
+        termed.display(),
+        there.display()
+    );
+    tools::write_program(&fakes.dir().join("pg_dump"), &text);
+    let Some(run) = first(&job(&remote, &fakes)) else { return };
+    let mut running = run.spawn();
+    running.wait_until(PATIENCE, |_| there.exists());
+    init(&running).signal(Signal::TERM);
+    running.wait_until(PATIENCE, |_| termed.exists());
+    init(&running).signal(Signal::TERM);
+    let done = running.wait(PATIENCE);
+    done.expect_code(143).expect_no_leftovers();
+    assert!(done.stderr.contains("a second signal: everything ends now"), "{done}");
+}
+
+#[test]
 fn orphans_are_waited_for_and_a_signal_between_runs_is_no_failure() {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     let script = "grandchild 100s\npg-head\nout-bytes 1MiB\npg-footer";

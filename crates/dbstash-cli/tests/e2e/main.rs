@@ -12,17 +12,21 @@
 
 mod bad_input;
 mod compression;
+mod ending;
 mod engines;
 mod first_process;
 mod health;
+mod hooks;
 mod hostile;
 mod interrupted;
+mod job_file;
 mod main_job;
 mod matrix;
 mod modes;
 mod mongo;
 mod mysql;
 mod names;
+mod notify;
 mod pg;
 mod redis;
 mod retention;

@@ -24,6 +24,21 @@ pub struct Snapshot {
     pub now: DateTime<Utc>,
     /// By their names.
     pub jobs: Vec<JobStatus>,
+    /// What could not be told to those who were to know.
+    pub undelivered: Vec<Undelivered>,
+}
+
+/// What a target was not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// The target: its kind, number and host.
+    pub target: String,
+    /// How many notices, since the start.
+    pub count: u64,
+    /// Why the last one was not delivered.
+    pub last_error: String,
+    /// When it was given up.
+    pub at: DateTime<Utc>,
 }
 
 /// One job.

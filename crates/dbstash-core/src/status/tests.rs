@@ -5,6 +5,7 @@ use crate::error::RunError;
 use crate::job::{Databases, Source};
 use crate::manifest::Manifest;
 use crate::manifest::tests::manifest;
+use crate::zone::Zone;
 
 const GRACE: Expected = Expected::Grace(Duration::from_secs(3600));
 
@@ -19,7 +20,7 @@ fn job(databases: Databases) -> Job {
 
 fn timetable(schedule: &str) -> Timetable {
     let schedule = schedule.parse().unwrap();
-    Timetable { schedule, ..Timetable::now(chrono_tz::Tz::UTC) }
+    Timetable { schedule, ..Timetable::now(Zone::UTC) }
 }
 
 fn named() -> Job {
@@ -235,12 +236,27 @@ fn rules_can_change_and_jobs_can_go() {
 }
 
 #[test]
+fn a_run_in_time_ends_a_row_of_late_ones() {
+    let job = named();
+    let board = board(&job, GRACE);
+    for expected in 1..4 {
+        board.done(&job.id, &[]);
+        assert_eq!(board.missed(&job.id, 1), expected);
+    }
+    board.done(&job.id, &[]);
+    board.done(&job.id, &[]);
+    assert_eq!(board.missed(&job.id, 1), 1);
+}
+
+#[test]
 fn a_snapshot_is_read_back() {
     let job = named();
     let board = board(&job, GRACE);
     start(&board, &job, at("02T02:00"));
     board.next(&job.id, Some(at("02T02:00")));
     assert_eq!(board.missed(&job.id, 2), 1);
+    // As a scheduler tells it: the end of a run, and then what was missed during it.
+    board.done(&job.id, &[]);
     assert_eq!(board.missed(&job.id, 1), 2);
     let text = serde_json::to_string(&board.snapshot(at("02T02:01"))).unwrap();
     let back: Snapshot = serde_json::from_str(&text).unwrap();

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use dbstash_core::catalog::{Backup, Catalog};
 use dbstash_core::engine::Passed;
 use dbstash_core::job::{
-    Databases, EngineKey, Globals, Job, Limits, Mode, Naming, Replication, Server, Source,
+    Databases, EngineKey, Globals, Hooks, Job, Limits, Mode, Naming, Replication, Server, Source,
     SqliteFormat,
 };
 use dbstash_core::manifest::{FORMAT, Manifest, Object, name_for};
@@ -42,6 +42,7 @@ fn job() -> Job {
         jobs: 1,
         temp_dir: std::env::temp_dir(),
         replication: Replication::default(),
+        hooks: Hooks::default(),
     }
 }
 

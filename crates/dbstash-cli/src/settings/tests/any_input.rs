@@ -118,7 +118,7 @@ proptest! {
     fn any_schedule_is_refused_or_comes_soon_to_be_known(text in any_text(), at in 0_i64..4_000_000_000) {
         if let Ok(schedule) = text.parse::<Schedule>() {
             let now = chrono::DateTime::from_timestamp(at, 0).unwrap();
-            let next = schedule.next_after(now, chrono_tz::Tz::UTC);
+            let next = schedule.next_after(now, dbstash_core::zone::Zone::UTC);
             prop_assert!(next.is_none_or(|next| next > now));
         }
     }

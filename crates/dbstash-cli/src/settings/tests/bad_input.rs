@@ -234,7 +234,7 @@ fn values_that_are_not_utf8() {
             ("RCLONE_REMOTE".into(), odd()),
             ("SOMETHING_ELSE".into(), odd()),
         ]),
-        flags: BTreeMap::new(),
+        ..Layers::default()
     };
     let mistakes = resolve(&layers, &Files::default()).err().unwrap().mistakes;
     assert!(mistakes[0].starts_with("RCLONE_REMOTE: its value is not UTF-8"), "{mistakes:?}");

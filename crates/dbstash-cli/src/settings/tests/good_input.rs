@@ -11,7 +11,7 @@ use dbstash_core::secret::ExposeSecret as _;
 
 use super::*;
 use crate::settings::table::{ALL, Fallback};
-use crate::settings::{LogFormat, RcloneConfig, UploadCheck, resolve_place};
+use crate::settings::{LogFormat, RcloneConfig, UploadCheck, resolve_places};
 
 fn named(names: &[&str]) -> Databases {
     Databases::Named(names.iter().map(|&n| n.to_owned()).collect())
@@ -114,7 +114,7 @@ fn a_whole_environment() {
 #[test]
 fn flags_win_over_the_environment() {
     let settings = good().env("TZ", "Asia/Kolkata").flag("TZ", "Europe/Berlin").settings();
-    assert_eq!(settings.job.naming.zone, chrono_tz::Tz::Europe__Berlin);
+    assert_eq!(settings.job.naming.zone.name(), "Europe/Berlin");
     assert_eq!(shown(&settings, "TZ"), (Some("Europe/Berlin"), "flag".to_owned()));
     let settings = good().env("TZ", "Asia/Kolkata").flag("TZ", "").settings();
     assert_eq!(shown(&settings, "TZ"), (Some("Asia/Kolkata"), "environment".to_owned()));
@@ -211,12 +211,14 @@ fn looking_at_a_remote_needs_no_database() {
             ("DB_URI_FILE".into(), "/gone".into()),
             (name.into(), value.into()),
         ]),
-        flags: BTreeMap::new(),
+        ..Layers::default()
     };
-    let place = resolve_place(&layers("TZ", "Asia/Kolkata"), &Files::default());
-    let place = place.unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!((place.remote.root.as_str(), place.zone), ("s3:b", chrono_tz::Tz::Asia__Kolkata));
-    let Err(bad) = resolve_place(&layers("TZ", "Mars"), &Files::default()) else {
+    let found = resolve_places(&layers("TZ", "Asia/Kolkata"), &Files::default());
+    let found = found.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(found.places.len(), 1);
+    let place = &found.places[0];
+    assert_eq!((place.remote.root.as_str(), place.zone.name()), ("s3:b", "Asia/Kolkata"));
+    let Err(bad) = resolve_places(&layers("TZ", "Mars"), &Files::default()) else {
         panic!("a bad zone was accepted")
     };
     assert!(bad.to_string().starts_with("TZ=Mars: "), "{bad}");

@@ -10,7 +10,7 @@ fn names_without_effect_are_told() {
         .env("RETENTION_MAX_FILE", CANARY)
         .env("DB_PASSWRD", CANARY)
         .env("RETENTION_KEEP_LAST", "3")
-        .env("NOTIFY_WEBHOOK_URL", CANARY)
+        .env("DRILL_URI", CANARY)
         .env("HOOK_PRE_BACKUP", "")
         .env("DBSTASH_STATUS", "success")
         .env("RCLONE_CONFIG_S3_TYPE", "s3")
@@ -19,7 +19,7 @@ fn names_without_effect_are_told() {
     warns(&settings, &["RETENTION_MAX_FILE is unknown", "did you mean RETENTION_MAX_FILES?"]);
     warns(&settings, &["DB_PASSWRD is unknown", "did you mean DB_PASSWORD?"]);
     warns(&settings, &["RETENTION_KEEP_LAST is not supported by this version yet"]);
-    warns(&settings, &["NOTIFY_WEBHOOK_URL is not supported by this version yet"]);
+    warns(&settings, &["DRILL_URI is not supported by this version yet"]);
     assert_eq!(settings.warnings.len(), 5, "{:#?}", settings.warnings);
 }
 
@@ -36,6 +36,24 @@ fn settings_that_do_not_fit_are_warned_about() {
     warns(&secret.settings(), &["RCLONE_EXTRA_ARGS", "--sftp-pass", "process list"]);
     let once = good().env("BACKUP_SCHEDULE", "once").env("BACKUP_ON_START", "true");
     warns(&once.settings(), &["BACKUP_ON_START"]);
+}
+
+#[test]
+fn hooks_keep_their_text_to_themselves() {
+    let secret = good().env("HOOK_PRE_BACKUP", &format!("PGPASSWORD={CANARY} psql 'x"));
+    let settings = secret.flag("HOOK_POST_BACKUP", &format!("curl --token={CANARY} h")).settings();
+    warns(&settings, &["HOOK_POST_BACKUP", "process list"]);
+    assert_eq!(shown(&settings, "HOOK_PRE_BACKUP").0, Some("***"));
+    assert_eq!(shown(&settings, "HOOK_POST_BACKUP"), (Some("***"), "flag".to_owned()));
+    assert!(!format!("{:?}", settings.job).contains("psql"));
+    let hooks = &settings.job.hooks;
+    assert_eq!(hooks.pre.as_deref(), Some(&*format!("PGPASSWORD={CANARY} psql 'x")));
+    assert_eq!(hooks.timeout, Some(std::time::Duration::from_secs(300)));
+
+    let settings = good().env("HOOK_TIMEOUT", "0").env("HOOK_PRE_BACKUP", " ").settings();
+    assert_eq!((settings.job.hooks.timeout, &settings.job.hooks.pre), (None, &None));
+    warns(&settings, &["HOOK_TIMEOUT has no effect without"]);
+    assert!(good().env("HOOK_TIMEOUT", "soon").mistake().contains("HOOK_TIMEOUT=soon"));
 }
 
 #[test]

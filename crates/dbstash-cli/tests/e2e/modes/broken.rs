@@ -154,10 +154,14 @@ fn a_file_that_changes_under_the_tar_is_no_backup() {
     let Some(server) = shop() else { return };
     on_each(&[RemoteKind::Local], |place| {
         let fakes = FakeTools::new();
-        // Grows until the run is over: whatever was looked at is not what is read then.
+        // Grows until the run is over and the file is gone: whatever was looked at is not what is read then. In a
+        // session of its own, because what a tool leaves in its group is killed with it.
+        let grow = "while [ -e \"$0\" ]; do echo x >>\"$0\"; done";
         pg_dump(
             &fakes,
-            "$real \"$@\"; (while echo x >>$tree/toc.dat; do :; done) >/dev/null 2>&1 </dev/null &",
+            &format!(
+                "$real \"$@\"; setsid sh -c '{grow}' $tree/toc.dat >/dev/null 2>&1 </dev/null &"
+            ),
         );
         let run = folder_run(&place, &server, &fakes).env("BACKUP_MODE", "tar");
         let work = Work::under(run);

@@ -42,7 +42,8 @@ pub(super) fn spawn(settings: &Settings, args: &[&str], feed: bool) -> Spawn {
     all.extend(owned(rest));
     // Last, so that the user's word stands.
     all.extend(settings.extra_args.iter().cloned());
-    Spawn { program: "rclone".to_owned(), args: all, env: settings.env.clone(), feed }
+    let env = settings.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    Spawn { program: "rclone".to_owned(), args: all, env, feed }
 }
 
 /// Runs a call to its end, at most for `deadline`. Whatever it exits with is an answer.
@@ -55,7 +56,7 @@ pub(super) async fn call(
     let mut spec = spawn(settings, args, !input.is_empty());
     if is_short(args) && spec.env.iter().all(|(name, _)| name != "GOGC") {
         // It ends before its garbage matters: a third of what such a call costs.
-        spec.env.push(("GOGC".to_owned(), "off".to_owned()));
+        spec.env.push(("GOGC".into(), "off".into()));
     }
     let what = args.first().copied().unwrap_or_default();
     match tokio::time::timeout(deadline, process::output(&spec, input, ANSWER)).await {

@@ -153,7 +153,7 @@ impl RcloneTree {
         // its own name, as everything in a folder without a manifest is nothing: so what is ours is known by its name.
         for (name, value) in [("RCLONE_INPLACE", "true"), ("RCLONE_NO_UPDATE_DIR_MODTIME", "true")]
         {
-            spec.env.push((name.to_owned(), value.to_owned()));
+            spec.env.push((name.into(), value.into()));
         }
         let running = process::spawn(&spec).map_err(|e| command::launch_error(&e))?;
         let running = self.running.insert(running);

@@ -43,8 +43,8 @@ fn seed() -> u64 {
 /// What a program does only once: it is there when it counts what it has.
 fn warm_up() {
     runtime().block_on(async {
-        let (program, args, env) = ("true".to_owned(), Vec::new(), Vec::new());
-        let env = [env, vec![("PATH".to_owned(), PATH.to_owned())]].concat();
+        let (program, args) = ("true".to_owned(), Vec::new());
+        let env = vec![("PATH".into(), PATH.into())];
         let mut child = spawn(&Spawn { program, args, env, feed: false }).unwrap();
         assert!(child.wait().await.unwrap().success());
         tokio::task::spawn_blocking(|| ()).await.unwrap();

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 use dbstash_core::compression::Compression;
 use dbstash_core::job::{Databases, EngineKey, Globals, Job, Mode, Server, Source};
 use dbstash_core::retention::Policy;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::zone::Zone;
 
 use crate::rhythm::Rhythm;
 
@@ -34,7 +34,7 @@ impl Subject {
         job.limits.stall = Some(STALL);
         spool.clone_into(&mut job.temp_dir);
         let schedule = rhythm.cron.parse().unwrap();
-        let timetable = Timetable { schedule, ..Timetable::now(Tz::UTC) };
+        let timetable = Timetable { schedule, ..Timetable::now(Zone::UTC) };
         Self { name, rhythm, job, timetable }
     }
 
@@ -54,6 +54,7 @@ pub(crate) fn all(spool: &Path) -> [Subject; 4] {
     odd.timetable.jitter = Duration::from_secs(180);
     odd.job.compression = Some(Compression::Zstd { level: 1, threads: 2 });
     odd.job.globals = Globals::On;
+    odd.job.hooks.post = Some("echo said; sleep 4321 >/dev/null 2>&1 &".into());
 
     let files = rhythm("13,47 * * * *", |minute| [13, 47].contains(&(minute % 60)));
     let mut files = Subject::new("files", files, spool);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use dbstash_core::clock::Clock as _;
 use dbstash_core::daemon::{self, Member, Terms, Tick};
+use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::report::{Observer, Observers, RunEvent, RunId};
 use dbstash_core::run::{self, Context};
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::book::{Account, Tally};
 use crate::clock::Fast;
 use crate::dice::Dice;
-use crate::engine::{CALM, Moody};
+use crate::engine::{CALM, MARK, Moody};
 use crate::folder::Folder;
 use crate::members::{self, Subject};
 use crate::trouble;
@@ -41,6 +42,7 @@ pub(crate) struct Soak {
     clock: Fast,
     engine: Moody,
     launcher: Local,
+    shell: Shell,
     seed: u64,
     /// How far the clock was set back, all in all.
     back: Mutex<TimeDelta>,
@@ -74,6 +76,8 @@ impl Soak {
     pub(crate) fn new(scratch: &Scratch, seed: u64, mark: &str) -> Self {
         let (state_path, spool) = (scratch.path().join("state"), scratch.dir("spool"));
         let root = scratch.dir("remote");
+        let environment =
+            [("PATH", crate::PATH), (MARK, mark)].map(|(a, b)| (a.into(), b.into())).to_vec();
         Self {
             state: StateDir::open(&state_path).unwrap(),
             folder: Folder::new(root, Dice::new(seed, "folder"), mark),
@@ -81,6 +85,7 @@ impl Soak {
             clock: Fast::new("2026-03-14T15:09:26Z".parse().unwrap()),
             engine: Moody::new(Dice::new(seed, "engine"), mark),
             launcher: Local { environment: vec![("PATH".to_owned(), crate::PATH.to_owned())] },
+            shell: Shell { environment, ..Shell::default() },
             state_path,
             spool,
             seed,
@@ -93,8 +98,8 @@ impl Soak {
         observer: &'a dyn Observer,
         cancel: &'a CancellationToken,
     ) -> Context<'a> {
-        let Self { engine, launcher, folder, state, clock, .. } = self;
-        Context { engine, launcher, remote: folder, state, clock, observer, cancel }
+        let Self { engine, launcher, folder, state, clock, shell, .. } = self;
+        Context { engine, launcher, remote: folder, state, clock, observer, shell, cancel }
     }
 
     /// What the clock shows.

@@ -33,8 +33,7 @@ impl Cat {
         made.map_err(|e| RemoteError::new(e.to_string()))?;
         let script = r#"exec cat >"$1""#;
         let args = ["-c", script, "sh", &path.to_string_lossy()].map(str::to_owned).to_vec();
-        let mark = (MARK.to_owned(), folder.mark().to_owned());
-        let env = vec![("PATH".to_owned(), crate::PATH.to_owned()), mark];
+        let env = vec![("PATH".into(), crate::PATH.into()), (MARK.into(), folder.mark().into())];
         let spec = Spawn { program: "sh".to_owned(), args, env, feed: true };
         let mut running = process::spawn(&spec).map_err(|e| RemoteError::new(e.to_string()))?;
         running.stdout = None;

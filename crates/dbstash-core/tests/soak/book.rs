@@ -41,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) anew: u64,
     /// Runs that were made up for.
     pub(crate) overdue: u64,
+    /// Runs that one service left to the next.
+    pub(crate) left: u64,
 }
 
 impl Tally {
@@ -51,8 +53,8 @@ impl Tally {
 
     /// Whether there was each kind of thing.
     pub(crate) fn is_varied(&self) -> bool {
-        let Self { stored, failed, skipped, missed, deleted, anew, overdue } = *self;
-        [stored, failed, skipped, missed, deleted, anew, overdue].iter().all(|n| *n > 0)
+        let Self { stored, failed, skipped, missed, deleted, anew, overdue, left } = *self;
+        [stored, failed, skipped, missed, deleted, anew, overdue, left].iter().all(|n| *n > 0)
     }
 
     /// All in all.
@@ -65,14 +67,17 @@ impl Tally {
             deleted: a.deleted + b.deleted,
             anew: a.anew + b.anew,
             overdue: a.overdue + b.overdue,
+            left: a.left + b.left,
         })
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Nothing was told yet.
+    /// Nothing was told yet by this service.
     Young { born: DateTime<Utc> },
+    /// This run was left by the service before.
+    Left { due: DateTime<Utc> },
     /// The next run starts then.
     Waits { due: DateTime<Utc>, start: DateTime<Utc> },
     /// The run that was due then was over at `ended`.
@@ -108,15 +113,35 @@ impl Account {
         }
     }
 
+    /// A service ended and left this, and the next one begins: what was due is not forgotten.
+    pub(crate) fn served_anew(&mut self, left: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+        // The service had looked at the clock a little before.
+        let then = now - TimeDelta::minutes(10);
+        let odd = |at| self.rhythm.before(at) != at;
+        self.state = match (self.state, left) {
+            (State::Waits { due, .. }, Some(left)) if left == due || odd(due) => {
+                self.tally.left += 1;
+                State::Left { due: left }
+            }
+            (State::Waits { due, .. }, None) if due > then => State::Young { born: then },
+            (state, _) => {
+                self.flaws.push(format!("{}: {left:?} is left at {now} of {state:?}", self.name));
+                state
+            }
+        };
+    }
+
     /// Something is told while the clock shows `now`.
     pub(crate) fn tell(&mut self, tick: &Tick<'_>, now: DateTime<Utc>) {
         let state = self.state;
         let fits = match (tick, state) {
             (Tick::Known(_) | Tick::Unknown(_), _) => true,
             (Tick::Next(start), _) => self.next(*start, now),
-            (Tick::Overdue(_), State::Waits { .. }) => {
+            (Tick::Overdue(_), State::Waits { start, .. }) => {
                 self.tally.overdue += 1;
-                self.state = State::Waits { due: now, start: now };
+                if start > now {
+                    self.state = State::Waits { due: now, start: now };
+                }
                 true
             }
             (Tick::Done(reports), State::Waits { due, start }) => {
@@ -146,6 +171,10 @@ impl Account {
         let first = |then| self.rhythm.after(then);
         let right = match state {
             State::Young { born } => (first(born)..=first(now)).contains(&due),
+            State::Left { due: left } => {
+                self.state = State::Waits { due: left, start };
+                return start == left;
+            }
             // Planned anew. That concerns all, also who has just been planned after a run.
             State::Waits { .. } => {
                 self.tally.anew += 1;

@@ -28,8 +28,8 @@ const MOODS: [(u64, &str); 11] = [
     (30, r#"printf "%9999s\n" x >&2; dump; whole"#),
     // What it leaves behind holds its output open for a while, or lives on.
     (12, "sleep 0.2 & dump; whole"),
-    (15, "sleep 4321 </dev/null >/dev/null 2>&1 & dump; whole"),
-    (3, "dump; exec sleep 4321"),
+    (15, "sleep 300 </dev/null >/dev/null 2>&1 & dump; whole"),
+    (3, "dump; exec sleep 300"),
 ];
 
 /// To stdout.

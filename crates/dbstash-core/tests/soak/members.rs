@@ -54,7 +54,7 @@ pub(crate) fn all(spool: &Path) -> [Subject; 4] {
     odd.timetable.jitter = Duration::from_secs(180);
     odd.job.compression = Some(Compression::Zstd { level: 1, threads: 2 });
     odd.job.globals = Globals::On;
-    odd.job.hooks.post = Some("echo said; sleep 4321 >/dev/null 2>&1 &".into());
+    odd.job.hooks.post = Some("echo said; sleep 300 >/dev/null 2>&1 &".into());
 
     let files = rhythm("13,47 * * * *", |minute| [13, 47].contains(&(minute % 60)));
     let mut files = Subject::new("files", files, spool);

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use anyhow::Result;
 use dbstash_core::catalog::Catalog;
 use dbstash_core::clock::{Clock as _, SystemClock};
-use dbstash_core::job::Job;
+use dbstash_core::job::{Job, JobId};
 use dbstash_core::prune::PrunePlan;
 use dbstash_core::remote::Remote as _;
 use dbstash_core::state::{LockError, StateDir};
@@ -27,10 +27,13 @@ pub struct App {
 }
 
 impl App {
-    /// `dbstash list`.
-    pub async fn list(&self, json: bool) -> Result<Exit> {
+    /// `dbstash list`: the backups of these jobs, or all of them.
+    pub async fn list(&self, json: bool, jobs: Option<&[JobId]>) -> Result<Exit> {
         let now = SystemClock.now();
-        let catalog = self.catalog().await?;
+        let mut catalog = self.catalog().await?;
+        if let Some(jobs) = jobs {
+            catalog.backups.retain(|backup| jobs.contains(&backup.manifest.job));
+        }
         print(&if json {
             json_text(&list::as_json(&catalog))
         } else {

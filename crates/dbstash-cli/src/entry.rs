@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -25,7 +24,7 @@ use crate::scheduler::{self, Ground};
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
     Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, changes, explain, resolve,
-    resolve_places, schema, secrets,
+    resolve_places, resolve_state_dir, schema, secrets,
 };
 use crate::signals::Signals;
 use crate::text;
@@ -110,19 +109,15 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         jobs = jobs.into_iter().map(scheduler::at_once).collect();
     }
     let fleet = Fleet { process, jobs };
-    let Some(settings) = fleet.jobs.first() else {
+    if fleet.jobs.is_empty() {
         return Ok(Exit::Done);
-    };
+    }
     let state = || {
         let set = fleet.process.state_dir.as_deref();
         open_state(set, variable(layers, "XDG_RUNTIME_DIR"))
     };
     if let Command::Prune { yes } = command {
-        let (state, zone) = (state()?, settings.job.naming.zone);
-        let env = child_environment(&layers.environment, &settings.remote);
-        let destination = Destination::open(&settings.remote, env, &state)?;
-        let app = App { state, destination, zone };
-        return block_on(app.prune(&settings.job, fleet.process.dry_run, yes));
+        return prune(layers, &fleet, yes, redactor);
     }
     let mut text = Vec::new();
     for settings in &fleet.jobs {
@@ -169,6 +164,31 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
     })
 }
 
+/// Each job by itself: one that fails stops no other.
+fn prune(layers: &Layers, fleet: &Fleet, yes: bool, redactor: &Redactor) -> Result<Exit> {
+    let mut worst = Exit::Done;
+    for settings in &fleet.jobs {
+        let job = &settings.job;
+        if fleet.process.file.is_some() {
+            print(&format!("== {}\n", job.id))?;
+        }
+        let one = || {
+            let set = fleet.process.state_dir.as_deref();
+            let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+            let env = child_environment(&layers.environment, &settings.remote);
+            let destination = Destination::open(&settings.remote, env, &state)?;
+            let app = App { state, destination, zone: job.naming.zone };
+            block_on(app.prune(job, fleet.process.dry_run, yes))
+        };
+        let done = one().unwrap_or_else(|error| {
+            complain(&format!("error: job {}: {}", job.id, redactor.redact(&format!("{error:#}"))));
+            Exit::Failed
+        });
+        worst = if worst == Exit::Done { done } else { worst };
+    }
+    Ok(worst)
+}
+
 /// The settings as they are now, after a HUP. Mistakes are told, and change nothing.
 fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
     match resolve(layers, &Here) {
@@ -192,8 +212,11 @@ fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
 /// `dbstash status` needs nothing but the state directory.
 fn status(layers: &Layers, json: bool) -> Result<Exit> {
     let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(Zone::UTC);
-    let set = variable(layers, "DBSTASH_STATE_DIR").map(Path::new);
-    let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+    let set = match resolve_state_dir(layers, &Here) {
+        Ok(set) => set,
+        Err(mistakes) => return Ok(refuse(&mistakes, layers, Command::Status { json })),
+    };
+    let state = open_state(set.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let schedulers = block_on(async { Ok(socket::ask(&state).await?) })?;
     print(&if json {
         text::json(&commands::status::as_json(&schedulers))
@@ -211,16 +234,30 @@ fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
     };
     *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
     tell(&found.warnings);
-    let state = open_state(found.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
-    let mut places = found.places.into_iter();
-    let (Some(place), None) = (places.next(), places.next()) else {
-        complain("error: the jobs have several remotes; choose with --job NAME");
+    if json && found.places.len() > 1 {
+        complain("error: the jobs have several remotes; for JSON, choose with --job NAME");
         return Ok(Exit::Usage);
-    };
-    let env = child_environment(&layers.environment, &place.remote);
-    let destination = Destination::open(&place.remote, env, &state)?;
-    let app = App { state, destination, zone: place.zone };
-    block_on(app.list(json))
+    }
+    let mut worst = Exit::Done;
+    for place in &found.places {
+        let list = || {
+            let set = found.state_dir.as_deref();
+            let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+            let env = child_environment(&layers.environment, &place.remote);
+            let destination = Destination::open(&place.remote, env, &state)?;
+            let app = App { state, destination, zone: place.zone };
+            block_on(app.list(json, place.jobs.as_deref()))
+        };
+        if found.places.len() == 1 {
+            return list();
+        }
+        print(&format!("== {}\n", redactor.redact(&place.remote.root)))?;
+        if let Err(error) = list() {
+            complain(&format!("error: {}", redactor.redact(&format!("{error:#}"))));
+            worst = Exit::Failed;
+        }
+    }
+    Ok(worst)
 }
 
 /// One thread is enough for pipes, and costs the least while nothing happens.

@@ -89,6 +89,16 @@ pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, 
     Ok(Places { places, state_dir, warnings, secrets })
 }
 
+/// The state directory, when it was chosen: all that it takes to ask a running scheduler.
+pub fn resolve_state_dir(
+    layers: &Layers,
+    machine: &dyn Machine,
+) -> Result<Option<PathBuf>, Mistakes> {
+    let mut pass = Pass::begin(layers, machine, |setting| setting.name == DBSTASH_STATE_DIR.name);
+    let state_dir = pass.process(|reader| reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from));
+    pass.complaints.close().map(|_| state_dir)
+}
+
 fn kept(complaints: &Complaints) -> Vec<SecretString> {
     let once: BTreeSet<&str> = complaints.secrets.iter().map(String::as_str).collect();
     once.into_iter().map(SecretString::from).collect()

@@ -119,6 +119,42 @@ fn the_chosen_job_is_backed_up_and_no_other() {
 }
 
 #[test]
+fn prune_takes_every_job_and_one_that_fails_stops_no_other() {
+    let (Some(file), Some(remote)) = (shop_file(50), TestRemote::start(RemoteKind::Local)) else {
+        return;
+    };
+    let jobs = file.scratch.path().join("dbstash.yaml");
+    let text = format!(
+        "jobs:\n  broken:\n    db_path: /x.db\n    rclone_remote: 'nosuchremote:x'\n  shop:\n    \
+         db_path: {}\n    retention_max_files: 1\n    rclone_remote: {}\n",
+        file.path.display(),
+        remote.root(),
+    );
+    std::fs::write(&jobs, text).unwrap();
+    let run = dbstash(&remote).env_remove("RCLONE_REMOTE").env("DBSTASH_CONFIG", &jobs);
+    let shop = run.clone().args(["backup", "--job", "shop", "--retention-max-files", "0"]);
+    for _ in 0..2 {
+        shop.run(PATIENCE).expect_code(0);
+    }
+    assert_eq!(remote.names().len(), 4);
+    let list = run.clone().args(["list"]).run(PATIENCE);
+    list.expect_code(1);
+    assert!(
+        list.stdout.contains("== nosuchremote:x\n") && list.stdout.contains(" shop "),
+        "{list}"
+    );
+    let json = |job: &str| run.clone().args(["list", "--json", "--job", job]).run(PATIENCE);
+    let listed: Value = serde_json::from_str(&json("shop").stdout).unwrap();
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 2);
+    run.clone().args(["list", "--json"]).run(PATIENCE).expect_code(2);
+    let done = run.args(["prune", "--yes"]).run(PATIENCE);
+    done.expect_code(1);
+    assert!(done.stderr.contains("error: job broken: "), "{done}");
+    assert!(done.stdout.contains("== shop\n"), "{done}");
+    assert_eq!(remote.names().len(), 2, "the older one is gone: {done}");
+}
+
+#[test]
 fn shares_cover_every_job_once() {
     let (run, _scratch) = with_file(TWO);
     let run = run.env("DBSTASH_SHARD", "5");

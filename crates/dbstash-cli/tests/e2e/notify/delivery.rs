@@ -117,7 +117,9 @@ fn one_that_hangs_keeps_no_signal_waiting() {
         let mut running = run.spawn();
         running.wait_until(PATIENCE, |_| scene.inbox.of("/hangs").len() > before);
         let told = Instant::now();
-        signals.iter().for_each(|signal| running.signal(*signal));
+        for signal in signals {
+            running.signal(*signal);
+        }
         let done = running.wait(PATIENCE);
         assert!(told.elapsed() < Duration::from_secs(8), "{:?}: {done}", told.elapsed());
         done.expect_code(0).expect_no_leftovers();

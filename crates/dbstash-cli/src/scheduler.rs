@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use dbstash_core::clock::{Clock as _, SystemClock};
-use dbstash_core::daemon::{self, Member, Terms, Tick};
+use dbstash_core::daemon::{self, Ended, Member, Terms, Tick};
 use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::report::{Observers, Report};
@@ -58,6 +58,7 @@ pub async fn run(
     let scheduled = !fleet.jobs.iter().all(|job| job.timetable.is_once());
     let board = Arc::new(Board::new(SystemClock.now()));
     let _socket = if scheduled { Some(open(&fleet, &board, ground).await?) } else { None };
+    let mut left = Vec::new();
     loop {
         let retire = if scheduled { signals.hangup() } else { CancellationToken::new() };
         let destinations = Destinations::open(&fleet.jobs, ground.environment, ground.state)?;
@@ -83,13 +84,13 @@ pub async fn run(
         };
         let members: Vec<_> = fleet.jobs.iter().map(member).collect();
         let parallel = NonZeroUsize::new(fleet.process.parallel).unwrap_or(NonZeroUsize::MIN);
-        let terms = Terms { parallel, retire: &retire };
+        let terms = Terms { parallel, retire: &retire, left: &left };
         let tell = |member: &Member<'_>, tick: Tick<'_>| {
             notify(member, &tick, notifiers);
             tell(member, &tick, &board, destinations.at(member.place));
         };
-        let reports = tokio::select! {
-            reports = daemon::serve(&members, terms, &tell) => reports,
+        let Ended { last: reports, left: not_begun } = tokio::select! {
+            ended = daemon::serve(&members, terms, &tell) => ended,
             never = notifiers.watch(&SystemClock) => match never {},
         };
         drop(members);
@@ -105,6 +106,7 @@ pub async fn run(
             }
             return Ok(exit);
         }
+        left = not_begun;
         tracing::info!("reading the settings once more");
         if let Some(new) = reread(&fleet) {
             fleet = new;

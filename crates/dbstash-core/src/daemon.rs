@@ -16,7 +16,7 @@ use self::agenda::{Agenda, Appointment};
 pub use self::history::Past;
 use crate::chance::chance;
 use crate::clock::Clock;
-use crate::job::Job;
+use crate::job::{Job, JobId};
 use crate::remote::RemoteError;
 use crate::report::Report;
 use crate::run::{self, Context};
@@ -44,6 +44,26 @@ pub struct Terms<'a> {
     pub parallel: NonZeroUsize,
     /// Ends the service between two runs: whoever is at it may finish, nobody begins.
     pub retire: &'a CancellationToken,
+    /// The runs that an earlier service has left: they come first.
+    pub left: &'a [Left],
+}
+
+/// A run that was due, and did not begin because its service was to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Whose.
+    pub job: JobId,
+    /// When it was due.
+    pub due: DateTime<Utc>,
+}
+
+/// How a service ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// The reports of those that ran last: the ones whose schedule was over, or a signal ended.
+    pub last: Vec<Report>,
+    /// What is left to the next service.
+    pub left: Vec<Left>,
 }
 
 /// What a member's owner is told.
@@ -65,19 +85,20 @@ pub enum Tick<'a> {
     Never,
 }
 
-/// Runs each member by its timetable, until a signal, or until none of them has a run to come. The reports of those
-/// that ran last: the ones whose schedule was over, or a signal ended.
+/// Runs each member by its timetable, until a signal, or until none of them has a run to come.
 pub async fn serve<'a>(
     members: &[Member<'a>],
     terms: Terms<'_>,
     tell: &dyn Fn(&Member<'a>, Tick<'_>),
-) -> Vec<Report> {
-    let Some(first) = members.first() else { return Vec::new() };
+) -> Ended {
+    let Some(first) = members.first() else { return Ended::default() };
     let (clock, cancel) = (first.cx.clock, first.cx.cancel);
     let born = clock.now();
     let mut agenda = Agenda::new(born);
     for (index, member) in members.iter().enumerate() {
-        plan(&mut agenda, index, member, member.timetable.first(born), tell);
+        let left = terms.left.iter().find(|left| left.job == member.job.id);
+        let left = left.map(|left| Next { due: left.due, spread: false });
+        plan(&mut agenda, index, member, left.or_else(|| member.timetable.first(born)), tell);
     }
     let (call, mut called) = mpsc::unbounded_channel();
     let mut learning = Box::pin(history::learn(members, tell, |index| {
@@ -100,7 +121,9 @@ pub async fn serve<'a>(
         }
         let over = agenda.is_empty() || terms.retire.is_cancelled();
         if over && running.is_empty() {
-            return last;
+            let left = agenda.due(clock.now());
+            let left = left.map(|(index, due)| Left { job: members[index].job.id.clone(), due });
+            return Ended { last, left: left.collect() };
         }
         tokio::select! {
             biased;
@@ -132,7 +155,7 @@ pub async fn serve<'a>(
         tell(&members[one.member], Tick::Done(&reports));
         last.extend(reports);
     }
-    last
+    Ended { last, left: Vec::new() }
 }
 
 /// Notes a member's next run, which starts a little later than it is due where that is asked for.

@@ -72,6 +72,12 @@ impl PrunePlan {
         self.verdicts.iter().filter(|(_, v)| is_delete(v)).map(|(b, _)| b)
     }
 
+    /// Of what goes and is no folder, each manifest and the objects that go with it.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
+        let going = self.deletions().map(|b| (&*b.manifest_name, self.objects(&[b])));
+        going.filter(|(_, objects)| !objects.iter().any(|name| name.ends_with('/')))
+    }
+
     /// Deletes it: manifests first, so that what is half deleted is no backup any more. Folders, which go one by one, go
     /// right after their own: what is interrupted leaves one. Returns how many backups went.
     pub async fn carry_out(&self, remote: &dyn Remote) -> Result<usize, RemoteError> {

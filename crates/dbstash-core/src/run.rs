@@ -6,6 +6,7 @@ mod databases;
 mod draft;
 mod hooks;
 mod record;
+mod retain;
 mod shape;
 mod tree;
 
@@ -19,7 +20,6 @@ use self::hooks::Hooks;
 pub use self::hooks::TOLD;
 use self::shape::Shape;
 use crate::artifact::{Artifact, ProduceError, Producer};
-use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::engine::{self, Companion, Dump, Engine, Format, Stream, Tree};
 use crate::error::RunError;
@@ -27,7 +27,6 @@ use crate::hook::Shell;
 use crate::job::{Database, Job};
 use crate::launch::{self, Launcher};
 use crate::manifest::Manifest;
-use crate::prune::PrunePlan;
 use crate::remote::Remote;
 use crate::report::{Observer, Outcome, Report, RunEvent, RunId};
 use crate::spool::Spool;
@@ -280,31 +279,6 @@ impl<'a> Run<'a> {
         let remarks = stored.proof.remarks().to_owned();
         draft.add(&draft.object.clone(), format, stored);
         Ok(remarks)
-    }
-
-    /// Deletes what retention says; its failures are warnings, the backup is there all the same.
-    async fn retain(&self) -> usize {
-        let cache = self.cx.state.cache(&self.cx.remote.label());
-        let work = async {
-            let now = self.cx.clock.now();
-            if self.job.retention.keeps_everything() {
-                return Ok(0);
-            }
-            let catalog = Catalog::load(self.cx.remote, &cache, now).await?;
-            let plan = PrunePlan::new(&catalog, self.job, Some(self.database), now);
-            plan.holds().into_iter().for_each(|text| self.warn(text));
-            plan.carry_out(self.cx.remote).await
-        };
-        tokio::select! {
-            () = self.cx.cancel.cancelled() => {
-                self.warn("retention was not finished: ended by a signal".to_owned());
-                0
-            }
-            done = work => done.unwrap_or_else(|error| {
-                self.warn(format!("retention deleted nothing more: {error}"));
-                0
-            }),
-        }
     }
 
     /// What could not be taken back is left to the next run.

@@ -74,6 +74,12 @@ impl Agenda {
         self.to_come.peek().map(|Reverse(one)| one.start)
     }
 
+    /// Whose time has come and who has not begun, and when that was due.
+    pub(super) fn due(&self, now: DateTime<Utc>) -> impl Iterator<Item = (usize, DateTime<Utc>)> {
+        let all = self.ready.iter().chain(self.to_come.iter().map(|Reverse(one)| one));
+        all.filter(move |one| one.due <= now).map(|one| (one.member, one.due))
+    }
+
     /// Whether nobody will run any more.
     pub(super) fn is_empty(&self) -> bool {
         self.to_come.is_empty() && self.ready.is_empty()

@@ -52,7 +52,7 @@ impl Folder {
         self.book().faults.clone()
     }
 
-    /// What it refused to delete.
+    /// What it refused to delete, with all that was to go in the same call.
     pub(crate) fn refused(&self) -> BTreeSet<String> {
         self.book().refused.clone()
     }
@@ -97,9 +97,9 @@ impl Folder {
 
     /// Removes files, unless it refuses in the middle.
     pub(crate) fn remove(&self, what: &'static str, names: &[String]) -> Result<(), RemoteError> {
-        for (n, name) in names.iter().enumerate() {
+        for name in names {
             if let Err(error) = self.may_fail(what, 30) {
-                self.book().refused.extend(names[n..].iter().cloned());
+                self.book().refused.extend(names.iter().cloned());
                 return Err(error);
             }
             match fs::remove_file(self.path(name)) {

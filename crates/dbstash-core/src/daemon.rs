@@ -44,17 +44,31 @@ pub struct Terms<'a> {
     pub parallel: NonZeroUsize,
     /// Ends the service between two runs: whoever is at it may finish, nobody begins.
     pub retire: &'a CancellationToken,
-    /// The runs that an earlier service has left: they come first.
+    /// What an earlier service has left: its members go on where it stopped.
     pub left: &'a [Left],
 }
 
-/// A run that was due, and did not begin because its service was to end.
+/// A run that did not begin because its service was to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// Whose.
     pub job: JobId,
-    /// When it was due.
+    /// When it is due.
     pub due: DateTime<Utc>,
+    /// When it starts.
+    pub start: DateTime<Utc>,
+    /// By which rules that is so.
+    timetable: Timetable,
+    /// When that was so.
+    seen: DateTime<Utc>,
+}
+
+impl Left {
+    /// Whether it is still to start then: not where the rules are others now, or the clock was wrong.
+    fn holds(&self, timetable: &Timetable, now: DateTime<Utc>) -> bool {
+        let set_back = agenda::onwards(now, self.seen) < self.seen;
+        !set_back && (self.start <= now || self.timetable == *timetable)
+    }
 }
 
 /// How a service ended.
@@ -96,9 +110,14 @@ pub async fn serve<'a>(
     let born = clock.now();
     let mut agenda = Agenda::new(born);
     for (index, member) in members.iter().enumerate() {
-        let left = terms.left.iter().find(|left| left.job == member.job.id);
-        let left = left.map(|left| Next { due: left.due, spread: false });
-        plan(&mut agenda, index, member, left.or_else(|| member.timetable.first(born)), tell);
+        match terms.left.iter().find(|left| left.job == member.job.id) {
+            None => plan(&mut agenda, index, member, member.timetable.first(born), tell),
+            Some(left) if left.holds(member.timetable, born) => {
+                tell(member, Tick::Next(left.start));
+                agenda.add(Appointment { start: left.start, due: left.due, member: index });
+            }
+            Some(_) => plan(&mut agenda, index, member, member.timetable.next(born), tell),
+        }
     }
     let (call, mut called) = mpsc::unbounded_channel();
     let mut learning = Box::pin(history::learn(members, tell, |index| {
@@ -121,8 +140,12 @@ pub async fn serve<'a>(
         }
         let over = agenda.is_empty() || terms.retire.is_cancelled();
         if over && running.is_empty() {
-            let left = agenda.due(clock.now());
-            let left = left.map(|(index, due)| Left { job: members[index].job.id.clone(), due });
+            let now = agenda.seen();
+            let left = agenda.all().map(|one| {
+                let Member { job, timetable, .. } = members[one.member];
+                let (job, timetable) = (job.id.clone(), timetable.clone());
+                Left { job, due: one.due, start: one.start, timetable, seen: now }
+            });
             return Ended { last, left: left.collect() };
         }
         tokio::select! {

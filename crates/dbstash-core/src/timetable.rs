@@ -8,7 +8,7 @@ use crate::schedule::Schedule;
 use crate::zone::Zone;
 
 /// When runs start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timetable {
     /// The rule.
     pub schedule: Schedule,

@@ -162,6 +162,28 @@ fn a_hup_has_the_file_and_the_secrets_read_again() {
     assert!(fleet.stored().iter().all(|job| job == "new"), "{:?}", fleet.stored());
 }
 
+#[test]
+fn a_hup_neither_repeats_a_start_nor_puts_a_run_off() {
+    let Some(fleet) = Fleet::new() else { return };
+    fleet.jobs(&format!(
+        "  a: {{db_uri: '{}', backup_on_start: true, backup_interval: 1h}}\n",
+        fleet.shop("a")
+    ));
+    let mut running = fleet.run().spawn();
+    says(&mut running, "backup stored", 1);
+    says(&mut running, "next backup at", 2);
+    for times in 1..4 {
+        running.signal(Signal::HUP);
+        says(&mut running, "next backup at", 2 + times);
+    }
+    running.signal(Signal::TERM);
+    let done = running.wait(PATIENCE);
+    let next: Vec<_> = done.events.iter().filter_map(|event| event["next_run"].as_str()).collect();
+    assert_eq!(next.len(), 5, "{done}");
+    assert!(next[1..].iter().all(|at| *at == next[1]), "{next:?}");
+    assert_eq!(fleet.stored(), ["a"]);
+}
+
 /// The jobs that a scheduler says it has.
 fn fleet_of(running: &Running) -> Vec<String> {
     let output = running.output();

@@ -74,10 +74,14 @@ impl Agenda {
         self.to_come.peek().map(|Reverse(one)| one.start)
     }
 
-    /// Whose time has come and who has not begun, and when that was due.
-    pub(super) fn due(&self, now: DateTime<Utc>) -> impl Iterator<Item = (usize, DateTime<Utc>)> {
-        let all = self.ready.iter().chain(self.to_come.iter().map(|Reverse(one)| one));
-        all.filter(move |one| one.due <= now).map(|one| (one.member, one.due))
+    /// Who has not begun: those whose time has come, and all others.
+    pub(super) fn all(&self) -> impl Iterator<Item = Appointment> {
+        self.ready.iter().chain(self.to_come.iter().map(|Reverse(one)| one)).copied()
+    }
+
+    /// When the clock was looked at last.
+    pub(super) fn seen(&self) -> DateTime<Utc> {
+        self.seen
     }
 
     /// Whether nobody will run any more.

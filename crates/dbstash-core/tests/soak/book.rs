@@ -77,7 +77,7 @@ enum State {
     /// Nothing was told yet by this service.
     Young { born: DateTime<Utc> },
     /// This run was left by the service before.
-    Left { due: DateTime<Utc> },
+    Left { due: DateTime<Utc>, start: DateTime<Utc> },
     /// The next run starts then.
     Waits { due: DateTime<Utc>, start: DateTime<Utc> },
     /// The run that was due then was over at `ended`.
@@ -113,19 +113,16 @@ impl Account {
         }
     }
 
-    /// A service ended and left this, and the next one begins: what was due is not forgotten.
-    pub(crate) fn served_anew(&mut self, left: Option<DateTime<Utc>>, now: DateTime<Utc>) {
-        // The service had looked at the clock a little before.
-        let then = now - TimeDelta::minutes(10);
+    /// A service ended and left a run, by when it is due and starts, and the next service begins.
+    pub(crate) fn served_anew(&mut self, left: Option<(DateTime<Utc>, DateTime<Utc>)>) {
         let odd = |at| self.rhythm.before(at) != at;
         self.state = match (self.state, left) {
-            (State::Waits { due, .. }, Some(left)) if left == due || odd(due) => {
+            (State::Waits { due: ours, .. }, Some((due, start))) if ours == due || odd(due) => {
                 self.tally.left += 1;
-                State::Left { due: left }
+                State::Left { due, start }
             }
-            (State::Waits { due, .. }, None) if due > then => State::Young { born: then },
             (state, _) => {
-                self.flaws.push(format!("{}: {left:?} is left at {now} of {state:?}", self.name));
+                self.flaws.push(format!("{}: {left:?} is left of {state:?}", self.name));
                 state
             }
         };
@@ -171,12 +168,12 @@ impl Account {
         let first = |then| self.rhythm.after(then);
         let right = match state {
             State::Young { born } => (first(born)..=first(now)).contains(&due),
-            State::Left { due: left } => {
-                self.state = State::Waits { due: left, start };
-                return start == left;
+            State::Left { due, start: then } if start == then => {
+                self.state = State::Waits { due, start };
+                return true;
             }
             // Planned anew. That concerns all, also who has just been planned after a run.
-            State::Waits { .. } => {
+            State::Waits { .. } | State::Left { .. } => {
                 self.tally.anew += 1;
                 back + back_before > WRONG && (first(self.set_to)..=first(now)).contains(&due)
             }

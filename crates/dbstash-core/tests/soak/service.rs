@@ -165,8 +165,8 @@ impl Soak {
                 }
                 left = ended.left;
                 for (account, of) in locked(&accounts).iter_mut().zip(&self.subjects) {
-                    let due = left.iter().find(|left| left.job == of.job.id).map(|left| left.due);
-                    account.served_anew(due, self.now());
+                    let left = left.iter().find(|left| left.job == of.job.id);
+                    account.served_anew(left.map(|left| (left.due, left.start)));
                 }
             }
         };

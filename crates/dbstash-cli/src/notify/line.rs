@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dbstash_core::chance::chance;
+use dbstash_core::chance::{backoff, chance};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::secret::Redactor;
 use dbstash_core::status::Undelivered;
@@ -101,7 +101,7 @@ impl Line {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             };
-            let wait = refusal.after.unwrap_or_else(|| wait(attempt, chance()));
+            let wait = refusal.after.unwrap_or_else(|| backoff(attempt, WAITS, chance()));
             if refusal.lasting || dead || Instant::now() + wait >= deadline {
                 let tries = if attempt == 1 { "try" } else { "tries" };
                 return Err(format!("{} ({attempt} {tries})", refusal.why));
@@ -159,23 +159,5 @@ impl Line {
     /// What the other side said, without secrets and on a line.
     fn clean(&self, why: &str) -> String {
         cut(&line(&self.redactor.redact(why)), 500)
-    }
-}
-
-/// `random` spreads it from half of the time to one and a half.
-fn wait(attempt: u32, random: f64) -> Duration {
-    let steps = 2_u32.saturating_pow(attempt.saturating_sub(1));
-    WAITS[0].saturating_mul(steps).min(WAITS[1]).mul_f64(0.5 + random)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_and_are_spread() {
-        let millis = |attempt, random| wait(attempt, random).as_millis();
-        assert_eq!([millis(1, 0.0), millis(1, 0.5), millis(1, 1.0)], [250, 500, 750]);
-        assert_eq!([millis(3, 0.5), millis(9, 0.5), millis(u32::MAX, 0.5)], [2000, 15_000, 15_000]);
     }
 }

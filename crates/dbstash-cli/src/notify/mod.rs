@@ -1,6 +1,6 @@
 //! Notifications: what became of backups, told to people and to monitors.
 //!
-//! [`Notifiers`] knows the [`Notifier`] of each job, which decides what is told ([`ledger`]); a [`Courier`] brings it to its targets, each at its own pace. Both
+//! [`Notifiers`] knows the [`Notifier`] of each job, which decides what is told (`ledger.rs`); a [`Courier`] brings it to its targets, each at its own pace. Both
 //! are small until something is told: the HTTP client is made for the first delivery.
 
 pub mod address;

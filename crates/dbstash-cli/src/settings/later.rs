@@ -47,25 +47,14 @@ pub const NOT_YET: &[&str] = &[
     "ZSTD_THREADS",
 ];
 
-/// What dbstash tells a hook; a dbstash started by a hook finds these set and has no use for them.
-/// (`DBSTASH_JOB` and `DBSTASH_ENGINE`, which it is told besides, are settings.)
-pub const TOLD_TO_HOOKS: &[&str] = &[
-    "DBSTASH_STATUS",
-    "DBSTASH_FILE",
-    "DBSTASH_SIZE",
-    "DBSTASH_SHA256",
-    "DBSTASH_DURATION",
-    "DBSTASH_ERROR",
-    "DBSTASH_DATABASE",
-    "DBSTASH_BACKUP_ID",
-];
-
 /// Under these no name is anyone else's, so an unknown one is a mistyped one.
 pub const PREFIXES: &[&str] =
     &["BACKUP_", "DB_", "RETENTION_", "DBSTASH_", "NOTIFY_", "HOOK_", "HEALTH_", "METRICS_"];
 
 #[cfg(test)]
 mod tests {
+    use dbstash_core::run::TOLD;
+
     use crate::settings::table;
 
     use super::*;
@@ -100,21 +89,12 @@ mod tests {
         DBSTASH_STATUS DBSTASH_FILE";
 
     #[test]
-    fn what_hooks_are_told_is_known() {
-        for name in dbstash_core::run::TOLD {
-            let is_setting = table::variables().any(|known| known == name);
-            assert!(is_setting != TOLD_TO_HOOKS.contains(&name), "{name}");
-        }
-        assert_eq!(dbstash_core::run::TOLD.len(), TOLD_TO_HOOKS.len() + 2);
-    }
-
-    #[test]
     fn every_settled_name_is_known_once() {
         let table: Vec<String> = table::variables().collect();
         for name in SETTLED.split_whitespace() {
-            let places = usize::from(table.iter().any(|n| n == name))
-                + NOT_YET.iter().filter(|n| **n == name).count()
-                + TOLD_TO_HOOKS.iter().filter(|n| **n == name).count();
+            let is_setting = table.iter().any(|n| n == name);
+            let places = usize::from(is_setting || TOLD.contains(&name))
+                + NOT_YET.iter().filter(|n| **n == name).count();
             assert_eq!(places, 1, "{name}");
         }
     }

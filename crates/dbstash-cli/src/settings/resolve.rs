@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dbstash_core::job::JobId;
+use dbstash_core::run::TOLD;
 use dbstash_core::secret::SecretString;
 
 use super::complaints::{Complaints, Mistakes, Remarks};
-use super::later::{NOT_YET, PREFIXES, TOLD_TO_HOOKS};
+use super::later::{NOT_YET, PREFIXES};
 use super::layers::{Environment, Layers};
 use super::machine::Machine;
 use super::nearest::nearest;
@@ -114,7 +115,8 @@ fn unusable(remarks: Remarks) -> Mistakes {
 fn names(environment: &Environment, complaints: &mut Complaints) {
     let known: Vec<String> = table::variables().collect();
     for (name, value) in environment.iter() {
-        if value.is_empty() || TOLD_TO_HOOKS.contains(&name) || known.iter().any(|k| k == name) {
+        // A dbstash that a hook starts finds set what that hook was told.
+        if value.is_empty() || TOLD.contains(&name) || known.iter().any(|k| k == name) {
             continue;
         }
         if NOT_YET.contains(&name) {

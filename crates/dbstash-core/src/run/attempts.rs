@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::hooks::Hooks;
 use super::{Context, Run};
-use crate::chance::chance;
+use crate::chance::{backoff, chance};
 use crate::error::RunError;
 use crate::job::{Database, Job};
 use crate::report::{Outcome, Report, RunEvent};
@@ -51,7 +51,7 @@ async fn attempts(run: Run<'_>) -> Report {
         if !passing {
             break;
         }
-        let wait = wait(attempt, chance());
+        let wait = backoff(attempt, WAITS, chance());
         let again = RunEvent::Again { report: &report, wait, attempt, of: job.retries };
         cx.observer.on(&report.run, again);
         let run = tokio::select! {
@@ -62,25 +62,4 @@ async fn attempts(run: Run<'_>) -> Report {
         report = Report { attempts: attempt + 1, ..run.backup().await };
     }
     report
-}
-
-/// `random` spreads it from half of the time to one and a half: jobs that failed together do not come again together.
-fn wait(attempt: u32, random: f64) -> Duration {
-    let steps = 2_u32.saturating_pow(attempt.saturating_sub(1));
-    WAITS[0].saturating_mul(steps).min(WAITS[1]).mul_f64(0.5 + random)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_and_are_spread() {
-        let millis = |attempt, random| wait(attempt, random).as_millis();
-        assert_eq!([millis(1, 0.0), millis(1, 0.5), millis(1, 1.0)], [2500, 5000, 7500]);
-        assert_eq!(
-            [millis(2, 0.5), millis(7, 0.5), millis(u32::MAX, 0.5)],
-            [10_000, 300_000, 300_000]
-        );
-    }
 }

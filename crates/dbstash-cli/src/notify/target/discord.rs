@@ -1,6 +1,6 @@
 //! Discord's form of a message.
 //!
-//! Limits: https://docs.discord.com/developers/resources/message#embed-object. No value of a field may be empty.
+//! Limits: <https://docs.discord.com/developers/resources/message#embed-object>. No value of a field may be empty.
 
 use serde_json::{Value, json};
 

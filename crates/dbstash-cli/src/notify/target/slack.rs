@@ -1,6 +1,6 @@
 //! Slack's form of a message, and Mattermost's.
 //!
-//! Limits: https://docs.slack.dev/reference/block-kit/blocks. Slack shows the blocks, and the text where there is room for
+//! Limits: <https://docs.slack.dev/reference/block-kit/blocks>. Slack shows the blocks, and the text where there is room for
 //! no more; Mattermost knows no blocks and shows the text. Both leave alone who is mentioned in code.
 
 use serde_json::{Value, json};

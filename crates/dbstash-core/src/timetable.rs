@@ -78,7 +78,7 @@ impl Timetable {
     /// How many runs were due after `from` and not after `to`: at most `LIMIT`.
     pub fn due_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
         /// More are not worth counting.
-        const LIMIT: usize = 1000;
+        const LIMIT: usize = 100_000;
         let after = |at: &DateTime<Utc>| self.next_after(*at);
         std::iter::successors(after(&from), after).take_while(|at| *at <= to).take(LIMIT).count()
     }

@@ -9,7 +9,7 @@ use crate::rhythm::Rhythm;
 /// A clock that is set back by more than this was wrong before: what has been comes again.
 const WRONG: TimeDelta = TimeDelta::hours(3);
 /// More are not counted after one run.
-const MOST: usize = 1000;
+const MOST: usize = 100_000;
 
 /// The account of one job.
 pub(crate) struct Account {

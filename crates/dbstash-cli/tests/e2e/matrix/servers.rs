@@ -46,8 +46,14 @@ fn a_server_killed_in_the_middle_is_told_and_swept_up_after() {
         assert!(warned(&done, "the next run will clean up"), "{done}");
         assert_eq!(journals(&run).len(), 1);
         // Neither the leftover nor the next run takes longer to find nobody there.
-        let before = Instant::now();
-        let again = run.run(PATIENCE);
+        let mut before = Instant::now();
+        let mut again = run.run(PATIENCE);
+        // A child that was killed a moment ago may not be gone yet: until then its run is not known to be dead.
+        if !warned(&again, "could not be swept") {
+            assert_eq!(journals(&run).len(), 1);
+            before = Instant::now();
+            again = run.run(PATIENCE);
+        }
         failed(&again, "upload", "nothing answers at the remote's address");
         assert!(warned(&again, "could not be swept"), "{again}");
         assert!(before.elapsed() < Duration::from_secs(60), "{:?}: {again}", before.elapsed());

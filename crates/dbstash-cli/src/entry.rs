@@ -192,6 +192,10 @@ fn prune(layers: &Layers, fleet: &Fleet, yes: bool, redactor: &Redactor) -> Resu
 /// The settings as they are now, after a HUP. Mistakes are told, and change nothing.
 fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
     match resolve(layers, &Here) {
+        Ok(new) if new.jobs.is_empty() => {
+            tracing::error!(phase = "settings", "no job is left: nothing has changed");
+            None
+        }
         Ok(new) => {
             redactor.learn(new.process.secrets.iter().map(ExposeSecret::expose_secret));
             new.process.warnings.iter().for_each(|text| tracing::warn!("{text}"));

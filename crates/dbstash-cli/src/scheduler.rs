@@ -58,10 +58,11 @@ pub async fn run(
     let scheduled = !fleet.jobs.iter().all(|job| job.timetable.is_once());
     let board = Arc::new(Board::new(SystemClock.now()));
     let _socket = if scheduled { Some(open(&fleet, &board, ground).await?) } else { None };
-    let mut left = Vec::new();
+    let open_all =
+        |fleet: &Fleet| Destinations::open(&fleet.jobs, ground.environment, ground.state);
+    let (mut destinations, mut left) = (open_all(&fleet)?, Vec::new());
     loop {
         let retire = if scheduled { signals.hangup() } else { CancellationToken::new() };
-        let destinations = Destinations::open(&fleet.jobs, ground.environment, ground.state)?;
         board.keep(|id| fleet.jobs.iter().any(|settings| settings.job.id == *id));
         for settings in &fleet.jobs {
             board.watch(&settings.job, &settings.timetable, settings.expected);
@@ -108,10 +109,12 @@ pub async fn run(
         }
         left = not_begun;
         tracing::info!("reading the settings once more");
-        if let Some(new) = reread(&fleet) {
-            fleet = new;
-            notifiers.update(&fleet.jobs, SystemClock.now());
+        let Some(new) = reread(&fleet) else { continue };
+        match open_all(&new) {
+            Ok(opened) => (fleet, destinations) = (new, opened),
+            Err(error) => tracing::error!(phase = "settings", "{error:#}: nothing has changed"),
         }
+        notifiers.update(&fleet.jobs, SystemClock.now());
     }
 }
 

@@ -3,6 +3,7 @@
 mod agenda;
 mod history;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -55,15 +56,13 @@ pub struct Terms<'a> {
     pub left: &'a [Left],
 }
 
-/// A run that did not begin because its service was to end.
+/// Where a member was when its service ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// Whose.
     pub job: JobId,
-    /// When it is due.
-    pub due: DateTime<Utc>,
-    /// When it starts.
-    pub start: DateTime<Utc>,
+    /// When its next run is due, and when it starts; `None` when there is none.
+    pub next: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// By which rules that is so.
     timetable: Timetable,
     /// When that was so.
@@ -74,7 +73,8 @@ impl Left {
     /// Whether it is still to start then: not where the rules are others now, or the clock was wrong.
     fn holds(&self, timetable: &Timetable, now: DateTime<Utc>) -> bool {
         let set_back = agenda::onwards(now, self.seen) < self.seen;
-        !set_back && (self.start <= now || self.timetable == *timetable)
+        let is_due = self.next.is_some_and(|(_, start)| start <= now);
+        !set_back && (is_due || self.timetable == *timetable)
     }
 }
 
@@ -120,8 +120,10 @@ pub async fn serve<'a>(
         match terms.left.iter().find(|left| left.job == member.job.id) {
             None => plan(&mut agenda, index, member, member.timetable.first(born), tell),
             Some(left) if left.holds(member.timetable, born) => {
-                tell(member, Tick::Next(left.start));
-                agenda.add(Appointment { start: left.start, due: left.due, member: index });
+                if let Some((due, start)) = left.next {
+                    tell(member, Tick::Next(start));
+                    agenda.add(Appointment { start, due, member: index });
+                }
             }
             Some(_) => plan(&mut agenda, index, member, member.timetable.next(born), tell),
         }
@@ -141,10 +143,11 @@ pub async fn serve<'a>(
         let retiring = terms.retire.is_cancelled();
         if running.is_empty() && (retiring || agenda.is_empty()) {
             let now = agenda.seen();
-            let left = agenda.all().map(|one| {
-                let Member { job, timetable, .. } = members[one.member];
+            let mut next = BTreeMap::new();
+            next.extend(agenda.all().map(|one| (one.member, (one.due, one.start))));
+            let left = members.iter().enumerate().map(|(index, &Member { job, timetable, .. })| {
                 let (job, timetable) = (job.id.clone(), timetable.clone());
-                Left { job, due: one.due, start: one.start, timetable, seen: now }
+                Left { job, next: next.get(&index).copied(), timetable, seen: now }
             });
             return Ended { last, left: left.collect() };
         }

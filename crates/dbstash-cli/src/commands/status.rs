@@ -39,11 +39,11 @@ pub fn as_text(schedulers: &[Scheduler], zone: Zone, now: DateTime<Utc>) -> Stri
                         );
                     }
                 }
-                let databases = || snapshot.jobs.iter().flat_map(|job| &job.databases);
-                for status in databases() {
-                    if let Some(failed) = &status.last_failure {
+                for job in &snapshot.jobs {
+                    for status in &job.databases {
+                        let Some(failed) = &status.last_failure else { continue };
                         let (database, error) = (shown(&status.database), shown(&failed.error));
-                        let _ = writeln!(wrong, "failed: {database}: {error}");
+                        let _ = writeln!(wrong, "failed: {} {database}: {error}", job.job);
                     }
                 }
                 for one in &snapshot.undelivered {

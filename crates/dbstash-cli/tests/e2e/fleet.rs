@@ -166,22 +166,32 @@ fn a_hup_has_the_file_and_the_secrets_read_again() {
 fn a_hup_neither_repeats_a_start_nor_puts_a_run_off() {
     let Some(fleet) = Fleet::new() else { return };
     fleet.jobs(&format!(
-        "  a: {{db_uri: '{}', backup_on_start: true, backup_interval: 1h}}\n",
-        fleet.shop("a")
+        "  a: {{db_uri: '{}', backup_on_start: true, backup_interval: 1h}}\n  \
+         once: {{db_uri: '{}', backup_schedule: once}}\n",
+        fleet.shop("a"),
+        fleet.shop("once")
     ));
-    let mut running = fleet.run().spawn();
-    says(&mut running, "backup stored", 1);
+    let conf = fleet.scratch.path().join("rclone.conf");
+    fs::write(&conf, "").unwrap();
+    let mut running = fleet.run().env("RCLONE_CONFIG_FILE", &conf).spawn();
+    says(&mut running, "backup stored", 2);
     says(&mut running, "next backup at", 2);
     for times in 1..4 {
         running.signal(Signal::HUP);
         says(&mut running, "next backup at", 2 + times);
     }
+    // What cannot be used any more changes nothing, either.
+    fs::remove_file(&conf).unwrap();
+    running.signal(Signal::HUP);
+    says(&mut running, "nothing has changed", 1);
+    says(&mut running, "next backup at", 6);
     running.signal(Signal::TERM);
     let done = running.wait(PATIENCE);
+    done.expect_code(0).expect_no_leftovers();
     let next: Vec<_> = done.events.iter().filter_map(|event| event["next_run"].as_str()).collect();
-    assert_eq!(next.len(), 5, "{done}");
+    assert_eq!(next.len(), 6, "{done}");
     assert!(next[1..].iter().all(|at| *at == next[1]), "{next:?}");
-    assert_eq!(fleet.stored(), ["a"]);
+    assert_eq!(fleet.stored(), ["a", "once"]);
 }
 
 #[test]

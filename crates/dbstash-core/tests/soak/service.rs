@@ -166,7 +166,7 @@ impl Soak {
                 left = ended.left;
                 for (account, of) in locked(&accounts).iter_mut().zip(&self.subjects) {
                     let left = left.iter().find(|left| left.job == of.job.id);
-                    account.served_anew(left.map(|left| (left.due, left.start)));
+                    account.served_anew(left.and_then(|left| left.next));
                 }
             }
         };

@@ -37,6 +37,7 @@ pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod secret;
+pub mod sidecar;
 pub mod spool;
 pub mod state;
 pub mod status;

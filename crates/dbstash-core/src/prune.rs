@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::{Backup, Catalog, folders_above};
 use crate::job::{Database, Job};
 use crate::remote::{Remote, RemoteError};
-use crate::retention::{self, Reason, Verdict};
+use crate::retention::{self, Hold, Reason, Verdict};
 
 /// What is to become of each backup of a job.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ impl PrunePlan {
             let pairs = catalog.backups.iter().cloned().zip(all);
             verdicts.extend(pairs.filter(|(backup, _)| ours(backup)));
         }
-        let gone = verdicts.iter().filter(|(_, verdict)| is_delete(verdict));
+        let gone = verdicts.iter().filter(|(_, verdict)| verdict.is_delete());
         let gone: BTreeSet<&str> = gone.map(|(backup, _)| &*backup.manifest_name).collect();
         let staying = catalog.backups.iter().filter(|b| !gone.contains(&*b.manifest_name));
         let shared = staying.flat_map(Backup::objects).collect();
@@ -47,29 +47,34 @@ impl PrunePlan {
 
     /// What the user should know of each database of which doubt keeps more than the limits say.
     pub fn holds(&self) -> Vec<String> {
-        let kept = |why: Reason| -> BTreeSet<&str> {
-            let kept = self.verdicts.iter().filter(|(_, v)| *v == Verdict::Keep(why));
-            kept.map(|(b, _)| &*b.manifest.database).collect()
+        let doubt = |(backup, verdict): &(Backup, Verdict)| {
+            let name = &backup.manifest.database;
+            match verdict {
+                Verdict::Keep(Reason::Held(Hold::Small)) => Some(format!(
+                    "retention holds: the newest backup of {name} is much smaller than those before it \
+                     (RETENTION_HOLD_BELOW), so nothing of it is deleted; look whether the dump lacks something"
+                )),
+                Verdict::Keep(Reason::Held(Hold::Writers([a, b]))) => Some(format!(
+                    "retention holds: {a} and {b} take turns at writing the backups of {name} of job {}, so nothing \
+                     of it is deleted: set DBSTASH_JOB on each to a name of its own",
+                    backup.manifest.job
+                )),
+                Verdict::Keep(Reason::Future) => Some(format!(
+                    "{name} has backups dated in the future: a clock is or was wrong; until that date they are \
+                     kept and not counted"
+                )),
+                _ => None,
+            }
         };
-        let small = |name: &str| {
-            format!(
-                "retention holds: the newest backup of {name} is much smaller than those before it \
-                 (RETENTION_HOLD_BELOW), so nothing of it is deleted; look whether the dump lacks something"
-            )
-        };
-        let future = |name: &str| {
-            format!(
-                "{name} has backups dated in the future: a clock is or was wrong; until that date they are kept \
-                 and not counted"
-            )
-        };
-        let small = kept(Reason::Held).into_iter().map(small);
-        small.chain(kept(Reason::Future).into_iter().map(future)).collect()
+        let mut told: Vec<String> = self.verdicts.iter().filter_map(doubt).collect();
+        let mut seen = BTreeSet::new();
+        told.retain(|text| seen.insert(text.clone()));
+        told
     }
 
     /// What goes.
     pub fn deletions(&self) -> impl Iterator<Item = &Backup> {
-        self.verdicts.iter().filter(|(_, v)| is_delete(v)).map(|(b, _)| b)
+        self.verdicts.iter().filter(|(_, v)| v.is_delete()).map(|(b, _)| b)
     }
 
     /// Of what goes and is no folder, each manifest and the objects that go with it.
@@ -108,10 +113,6 @@ impl PrunePlan {
     }
 }
 
-fn is_delete(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Delete(_))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +124,8 @@ mod tests {
         let object =
             |&(name, files): &(&str, _)| Object { name: name.into(), files, ..one.clone() };
         manifest.objects = objects.iter().map(object).collect();
-        Backup { manifest_name: name_for(&format!("{place}{}", objects[0].0)), manifest }
+        let manifest_name = name_for(&format!("{place}{}", objects[0].0));
+        Backup { manifest_name, manifest, sidecars: Vec::new() }
     }
 
     /// What goes with `going` while `staying` stays.

@@ -66,12 +66,16 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
-        let deleted = plan.carry_out(&self.destination.remote).await?;
-        complain(&format!("{deleted} backups deleted"));
-        Ok(Exit::Done)
+        let pruned = plan.carry_out(&self.destination.remote, &self.state, now).await?;
+        complain(&format!("{} backups deleted", pruned.gone));
+        match pruned.trouble(count) {
+            Some(trouble) => Err(anyhow::anyhow!(trouble)),
+            None => Ok(Exit::Done),
+        }
     }
 
-    async fn catalog(&self) -> Result<Catalog> {
+    /// What is there now.
+    pub async fn catalog(&self) -> Result<Catalog> {
         let remote = &self.destination.remote;
         let cache = self.state.cache(&remote.label());
         Ok(Catalog::load(remote, &cache, SystemClock.now()).await?)

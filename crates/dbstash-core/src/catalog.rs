@@ -1,6 +1,7 @@
 //! What a remote holds, sorted by how far it can be trusted.
 
 mod cache;
+mod find;
 mod listing;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::cache::remember;
 use self::cache::{bodies, is_safe_path};
+pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
 use crate::manifest::{self, Manifest};

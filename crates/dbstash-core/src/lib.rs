@@ -29,6 +29,7 @@ pub mod job;
 pub mod launch;
 pub mod manifest;
 pub mod name;
+pub mod pin;
 pub mod process;
 pub mod prune;
 pub mod remote;

@@ -1,17 +1,21 @@
 //! Retention at work: the choice of [`retention::select`], carried out.
 
+mod deletion;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
+pub use self::deletion::Pruned;
 use crate::catalog::{Backup, Catalog, folders_above};
-use crate::job::{Database, Job};
-use crate::remote::{Remote, RemoteError};
+use crate::job::{Database, Job, JobId};
 use crate::retention::{self, Hold, Reason, Verdict};
 
 /// What is to become of each backup of a job.
 #[derive(Debug, Clone)]
 pub struct PrunePlan {
+    /// The job.
+    job: JobId,
     /// Every backup it is about with its verdict, database by database, the newest first.
     pub verdicts: Vec<(Backup, Verdict)>,
     /// Objects that a manifest which stays speaks of, too.
@@ -37,7 +41,7 @@ impl PrunePlan {
         let gone: BTreeSet<&str> = gone.map(|(backup, _)| &*backup.manifest_name).collect();
         let staying = catalog.backups.iter().filter(|b| !gone.contains(&*b.manifest_name));
         let shared = staying.flat_map(Backup::objects).collect();
-        Self { verdicts, shared }
+        Self { job: job.id.clone(), verdicts, shared }
     }
 
     /// The databases it is about.
@@ -77,30 +81,9 @@ impl PrunePlan {
         self.verdicts.iter().filter(|(_, v)| v.is_delete()).map(|(b, _)| b)
     }
 
-    /// Of what goes and is no folder, each manifest and the objects that go with it.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
-        let going = self.deletions().map(|b| (&*b.manifest_name, self.objects(&[b])));
-        going.filter(|(_, objects)| !objects.iter().any(|name| name.ends_with('/')))
-    }
-
-    /// Deletes it: manifests first, so that what is half deleted is no backup any more. Folders, which go one by one, go
-    /// right after their own: what is interrupted leaves one. Returns how many backups went.
-    pub async fn carry_out(&self, remote: &dyn Remote) -> Result<usize, RemoteError> {
-        let (trees, streams): (Vec<&Backup>, Vec<&Backup>) =
-            self.deletions().partition(|b| b.objects().any(|name| name.ends_with('/')));
-        let manifests: Vec<String> = streams.iter().map(|b| b.manifest_name.clone()).collect();
-        remote.delete(&manifests).await?;
-        remote.delete(&self.objects(&streams)).await?;
-        for tree in &trees {
-            remote.delete(std::slice::from_ref(&tree.manifest_name)).await?;
-            remote.delete(&self.objects(&[tree])).await?;
-        }
-        Ok(streams.len() + trees.len())
-    }
-
-    /// The objects that go with these; folders end with a `/`.
+    /// The objects that go with these, and what was noted on them; folders end with a `/`.
     fn objects(&self, going: &[&Backup]) -> Vec<String> {
-        let ours = going.iter().flat_map(|backup| backup.objects());
+        let ours = going.iter().flat_map(|b| b.objects().chain(b.sidecars.iter().cloned()));
         ours.filter(|name| !self.is_shared(name)).collect()
     }
 
@@ -131,13 +114,17 @@ mod tests {
     /// What goes with `going` while `staying` stays.
     fn gone(going: &Backup, staying: &[Backup]) -> Vec<String> {
         let shared = staying.iter().flat_map(Backup::objects).collect();
-        PrunePlan { verdicts: Vec::new(), shared }.objects(&[going])
+        let job = "j".parse().unwrap();
+        PrunePlan { job, verdicts: Vec::new(), shared }.objects(&[going])
     }
 
     #[test]
     fn nothing_goes_that_what_stays_speaks_of() {
         let tree = || backup("a/", &[("x", Some(3)), ("x.sha256", None)]);
         assert_eq!(gone(&tree(), &[]), ["a/x/", "a/x.sha256"]);
+        // What was noted on it.
+        let noted = Backup { sidecars: vec!["a/x.verified.json".into()], ..tree() };
+        assert_eq!(gone(&noted, &[]), ["a/x/", "a/x.sha256", "a/x.verified.json"]);
         // Neighbours.
         let beside = [backup("a/", &[("x-2", Some(3))]), backup("a/", &[("x", None)])];
         assert_eq!(gone(&tree(), &beside), ["a/x/", "a/x.sha256"]);

@@ -267,6 +267,7 @@ mod tests {
             objects: vec!["a".into()],
             manifest: "a.dbstash.json".into(),
             files: vec!["f/x".into()],
+            deletions: [("b.dbstash.json".to_owned(), vec!["b".to_owned()])].into(),
         };
         dead.write_journal(&journal).unwrap();
         dead.keep();

@@ -1,5 +1,7 @@
 //! What a killed run left behind, taken away by the next one.
 
+mod deletions;
+
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
@@ -35,9 +37,10 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
             }
             continue;
         }
-        let object = journal.objects.first().map_or("", String::as_str);
+        let deleted = journal.deletions.keys().next();
+        let object = journal.objects.first().or(deleted).map_or("", String::as_str);
         let swept = tokio::select! {
-            swept = take_back(&journal, cx.remote, cx.state) => swept,
+            swept = sweep(&journal, cx.remote, cx.state) => swept,
             () = cx.cancel.cancelled() => Ok(None),
         };
         match swept {
@@ -54,6 +57,18 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
                 dead.keep();
             }
         }
+    }
+}
+
+async fn sweep(
+    journal: &Journal,
+    remote: &dyn Remote,
+    state: &StateDir,
+) -> Result<Option<usize>, RemoteError> {
+    if journal.deletions.is_empty() {
+        take_back(journal, remote, state).await
+    } else {
+        deletions::finish(journal, remote, state).await.map(Some)
     }
 }
 
@@ -159,6 +174,7 @@ mod tests {
             objects,
             manifest: "a/x.dbstash.json".into(),
             files: ["a/x/f", "a/x/g/h h"].map(str::to_owned).to_vec(),
+            deletions: std::collections::BTreeMap::new(),
         };
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(&dir.path().join("state")).unwrap();

@@ -1,5 +1,6 @@
 //! What belongs to one run: its private files, and the journal of what it has under way.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,6 +35,9 @@ pub struct Journal {
     /// What is being put into folders: nothing else in them is ours.
     #[serde(default)]
     pub files: Vec<String>,
+    /// Backups that are being deleted: of each manifest, the objects that go once it is gone. No folders.
+    #[serde(default)]
+    pub deletions: BTreeMap<String, Vec<String>>,
 }
 
 impl RunDir {

@@ -47,3 +47,59 @@ pub(super) async fn finish(
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use dbstash_testkit::{RemoteKind, TestRemote, tools};
+
+    use super::*;
+    use crate::remote::rclone::{Patience, Rclone, Settings};
+
+    #[tokio::test]
+    async fn what_is_half_deleted_goes_and_nothing_else() {
+        for kind in [RemoteKind::Local, RemoteKind::S3] {
+            let Some(fixture) = TestRemote::start(kind) else { return };
+            let mut env = fixture.env();
+            env.push(("PATH".to_owned(), tools::path().into_string().unwrap()));
+            let remote = Rclone::new(Settings {
+                root: fixture.root().to_owned(),
+                config: Some("/dev/null".into()),
+                extra_args: Vec::new(),
+                env,
+                upload_check: false,
+                allow_spool: false,
+                patience: Patience::default(),
+            });
+            let half: Vec<String> = (0..TOGETHER + 3).map(|n| format!("a/{n} [x]*.sql")).collect();
+            let stays = ["a/whole.sql", "a/whole.sql.dbstash.json", "a/taken.sql", "a/x.sql"];
+            for name in half.iter().map(String::as_str).chain(stays) {
+                fixture.write(name, b"left");
+            }
+            let ours =
+                half.iter().map(String::as_str).chain(["a/whole.sql", "a/taken.sql", "a/gone.sql"]);
+            let both = |object: &str| vec![object.to_owned(), format!("{object}.pin")];
+            let deletions: BTreeMap<_, _> =
+                ours.map(|object| (format!("{object}.dbstash.json"), both(object))).collect();
+            let journal = Journal {
+                remote: remote.label(),
+                started: chrono::Utc::now(),
+                temporaries: Vec::new(),
+                objects: Vec::new(),
+                manifest: String::new(),
+                files: Vec::new(),
+                deletions,
+            };
+            let dir = tempfile::tempdir().unwrap();
+            let state = StateDir::open(&dir.path().join("state")).unwrap();
+            // A live run is making it again.
+            let _live = state.claim(&journal.remote, "a/taken.sql").unwrap().unwrap();
+            assert_eq!(finish(&journal, &remote, &state).await.unwrap(), half.len(), "{kind}");
+            let mut left = stays.to_vec();
+            left.sort_unstable();
+            assert_eq!(fixture.names(), left, "{kind}");
+            assert_eq!(finish(&journal, &remote, &state).await.unwrap(), 0);
+        }
+    }
+}

@@ -66,7 +66,16 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
-        let pruned = plan.carry_out(&self.destination.remote, &self.state, now).await?;
+        // Under the locks nobody here pins or makes one any more; while somebody thought it over, they could.
+        let again = PrunePlan::new(&self.catalog().await?, job, None, now);
+        let names = |plan: &PrunePlan| -> Vec<String> {
+            plan.deletions().map(|backup| backup.manifest_name.clone()).collect()
+        };
+        if names(&again) != names(&plan) {
+            complain("nothing was deleted: other backups would go by now; look at it again");
+            return Ok(Exit::Failed);
+        }
+        let pruned = again.carry_out(&self.destination.remote, &self.state, now).await?;
         complain(&format!("{} backups deleted", pruned.gone));
         match pruned.trouble(count) {
             Some(trouble) => Err(anyhow::anyhow!(trouble)),

@@ -57,11 +57,13 @@ fn keep(reader: &mut Reader<'_>) -> Keep {
     }
 }
 
+type Parse<T> = fn(&str) -> Result<T, String>;
+
 /// The value of the first, or of the second, which is another name for it.
 fn one_of<T: PartialEq>(
     reader: &mut Reader<'_>,
     names: [&'static Setting; 2],
-    parse: [fn(&str) -> Result<T, String>; 2],
+    parse: [Parse<T>; 2],
 ) -> Option<T> {
     let [ours, alias] = names.map(|setting| reader.is_set(setting));
     let value = reader.value(names[0], parse[0]);

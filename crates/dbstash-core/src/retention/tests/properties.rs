@@ -109,7 +109,10 @@ proptest! {
         mut backups in any_backups(), policy in any_policy(),
     ) {
         let policy = Policy { hold_below: 0, keep: Keep::default(), ..policy };
-        backups.iter_mut().for_each(|b| { b.sidecars.clear(); b.manifest.host = "box".into(); });
+        for backup in &mut backups {
+            backup.sidecars.clear();
+            backup.manifest.host = "box".into();
+        }
         let left = backups.iter().filter(|b| is_ours(b) && b.manifest.started <= now()).count()
             - deleted(&backups, &policy).len();
         if let Some(max) = policy.max_files {

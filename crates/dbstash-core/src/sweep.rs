@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 
+use self::deletions::finish;
 use crate::job::Job;
 use crate::manifest;
 use crate::remote::{Remote, RemoteError};
@@ -37,10 +38,16 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
             }
             continue;
         }
-        let deleted = journal.deletions.keys().next();
-        let object = journal.objects.first().or(deleted).map_or("", String::as_str);
+        let going = journal.going.first().map(|going| &going.object);
+        let object = journal.objects.first().or(going).map_or("", String::as_str);
+        let work = async {
+            if going.is_some() {
+                return finish(&journal, cx.remote, cx.state).await;
+            }
+            take_back(&journal, cx.remote, cx.state).await
+        };
         let swept = tokio::select! {
-            swept = sweep(&journal, cx.remote, cx.state) => swept,
+            swept = work => swept,
             () = cx.cancel.cancelled() => Ok(None),
         };
         match swept {
@@ -57,18 +64,6 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
                 dead.keep();
             }
         }
-    }
-}
-
-async fn sweep(
-    journal: &Journal,
-    remote: &dyn Remote,
-    state: &StateDir,
-) -> Result<Option<usize>, RemoteError> {
-    if journal.deletions.is_empty() {
-        take_back(journal, remote, state).await
-    } else {
-        deletions::finish(journal, remote, state).await.map(Some)
     }
 }
 
@@ -146,15 +141,14 @@ mod tests {
 
     use super::*;
     use crate::remote::rclone::{Patience, Rclone, Settings};
+    use crate::state::Going;
 
     const RUN: &str = "20260101T000000Z-a1b2c3d4";
 
-    /// What is left when a run that was storing the folder `a/x/` is swept up after; with what came of it.
-    async fn swept(kind: RemoteKind, there: &[&str]) -> Option<(Option<usize>, Vec<String>)> {
-        let fixture = TestRemote::start(kind)?;
+    fn rclone(fixture: &TestRemote) -> Rclone {
         let mut env = fixture.env();
         env.push(("PATH".to_owned(), tools::path().into_string().unwrap()));
-        let remote = Rclone::new(Settings {
+        Rclone::new(Settings {
             root: fixture.root().to_owned(),
             config: Some("/dev/null".into()),
             extra_args: Vec::new(),
@@ -162,7 +156,13 @@ mod tests {
             upload_check: false,
             allow_spool: false,
             patience: Patience::default(),
-        });
+        })
+    }
+
+    /// What is left when a run that was storing the folder `a/x/` is swept up after; with what came of it.
+    async fn swept(kind: RemoteKind, there: &[&str]) -> Option<(Option<usize>, Vec<String>)> {
+        let fixture = TestRemote::start(kind)?;
+        let remote = rclone(&fixture);
         for name in there {
             fixture.write(name, b"left");
         }
@@ -174,7 +174,7 @@ mod tests {
             objects,
             manifest: "a/x.dbstash.json".into(),
             files: ["a/x/f", "a/x/g/h h"].map(str::to_owned).to_vec(),
-            deletions: std::collections::BTreeMap::new(),
+            going: Vec::new(),
         };
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(&dir.path().join("state")).unwrap();
@@ -220,5 +220,43 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_finished_unless_the_object_is_somebodys_again() {
+        let Some(fixture) = TestRemote::start(RemoteKind::Local) else { return };
+        let remote = rclone(&fixture);
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state")).unwrap();
+        let many: Vec<_> = (0..50).map(|n| format!("many/{n}.sql")).collect();
+        let going = |object: &str| Going {
+            manifest: manifest::name_for(object),
+            object: object.to_owned(),
+        };
+        let there = ["whole.sql", "claimed.sql", "claimed.globals.sql", "other.sql"];
+        for name in many.iter().map(String::as_str).chain(there) {
+            fixture.write(name, b"left");
+        }
+        fixture.write(&manifest::name_for("whole.sql"), b"{}");
+        let claim = state.claim(&remote.label(), "claimed.sql").unwrap();
+        // A run claims the name of its dump alone.
+        let beside = Going { object: "claimed.globals.sql".into(), ..going("claimed.sql") };
+        let ours = many.iter().map(String::as_str).chain(["whole.sql", "claimed.sql", "gone.sql"]);
+        let journal = Journal {
+            remote: remote.label(),
+            started: chrono::Utc::now(),
+            temporaries: Vec::new(),
+            objects: Vec::new(),
+            manifest: String::new(),
+            files: Vec::new(),
+            going: ours.map(going).chain([beside]).collect(),
+        };
+        assert_eq!(finish(&journal, &remote, &state).await.unwrap(), Some(many.len()));
+        let mut left = there.to_vec();
+        left.push("whole.sql.dbstash.json");
+        left.sort_unstable();
+        assert_eq!(fixture.names(), left);
+        drop(claim);
+        assert_eq!(finish(&journal, &remote, &state).await.unwrap(), Some(2));
     }
 }

@@ -1,13 +1,13 @@
 //! The deletions themselves: few calls for many backups, and nothing half deleted is a backup.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
 use super::PrunePlan;
 use crate::catalog::Backup;
 use crate::remote::{Remote, RemoteError};
-use crate::state::{Journal, RunDir, StateDir, StateError};
+use crate::state::{Going, Journal, RunDir, StateDir, StateError};
 
 /// How many backups two calls take: what goes wrong in one does not touch the next, and what is under way is one
 /// journal.
@@ -107,8 +107,11 @@ impl PrunePlan {
     ) -> Result<Note, StateError> {
         let name = format!("prune-{}", uuid::Uuid::new_v4().simple());
         let dir = state.run_dir(&self.job, &name)?;
-        let deletions: BTreeMap<String, Vec<String>> =
-            batch.iter().map(|b| (b.manifest_name.clone(), self.objects(&[b]))).collect();
+        let going = |backup: &&Backup| {
+            let manifest = backup.manifest_name.clone();
+            let one = move |object| Going { manifest: manifest.clone(), object };
+            self.objects(&[backup]).into_iter().map(one)
+        };
         dir.write_journal(&Journal {
             remote: remote.label(),
             started: now,
@@ -116,7 +119,7 @@ impl PrunePlan {
             objects: Vec::new(),
             manifest: String::new(),
             files: Vec::new(),
-            deletions,
+            going: batch.iter().flat_map(going).collect(),
         })?;
         Ok(Note(Some(dir)))
     }

@@ -1,6 +1,5 @@
 //! Where a backup will be: a free name, claimed and written down, and the uploads under way to it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Run;
@@ -100,7 +99,7 @@ impl Run<'_> {
             objects: names.objects.clone(),
             manifest: names.manifest,
             files: Vec::new(),
-            deletions: BTreeMap::new(),
+            going: Vec::new(),
         })?;
         Ok(Draft {
             object: names.objects.into_iter().next().unwrap_or_default(),

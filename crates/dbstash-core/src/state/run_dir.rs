@@ -1,6 +1,5 @@
 //! What belongs to one run: its private files, and the journal of what it has under way.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,9 +34,18 @@ pub struct Journal {
     /// What is being put into folders: nothing else in them is ours.
     #[serde(default)]
     pub files: Vec<String>,
-    /// Backups that are being deleted: of each manifest, the objects that go once it is gone. No folders.
+    /// What is being deleted: each object, and the manifest that goes before it and without which it is nobody's.
     #[serde(default)]
-    pub deletions: BTreeMap<String, Vec<String>>,
+    pub going: Vec<Going>,
+}
+
+/// An object that is being deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Going {
+    /// Its manifest.
+    pub manifest: String,
+    /// Itself.
+    pub object: String,
 }
 
 impl RunDir {

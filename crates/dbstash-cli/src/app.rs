@@ -66,12 +66,25 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
-        let deleted = plan.carry_out(&self.destination.remote).await?;
-        complain(&format!("{deleted} backups deleted"));
-        Ok(Exit::Done)
+        // Under the locks nobody here pins or makes one any more; while somebody thought it over, they could.
+        let again = PrunePlan::new(&self.catalog().await?, job, None, now);
+        let names = |plan: &PrunePlan| -> Vec<String> {
+            plan.deletions().map(|backup| backup.manifest_name.clone()).collect()
+        };
+        if names(&again) != names(&plan) {
+            complain("nothing was deleted: other backups would go by now; look at it again");
+            return Ok(Exit::Failed);
+        }
+        let pruned = again.carry_out(&self.destination.remote, &self.state, now).await?;
+        complain(&format!("{} backups deleted", pruned.gone));
+        match pruned.trouble(count) {
+            Some(trouble) => Err(anyhow::anyhow!(trouble)),
+            None => Ok(Exit::Done),
+        }
     }
 
-    async fn catalog(&self) -> Result<Catalog> {
+    /// What is there now.
+    pub async fn catalog(&self) -> Result<Catalog> {
         let remote = &self.destination.remote;
         let cache = self.state.cache(&remote.label());
         Ok(Catalog::load(remote, &cache, SystemClock.now()).await?)

@@ -18,6 +18,17 @@ pub struct Args {
     pub flags: BTreeMap<String, String>,
     /// Which jobs of a job file are meant.
     pub selection: Selection,
+    /// Which backup is meant, by the commands that are about one.
+    pub target: Target,
+}
+
+/// A backup, as people name it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Its id, the beginning of it, or `latest`.
+    pub id: String,
+    /// Its database's label.
+    pub database: Option<String>,
 }
 
 /// What to do.
@@ -37,6 +48,10 @@ pub enum Command {
         /// Without asking.
         yes: bool,
     },
+    /// Keep a backup whatever retention says.
+    Pin,
+    /// No longer.
+    Unpin,
     /// Show how it is with the jobs of the schedulers of this machine.
     Status {
         /// As JSON.
@@ -61,6 +76,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
         "backup" => Command::Backup,
         "list" => Command::List { json: given("json") },
         "prune" => Command::Prune { yes: given("yes") },
+        "pin" => Command::Pin,
+        "unpin" => Command::Unpin,
         "config" if given("schema") => Command::Schema,
         "status" => Command::Status { json: given("json") },
         "config" => Command::Config { json: given("json") },
@@ -68,7 +85,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
     };
     let jobs = sub.get_many::<String>(JOB).into_iter().flatten().cloned().collect();
     let required = command == Command::Backup && !given("all");
-    Ok(Args { command, flags: flags(sub), selection: Selection { jobs, required } })
+    let text = |id: &str| sub.try_get_one::<String>(id).ok().flatten().cloned();
+    let target = Target { id: text("id").unwrap_or_default(), database: text("db") };
+    Ok(Args { command, flags: flags(sub), selection: Selection { jobs, required }, target })
 }
 
 /// The flag that selects jobs of a job file.
@@ -113,6 +132,14 @@ pub fn command() -> Clap {
         .action(ArgAction::SetTrue)
         .conflicts_with("json")
         .help("Print the JSON Schema of a job file instead");
+    let one = || {
+        let id = "Its id, the beginning of its id, the path of its object, or latest";
+        let db = Arg::new("db").long("db").value_name("NAME").num_args(1);
+        [
+            Arg::new("id").value_name("ID").required(true).help(id),
+            db.help("Only among the backups of this database"),
+        ]
+    };
     let sub = |name: &'static str, about: &'static str| {
         Clap::new(name).about(about).after_help(AFTER_SHORT).after_long_help(AFTER_LONG)
     };
@@ -130,6 +157,8 @@ pub fn command() -> Clap {
             sub("list", "List the backups that are there").arg(json()),
             sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")
                 .arg(yes),
+            sub("pin", "Keep a backup, whatever the retention settings say").args(one()),
+            sub("unpin", "Let the retention settings decide on a backup again").args(one()),
             sub(
                 "status",
                 "Show how it is with the jobs of this machine's schedulers; exit 1 if not well",
@@ -224,6 +253,17 @@ mod tests {
         assert_eq!(command("dbstash list --json"), Command::List { json: true });
         assert_eq!(command("dbstash prune --yes"), Command::Prune { yes: true });
         assert_eq!(command("dbstash config"), Command::Config { json: false });
+        assert_eq!(command("dbstash unpin 2026"), Command::Unpin);
+    }
+
+    #[test]
+    fn a_backup_is_named() {
+        let target = |line| read(line).map(|args| args.target).unwrap();
+        let latest = Target { id: "latest".into(), database: None };
+        assert_eq!(target("dbstash pin latest"), latest);
+        assert_eq!(target("dbstash list"), Target::default());
+        let shop = Target { database: Some("*".into()), ..latest };
+        assert_eq!(target("dbstash pin --db '*' latest --job a"), shop);
     }
 
     #[test]
@@ -264,7 +304,13 @@ mod tests {
 
     #[test]
     fn usage_mistakes_exit_2() {
-        for line in ["dbstash --db-urx x", "dbstash lsit", "dbstash --db-uri", "dbstash backup x"] {
+        for line in [
+            "dbstash --db-urx x",
+            "dbstash lsit",
+            "dbstash --db-uri",
+            "dbstash backup x",
+            "dbstash pin",
+        ] {
             let error = read(line).err().unwrap();
             assert_eq!(error.exit_code(), 2, "{line}");
         }

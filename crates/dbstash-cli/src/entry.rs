@@ -12,7 +12,8 @@ use dbstash_core::secret::{ExposeSecret, Redactor};
 use dbstash_core::zone::Zone;
 
 use crate::app::{App, complain, print};
-use crate::args::{self, Args, Command};
+use crate::args::{self, Args, Command, Target};
+use crate::commands::pin::Change;
 use crate::commands::{self, config, plan};
 use crate::exit::Exit;
 use crate::health::socket;
@@ -23,8 +24,8 @@ use crate::places::{Destination, open_state};
 use crate::scheduler::{self, Ground};
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::{
-    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, changes, explain, resolve,
-    resolve_places, resolve_state_dir, schema, secrets,
+    Environment, Fleet, Here, Layers, LogFormat, LogSettings, Mistakes, Place, changes, explain,
+    resolve, resolve_places, resolve_state_dir, schema, secrets,
 };
 use crate::signals::Signals;
 use crate::text;
@@ -38,7 +39,7 @@ pub fn main(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    let Args { command, flags, selection } = match args::parse(args.clone()) {
+    let Args { command, flags, selection, target } = match args::parse(args.clone()) {
         Ok(args) => args,
         Err(error) => return usage(&error, &args),
     };
@@ -56,6 +57,7 @@ pub fn main(
     let done = match command {
         Command::Schema => print(&schema::text()).map(|()| Exit::Done).map_err(Into::into),
         Command::List { json } => list(&layers, json, &mut redactor),
+        Command::Pin | Command::Unpin => pin(&layers, command, &target, &mut redactor),
         Command::Status { json } => status(&layers, json),
         _ => with_job(&layers, command, &mut redactor),
     };
@@ -267,6 +269,35 @@ fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
         }
     }
     Ok(worst)
+}
+
+/// `dbstash pin` and `dbstash unpin` need no database either. The backup may be in any of the places.
+fn pin(
+    layers: &Layers,
+    command: Command,
+    target: &Target,
+    redactor: &mut Redactor,
+) -> Result<Exit> {
+    let found = match resolve_places(layers, &Here) {
+        Ok(found) => found,
+        Err(mistakes) => return Ok(refuse(&mistakes, layers, command)),
+    };
+    *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
+    tell(&found.warnings);
+    let open = |place: &Place| {
+        let set = found.state_dir.as_deref();
+        let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+        let env = child_environment(&layers.environment, &place.remote);
+        let destination = Destination::open(&place.remote, env, &state)?;
+        anyhow::Ok((App { state, destination, zone: place.zone }, place.jobs.clone()))
+    };
+    let change = Change {
+        target,
+        job: variable(layers, "DBSTASH_JOB").and_then(|text| text.parse().ok()),
+        pin: command == Command::Pin,
+        dry_run: found.dry_run,
+    };
+    block_on(change.carry_out(&found.places.iter().map(open).collect::<Result<Vec<_>>>()?))
 }
 
 /// One thread is enough for pipes, and costs the least while nothing happens.

@@ -1,6 +1,7 @@
 //! What a remote holds, sorted by how far it can be trusted.
 
 mod cache;
+mod find;
 mod listing;
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,12 @@ use chrono::{DateTime, Utc};
 
 pub use self::cache::remember;
 use self::cache::{bodies, is_safe_path};
+pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
 use crate::manifest::{self, Manifest};
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
-use crate::temporary;
+use crate::{sidecar, temporary};
 
 /// The objects of a remote.
 #[derive(Debug, Default)]
@@ -38,6 +40,8 @@ pub struct Backup {
     pub manifest_name: String,
     /// What it says.
     pub manifest: Manifest,
+    /// What others have noted beside it since: the names on the remote, see [`sidecar`].
+    pub sidecars: Vec<String>,
 }
 
 /// A manifest that vouches for nothing.
@@ -50,6 +54,11 @@ pub struct Broken {
 }
 
 impl Backup {
+    /// Whether somebody has pinned it: retention never deletes it then.
+    pub fn is_pinned(&self) -> bool {
+        self.sidecars.contains(&sidecar::name(&self.manifest_name, sidecar::PIN))
+    }
+
     /// The names of its objects on the remote; one that is a folder ends with a `/`.
     pub fn objects(&self) -> impl Iterator<Item = String> + '_ {
         let place = self.manifest_name.rfind('/').map_or("", |end| &self.manifest_name[..=end]);
@@ -89,13 +98,15 @@ impl Catalog {
         // Some storage has several objects of one name: that is one backup all the same.
         let mut seen = HashSet::new();
         for entry in entries.iter().filter(|e| is_manifest(&e.name) && seen.insert(&e.name)) {
+            claimed.extend(sidecars(&entry.name, &listing));
             let broken = |why: String| Broken { manifest_name: entry.name.clone(), why };
             let read = match bodies.get(&entry.name) {
                 Some(body) => Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string())),
                 None => Err(broken("it could not be read".to_owned())),
             };
             match read.and_then(|manifest| {
-                let backup = Backup { manifest_name: entry.name.clone(), manifest };
+                let sidecars = sidecars(&entry.name, &listing);
+                let backup = Backup { manifest_name: entry.name.clone(), manifest, sidecars };
                 claimed.extend(backup.objects().filter(|name| !listing.has_manifests_in(name)));
                 let flaw = missing(&backup, &listing).or_else(|| foreign(&backup, &listing));
                 flaw.map_or(Ok(backup), |why| Err(broken(why)))
@@ -140,11 +151,24 @@ fn missing(backup: &Backup, listing: &Listing<'_>) -> Option<String> {
     })
 }
 
-/// An object of it that is another backup's: one with a manifest of its own, whether we can read that or not.
+/// An object of it that is another backup's: one with a manifest of its own, whether we can read that or not, or one
+/// that is a sidecar.
 fn foreign(backup: &Backup, listing: &Listing<'_>) -> Option<String> {
-    let beside = backup.objects().skip(1);
-    let mut owned = beside.filter(|name| listing.size(&manifest::name_for(name)).is_some());
-    owned.next().map(|name| format!("its object {name} has a manifest of its own"))
+    let there = |manifest: &str| listing.size(manifest).is_some();
+    backup.objects().skip(1).find_map(|name| {
+        if there(&manifest::name_for(&name)) {
+            return Some(format!("its object {name} has a manifest of its own"));
+        }
+        let is_sidecar = sidecar::manifests(&name).any(|manifest| there(&manifest));
+        is_sidecar.then(|| format!("its object {name} is a note on a backup"))
+    })
+}
+
+/// What is beside a manifest and belongs to it. An object with a manifest of its own is no sidecar, however it is called.
+fn sidecars(manifest: &str, listing: &Listing<'_>) -> Vec<String> {
+    let there = |name: &str| listing.size(name).is_some();
+    let names = sidecar::KINDS.iter().map(|kind| sidecar::name(manifest, kind));
+    names.filter(|name| there(name) && !there(&manifest::name_for(name))).collect()
 }
 
 fn is_manifest(name: &str) -> bool {

@@ -1,18 +1,21 @@
 //! Retention at work: the choice of [`retention::select`], carried out.
 
+mod deletion;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
+pub use self::deletion::Pruned;
 use crate::catalog::{Backup, Catalog, folders_above};
-use crate::job::{Database, Job};
-use crate::remote::{Remote, RemoteError};
-use crate::retention::{self, Reason, Verdict};
-use crate::state::Going;
+use crate::job::{Database, Job, JobId};
+use crate::retention::{self, Hold, Reason, Verdict};
 
 /// What is to become of each backup of a job.
 #[derive(Debug, Clone)]
 pub struct PrunePlan {
+    /// The job.
+    job: JobId,
     /// Every backup it is about with its verdict, database by database, the newest first.
     pub verdicts: Vec<(Backup, Verdict)>,
     /// Objects that a manifest which stays speaks of, too.
@@ -34,11 +37,11 @@ impl PrunePlan {
             let pairs = catalog.backups.iter().cloned().zip(all);
             verdicts.extend(pairs.filter(|(backup, _)| ours(backup)));
         }
-        let gone = verdicts.iter().filter(|(_, verdict)| is_delete(verdict));
+        let gone = verdicts.iter().filter(|(_, verdict)| verdict.is_delete());
         let gone: BTreeSet<&str> = gone.map(|(backup, _)| &*backup.manifest_name).collect();
         let staying = catalog.backups.iter().filter(|b| !gone.contains(&*b.manifest_name));
         let shared = staying.flat_map(Backup::objects).collect();
-        Self { verdicts, shared }
+        Self { job: job.id.clone(), verdicts, shared }
     }
 
     /// The databases it is about.
@@ -48,60 +51,39 @@ impl PrunePlan {
 
     /// What the user should know of each database of which doubt keeps more than the limits say.
     pub fn holds(&self) -> Vec<String> {
-        let kept = |why: Reason| -> BTreeSet<&str> {
-            let kept = self.verdicts.iter().filter(|(_, v)| *v == Verdict::Keep(why));
-            kept.map(|(b, _)| &*b.manifest.database).collect()
+        let doubt = |(backup, verdict): &(Backup, Verdict)| {
+            let name = &backup.manifest.database;
+            match verdict {
+                Verdict::Keep(Reason::Held(Hold::Small)) => Some(format!(
+                    "retention holds: the newest backup of {name} is much smaller than those before it \
+                     (RETENTION_HOLD_BELOW), so nothing of it is deleted; look whether the dump lacks something"
+                )),
+                Verdict::Keep(Reason::Held(Hold::Writers([a, b]))) => Some(format!(
+                    "retention holds: {a} and {b} take turns at writing the backups of {name} of job {}, so nothing \
+                     of it is deleted: set DBSTASH_JOB on each to a name of its own",
+                    backup.manifest.job
+                )),
+                Verdict::Keep(Reason::Future) => Some(format!(
+                    "{name} has backups dated in the future: a clock is or was wrong; until that date they are \
+                     kept and not counted"
+                )),
+                _ => None,
+            }
         };
-        let small = |name: &str| {
-            format!(
-                "retention holds: the newest backup of {name} is much smaller than those before it \
-                 (RETENTION_HOLD_BELOW), so nothing of it is deleted; look whether the dump lacks something"
-            )
-        };
-        let future = |name: &str| {
-            format!(
-                "{name} has backups dated in the future: a clock is or was wrong; until that date they are kept \
-                 and not counted"
-            )
-        };
-        let small = kept(Reason::Held).into_iter().map(small);
-        small.chain(kept(Reason::Future).into_iter().map(future)).collect()
+        let mut told: Vec<String> = self.verdicts.iter().filter_map(doubt).collect();
+        let mut seen = BTreeSet::new();
+        told.retain(|text| seen.insert(text.clone()));
+        told
     }
 
     /// What goes.
     pub fn deletions(&self) -> impl Iterator<Item = &Backup> {
-        self.verdicts.iter().filter(|(_, v)| is_delete(v)).map(|(b, _)| b)
+        self.verdicts.iter().filter(|(_, v)| v.is_delete()).map(|(b, _)| b)
     }
 
-    /// The objects that go, as far as they are no folders, each with its manifest.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = Going> {
-        self.deletions().flat_map(|backup| {
-            let objects = self.objects(&[backup]).into_iter();
-            objects.filter(|name| !name.ends_with('/')).map(|object| {
-                let manifest = backup.manifest_name.clone();
-                Going { manifest, object }
-            })
-        })
-    }
-
-    /// Deletes it: manifests first, so that what is half deleted is no backup any more. Folders, which go one by one, go
-    /// right after their own: what is interrupted leaves one. Returns how many backups went.
-    pub async fn carry_out(&self, remote: &dyn Remote) -> Result<usize, RemoteError> {
-        let (trees, streams): (Vec<&Backup>, Vec<&Backup>) =
-            self.deletions().partition(|b| b.objects().any(|name| name.ends_with('/')));
-        let manifests: Vec<String> = streams.iter().map(|b| b.manifest_name.clone()).collect();
-        remote.delete(&manifests).await?;
-        remote.delete(&self.objects(&streams)).await?;
-        for tree in &trees {
-            remote.delete(std::slice::from_ref(&tree.manifest_name)).await?;
-            remote.delete(&self.objects(&[tree])).await?;
-        }
-        Ok(streams.len() + trees.len())
-    }
-
-    /// The objects that go with these; folders end with a `/`.
+    /// The objects that go with these, and what was noted on them; folders end with a `/`.
     fn objects(&self, going: &[&Backup]) -> Vec<String> {
-        let ours = going.iter().flat_map(|backup| backup.objects());
+        let ours = going.iter().flat_map(|b| b.objects().chain(b.sidecars.iter().cloned()));
         ours.filter(|name| !self.is_shared(name)).collect()
     }
 
@@ -112,10 +94,6 @@ impl PrunePlan {
             || folders_above(name).any(|folder| self.shared.contains(folder))
             || name.ends_with('/') && inside.next().is_some_and(|first| first.starts_with(name))
     }
-}
-
-fn is_delete(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Delete(_))
 }
 
 #[cfg(test)]
@@ -129,19 +107,24 @@ mod tests {
         let object =
             |&(name, files): &(&str, _)| Object { name: name.into(), files, ..one.clone() };
         manifest.objects = objects.iter().map(object).collect();
-        Backup { manifest_name: name_for(&format!("{place}{}", objects[0].0)), manifest }
+        let manifest_name = name_for(&format!("{place}{}", objects[0].0));
+        Backup { manifest_name, manifest, sidecars: Vec::new() }
     }
 
     /// What goes with `going` while `staying` stays.
     fn gone(going: &Backup, staying: &[Backup]) -> Vec<String> {
         let shared = staying.iter().flat_map(Backup::objects).collect();
-        PrunePlan { verdicts: Vec::new(), shared }.objects(&[going])
+        let job = "j".parse().unwrap();
+        PrunePlan { job, verdicts: Vec::new(), shared }.objects(&[going])
     }
 
     #[test]
     fn nothing_goes_that_what_stays_speaks_of() {
         let tree = || backup("a/", &[("x", Some(3)), ("x.sha256", None)]);
         assert_eq!(gone(&tree(), &[]), ["a/x/", "a/x.sha256"]);
+        // What was noted on it.
+        let noted = Backup { sidecars: vec!["a/x.verified.json".into()], ..tree() };
+        assert_eq!(gone(&noted, &[]), ["a/x/", "a/x.sha256", "a/x.verified.json"]);
         // Neighbours.
         let beside = [backup("a/", &[("x-2", Some(3))]), backup("a/", &[("x", None)])];
         assert_eq!(gone(&tree(), &beside), ["a/x/", "a/x.sha256"]);

@@ -1,15 +1,18 @@
 //! What a killed run left behind, taken away by the next one.
 
+mod deletions;
+
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
 
+use self::deletions::finish;
 use crate::job::Job;
 use crate::manifest;
 use crate::remote::{Remote, RemoteError};
 use crate::report::{RunEvent, RunId};
 use crate::run::Context;
-use crate::state::{Going, Journal, StateDir};
+use crate::state::{Journal, StateDir};
 use crate::temporary;
 
 /// A journal that could not be worked off by then is given up.
@@ -101,32 +104,6 @@ async fn take_back(
     Ok(Some(found.len()))
 }
 
-/// Claims at a time, each of which is an open file.
-const CLAIMS: usize = 100;
-
-/// Deletes what a deletion that came to no end has left, and says how many objects that were. What a live run has a
-/// name of, or a manifest speaks of again, is not ours to delete any more.
-async fn finish(
-    journal: &Journal,
-    remote: &dyn Remote,
-    state: &StateDir,
-) -> Result<Option<usize>, RemoteError> {
-    let mut count = 0;
-    for some in journal.going.chunks(CLAIMS) {
-        let claim = |going: &Going| state.claim(&journal.remote, &going.object).ok().flatten();
-        let claims: Vec<_> = some.iter().map(claim).collect();
-        // Looked at under the claims: what is published later has another name.
-        let there: HashSet<_> = remote.list("").await?.into_iter().map(|e| e.name).collect();
-        let left = some.iter().zip(&claims).filter(|(going, claim)| {
-            claim.is_some() && !there.contains(&going.manifest) && there.contains(&going.object)
-        });
-        let left: Vec<_> = left.map(|(going, _)| going.object.clone()).collect();
-        remote.delete(&left).await?;
-        count += left.len();
-    }
-    Ok(Some(count))
-}
-
 /// Whose the files in a folder without a manifest are.
 enum Folder {
     Empty,
@@ -164,6 +141,7 @@ mod tests {
 
     use super::*;
     use crate::remote::rclone::{Patience, Rclone, Settings};
+    use crate::state::Going;
 
     const RUN: &str = "20260101T000000Z-a1b2c3d4";
 
@@ -250,17 +228,19 @@ mod tests {
         let remote = rclone(&fixture);
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(&dir.path().join("state")).unwrap();
-        let many: Vec<_> = (0..250).map(|n| format!("many/{n}.sql")).collect();
+        let many: Vec<_> = (0..50).map(|n| format!("many/{n}.sql")).collect();
         let going = |object: &str| Going {
             manifest: manifest::name_for(object),
             object: object.to_owned(),
         };
-        for name in many.iter().map(String::as_str).chain(["whole.sql", "claimed.sql", "other.sql"])
-        {
+        let there = ["whole.sql", "claimed.sql", "claimed.globals.sql", "other.sql"];
+        for name in many.iter().map(String::as_str).chain(there) {
             fixture.write(name, b"left");
         }
         fixture.write(&manifest::name_for("whole.sql"), b"{}");
         let claim = state.claim(&remote.label(), "claimed.sql").unwrap();
+        // A run claims the name of its dump alone.
+        let beside = Going { object: "claimed.globals.sql".into(), ..going("claimed.sql") };
         let ours = many.iter().map(String::as_str).chain(["whole.sql", "claimed.sql", "gone.sql"]);
         let journal = Journal {
             remote: remote.label(),
@@ -269,12 +249,14 @@ mod tests {
             objects: Vec::new(),
             manifest: String::new(),
             files: Vec::new(),
-            going: ours.map(going).collect(),
+            going: ours.map(going).chain([beside]).collect(),
         };
         assert_eq!(finish(&journal, &remote, &state).await.unwrap(), Some(many.len()));
-        let left = ["claimed.sql", "other.sql", "whole.sql", "whole.sql.dbstash.json"];
+        let mut left = there.to_vec();
+        left.push("whole.sql.dbstash.json");
+        left.sort_unstable();
         assert_eq!(fixture.names(), left);
         drop(claim);
-        assert_eq!(finish(&journal, &remote, &state).await.unwrap(), Some(1));
+        assert_eq!(finish(&journal, &remote, &state).await.unwrap(), Some(2));
     }
 }

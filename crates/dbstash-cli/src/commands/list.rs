@@ -18,7 +18,9 @@ pub fn as_text(catalog: &Catalog, remote: &str, zone: Zone, now: DateTime<Utc>) 
         )
     } else {
         let rows: Vec<_> = catalog.backups.iter().map(|backup| row(backup, zone, now)).collect();
-        table(["OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED"], &rows)
+        let headings =
+            ["ID", "OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED", "PINNED"];
+        table(headings, &rows)
     };
     for broken in &catalog.broken {
         let _ = writeln!(
@@ -41,10 +43,11 @@ pub fn as_text(catalog: &Catalog, remote: &str, zone: Zone, now: DateTime<Utc>) 
     text
 }
 
-fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 7] {
+fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 9] {
     let manifest = &backup.manifest;
     let check = manifest.dump().map_or("", |dump| dump.passed.check.as_str());
     [
+        shown(&manifest.id),
         shown(&backup.objects().next().unwrap_or_default()),
         manifest.job.to_string(),
         shown(&manifest.database),
@@ -52,6 +55,7 @@ fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 7] {
         age(now - manifest.started),
         size(manifest.bytes()),
         shown(check),
+        if backup.is_pinned() { "pinned".to_owned() } else { String::new() },
     ]
 }
 
@@ -62,6 +66,7 @@ pub fn as_json(catalog: &Catalog) -> Value {
         .iter()
         .map(|backup| {
             let mut value = json!(backup.manifest);
+            value["pinned"] = backup.is_pinned().into();
             value["manifest"] = json!(backup.manifest_name);
             value["paths"] = backup.objects().collect();
             value

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod list;
+pub mod pin;
 pub mod plan;
 pub mod prune;
 pub mod status;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use dbstash_core::compression::{Compression, Method};
 use dbstash_core::job::{Databases, Globals, Job, JobId, Limits, Naming, Source};
 use dbstash_core::name::Template;
@@ -22,11 +21,11 @@ use super::table::{
     BACKUP_CATCH_UP, BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL,
     BACKUP_JITTER, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START,
     BACKUP_RETRIES, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT, COMPRESSION_THREADS,
-    DBSTASH_JOB, DUMP_EXTRA_ARGS, INITIAL_DELAY, Kind, PG_GLOBALS, RETENTION_HOLD_BELOW,
-    RETENTION_MAX_DAYS, RETENTION_MAX_FILES, RETENTION_MIN_FILES, Setting, TZ,
+    DBSTASH_JOB, DUMP_EXTRA_ARGS, INITIAL_DELAY, Kind, PG_GLOBALS, Setting, TZ,
 };
 use super::{
-    JobSettings, connection, health, hooks, marks, modes, notify, parse, redis, remote, secrets,
+    JobSettings, connection, health, hooks, marks, modes, notify, parse, redis, remote, retention,
+    secrets,
 };
 
 /// A job; `None` when the settings are wrong, and then it is known why.
@@ -48,7 +47,7 @@ pub(super) fn job(
         Ok(retries @ ..=MOST_RETRIES) => Ok(u32::try_from(retries).unwrap_or(0)),
         _ => Err(format!("accepted are whole numbers up to {MOST_RETRIES}")),
     });
-    let retention = retention(reader);
+    let retention = retention::retention(reader);
     let expected = health::expected(reader);
     let notify = notify::notify(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
@@ -98,10 +97,10 @@ pub(super) fn job(
         compression,
         globals,
         extra_args,
-        naming,
         limits,
         retries: retries.unwrap_or(0),
-        retention,
+        retention: Policy { zone: naming.zone, ..retention },
+        naming,
         exclusive,
         mode: modes.mode,
         sqlite_format: modes.sqlite_format,
@@ -210,28 +209,6 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         stall: limit(&BACKUP_STALL_TIMEOUT),
         min_size: reader.value(&BACKUP_MIN_SIZE, parse::size).unwrap_or(1),
     }
-}
-
-fn retention(reader: &mut Reader<'_>) -> Policy {
-    let max_files = reader.value(&RETENTION_MAX_FILES, parse::count);
-    let max_age = reader.value(&RETENTION_MAX_DAYS, parse::days);
-    let min_files = reader.value(&RETENTION_MIN_FILES, |text| match parse::count(text) {
-        Ok(least @ 1..) => Ok(least),
-        _ => Err("accepted are whole numbers, 1 or more".to_owned()),
-    });
-    let policy = Policy {
-        max_files: max_files.filter(|most| *most > 0),
-        max_age: max_age.filter(|age| *age > TimeDelta::zero()),
-        min_files: min_files.unwrap_or(1),
-        hold_below: reader.value(&RETENTION_HOLD_BELOW, parse::percent).unwrap_or(50),
-    };
-    if policy.max_files.is_some_and(|most| most < policy.min_files) {
-        reader.complaints.warn(format!(
-            "RETENTION_MAX_FILES is less than RETENTION_MIN_FILES, so {} are kept",
-            policy.min_files
-        ));
-    }
-    policy
 }
 
 /// Arguments; a secret among them is no mistake, but shows to everyone on the machine.

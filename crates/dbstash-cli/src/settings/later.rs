@@ -2,15 +2,6 @@
 
 /// Settings of versions to come, each with its `_FILE` where it is a secret.
 pub const NOT_YET: &[&str] = &[
-    "RETENTION_KEEP_LAST",
-    "RETENTION_KEEP_DURATION",
-    "RETENTION_KEEP_HOURLY",
-    "RETENTION_KEEP_DAILY",
-    "RETENTION_KEEP_WEEKLY",
-    "RETENTION_KEEP_MONTHLY",
-    "RETENTION_KEEP_YEARLY",
-    "BACKUP_RETENTION_HOURS",
-    "BACKUP_MAX_FILES",
     "DRILL_URI",
     "DRILL_URI_FILE",
     "REDIS_BACKUP",

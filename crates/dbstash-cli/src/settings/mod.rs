@@ -26,6 +26,7 @@ mod redis;
 mod remote;
 mod remotes;
 pub mod resolve;
+mod retention;
 pub mod schema;
 pub mod scope;
 pub mod secrets;
@@ -125,6 +126,8 @@ pub struct Places {
     pub places: Vec<Place>,
     /// The state directory, when it was chosen.
     pub state_dir: Option<PathBuf>,
+    /// Whether only to show what would be done.
+    pub dry_run: bool,
     /// Something has no effect, or not the effect it seems to have.
     pub warnings: Vec<String>,
     /// Every text that must never be shown.

@@ -16,7 +16,7 @@ use super::nearest::nearest;
 use super::pass::Pass;
 use super::reader::Reader;
 use super::remotes::Remotes;
-use super::table::{DBSTASH_JOB, DBSTASH_STATE_DIR, Group, Setting, TZ};
+use super::table::{DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, Group, Setting, TZ};
 use super::{Fleet, JobSettings, Place, Places, Shown, job, parse, process, remote, shown, table};
 
 /// Makes settings of what was given, or tells every mistake at once.
@@ -62,10 +62,12 @@ fn look(
 /// said about a database, nor are its secrets read.
 pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, Mistakes> {
     let wanted = |setting: &Setting| {
-        setting.group == Group::Rclone || [TZ.name, DBSTASH_STATE_DIR.name].contains(&setting.name)
+        setting.group == Group::Rclone
+            || [TZ.name, DBSTASH_STATE_DIR.name, DRY_RUN.name].contains(&setting.name)
     };
     let mut pass = Pass::begin(layers, machine, wanted);
     let state_dir = pass.process(|reader| reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from));
+    let dry_run = pass.process(|reader| reader.value(&DRY_RUN, parse::boolean));
     let chosen = pass.file().is_some() && !layers.selection.jobs.is_empty();
     let mut remotes = Remotes::default();
     let found = pass.jobs(|reader| {
@@ -87,7 +89,7 @@ pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, 
     }
     let secrets = kept(&pass.complaints);
     let warnings = pass.complaints.close()?.warnings;
-    Ok(Places { places, state_dir, warnings, secrets })
+    Ok(Places { places, state_dir, dry_run: dry_run.unwrap_or_default(), warnings, secrets })
 }
 
 /// The state directory, when it was chosen: all that it takes to ask a running scheduler.

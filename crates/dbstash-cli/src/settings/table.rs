@@ -169,7 +169,7 @@ settings! {
     HOOK_TIMEOUT: Backup, Duration, Is("5m"), Open;
     /// Show what would be done, and do nothing.
     DRY_RUN: Backup, Bool, Is("false"), Open;
-    /// The time zone of the schedule and of dates in names.
+    /// The time zone of the schedule, of dates in names, and of the days that retention counts.
     TZ: Backup, Zone, Is("UTC"), Open;
     /// A private directory for locks, private files and a cache; never for dump bytes.
     DBSTASH_STATE_DIR: Backup, Path, Computed(STATE_DIR), Open;
@@ -180,6 +180,25 @@ settings! {
     RETENTION_MAX_DAYS: Retention, Days, Is("0"), Open;
     /// The newest backups that are never deleted, at least 1.
     RETENTION_MIN_FILES: Retention, Count, Is("1"), Open;
+    /// Keep the newest so many, whatever the limits above say. With `RETENTION_KEEP` settings alone,
+    /// what none of them keeps is deleted; 0 is none.
+    RETENTION_KEEP_LAST: Retention, Count, Is("0"), Open;
+    /// Keep all that are not older than this.
+    RETENTION_KEEP_DURATION: Retention, Duration, Is("0"), Open;
+    /// Keep the newest of each of the latest so many hours that have a backup, in the zone of `TZ`.
+    RETENTION_KEEP_HOURLY: Retention, Count, Is("0"), Open;
+    /// The same of days.
+    RETENTION_KEEP_DAILY: Retention, Count, Is("0"), Open;
+    /// The same of weeks, which begin on Monday.
+    RETENTION_KEEP_WEEKLY: Retention, Count, Is("0"), Open;
+    /// The same of months.
+    RETENTION_KEEP_MONTHLY: Retention, Count, Is("0"), Open;
+    /// The same of years.
+    RETENTION_KEEP_YEARLY: Retention, Count, Is("0"), Open;
+    /// Another name for `RETENTION_MAX_DAYS`, in hours.
+    BACKUP_RETENTION_HOURS: Retention, Text("HOURS"), Unset, Open;
+    /// Another name for `RETENTION_MAX_FILES`.
+    BACKUP_MAX_FILES: Retention, Count, Unset, Open;
     /// Delete nothing while the newest backup is smaller than this share of the median of the 7
     /// before it; 0 is never.
     RETENTION_HOLD_BELOW: Retention, Text("PERCENT"), Is("50%"), Open;

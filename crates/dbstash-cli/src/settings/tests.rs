@@ -9,6 +9,7 @@ mod job_file_mistakes;
 mod notify;
 mod redis;
 mod remarks;
+mod retention;
 mod schema;
 
 use std::collections::BTreeMap;

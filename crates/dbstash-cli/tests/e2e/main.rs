@@ -29,6 +29,7 @@ mod mysql;
 mod names;
 mod notify;
 mod pg;
+mod pins;
 mod redis;
 mod retention;
 mod retries;

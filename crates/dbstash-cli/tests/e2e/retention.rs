@@ -1,5 +1,10 @@
 //! Retention on real remotes: exactly our own, the oldest first.
 
+mod many;
+mod refused;
+mod rules;
+pub mod seed;
+
 use dbstash_testkit::{Dbstash, RemoteKind, TestRemote};
 
 use crate::scene::{PATIENCE, backups, dbstash, shop_file};

@@ -144,3 +144,45 @@ fn a_folder_is_whole_or_not_listed() {
     others.sort();
     assert_eq!(others, ["a/whole.sql", "file", "taken/victim.sql", "taken/x"]);
 }
+
+#[test]
+fn a_pin_is_known_by_its_name() {
+    let mut bodies = HashMap::from([folder("a/d", 1, 10)]);
+    for (object, age) in [("a/x.sql", 1), ("a/y.sql", 2), ("gone.sql", 3), ("x.pin", 4), ("x", 5)] {
+        let file = object.rsplit('/').next().unwrap();
+        bodies.insert(manifest::name_for(object), manifest("j", "db", age, file).write());
+    }
+    let mut entries: Vec<Entry> = bodies.keys().map(|name| entry(name, 1)).collect();
+    for object in ["a/x.sql", "a/y.sql", "a/d/f", "x.pin", "x"] {
+        entries.push(entry(object, 10));
+    }
+    for note in ["a/x.sql.pin", "a/y.sql.verified.json", "a/d.pin", "gone.sql.pin", "nobody.pin"] {
+        entries.push(entry(note, 3));
+    }
+    let catalog = Catalog::sort(&entries, &bodies, now());
+    let pinned: Vec<_> = catalog.backups.iter().filter(|b| b.is_pinned()).collect();
+    let pinned: Vec<_> = pinned.iter().flat_map(|b| b.objects()).collect();
+    assert_eq!(pinned, ["a/d/", "a/x.sql"], "x.pin is a backup itself");
+    assert_eq!(catalog.backups.len(), 5);
+    let noted: Vec<_> = catalog.backups.iter().flat_map(|b| b.sidecars.clone()).collect();
+    assert_eq!(noted, ["a/d.pin", "a/x.sql.pin", "a/y.sql.verified.json"]);
+    assert_eq!(catalog.others, ["nobody.pin"]);
+}
+
+#[test]
+fn a_manifest_cannot_claim_a_note() {
+    for object in ["good.sql.pin", "evil.sql.pin"] {
+        let mut evil = manifest("j", "db", 0, "evil.sql");
+        evil.objects
+            .push(crate::manifest::Object { name: object.into(), ..evil.objects[0].clone() });
+        let bodies = HashMap::from([
+            ("evil.sql.dbstash.json".to_owned(), evil.write()),
+            ("good.sql.dbstash.json".to_owned(), manifest("j", "db", 5, "good.sql").write()),
+        ]);
+        let mut entries: Vec<Entry> = bodies.keys().map(|name| entry(name, 1)).collect();
+        entries.extend(["evil.sql", "good.sql", object].map(|name| entry(name, 10)));
+        let catalog = Catalog::sort(&entries, &bodies, now());
+        assert_eq!(catalog.backups.len(), 1, "{object}");
+        assert!(catalog.broken[0].why.ends_with("is a note on a backup"), "{:?}", catalog.broken);
+    }
+}

@@ -95,7 +95,7 @@ impl Run<'_> {
         run_dir.write_journal(&Journal {
             remote: remote.label(),
             started: self.started,
-            temporaries: names.all().into_iter().map(|name| self.temporary(name)).collect(),
+            temporaries: names.own().map(|name| self.temporary(name)).collect(),
             objects: names.objects.clone(),
             manifest: names.manifest,
             files: Vec::new(),
@@ -167,7 +167,8 @@ impl Run<'_> {
         }
         for attempt in 1..=MOST_NAMES {
             let names = shape.names(&base, attempt);
-            if self.cx.remote.any(&names.all()).await? {
+            let all = names.all();
+            if self.cx.remote.any(&all.iter().map(String::as_str).collect::<Vec<_>>()).await? {
                 continue;
             }
             if let Some(claim) = self.cx.state.claim(&self.cx.remote.label(), &names.objects[0])? {

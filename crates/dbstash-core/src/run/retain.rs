@@ -1,10 +1,11 @@
 //! Retention after a backup.
 
+use std::fmt::Display;
+
 use super::Run;
 use crate::catalog::Catalog;
 use crate::prune::PrunePlan;
 use crate::remote::RemoteError;
-use crate::state::{Journal, RunDir, StateError};
 
 impl Run<'_> {
     /// Deletes what retention says, and returns how many backups went. Its failures are warnings, the backup is there
@@ -14,18 +15,13 @@ impl Run<'_> {
             return 0;
         }
         let Some(plan) = self.unless_ended(self.judge()).await else { return 0 };
-        let noted = match self.note(&plan) {
-            Ok(noted) => noted,
-            Err(error) => {
-                self.warn(format!("retention deleted nothing: {error}"));
-                return 0;
-            }
-        };
-        let gone = self.unless_ended(plan.carry_out(self.cx.remote)).await;
-        if let (None, Some(noted)) = (gone, noted) {
-            noted.keep();
+        let (state, now) = (self.cx.state, self.cx.clock.now());
+        let work = plan.carry_out(self.cx.remote, state, now);
+        let Some(pruned) = self.unless_ended(work).await else { return 0 };
+        if let Some(trouble) = pruned.trouble(plan.deletions().count()) {
+            self.warn(trouble);
         }
-        gone.unwrap_or(0)
+        pruned.gone
     }
 
     async fn judge(&self) -> Result<PrunePlan, RemoteError> {
@@ -36,30 +32,9 @@ impl Run<'_> {
         Ok(plan)
     }
 
-    /// Writes down what is about to go: once its manifest is gone, nothing else tells that an object is ours. Where a
-    /// deletion fails half-way, the next run takes what is left.
-    fn note(&self, plan: &PrunePlan) -> Result<Option<RunDir>, StateError> {
-        let going: Vec<_> = plan.streams().collect();
-        if going.is_empty() {
-            return Ok(None);
-        }
-        let name = format!("prune-{}", uuid::Uuid::new_v4().simple());
-        let dir = self.cx.state.run_dir(&self.job.id, &name)?;
-        dir.write_journal(&Journal {
-            remote: self.cx.remote.label(),
-            started: self.cx.clock.now(),
-            temporaries: Vec::new(),
-            objects: Vec::new(),
-            manifest: String::new(),
-            files: Vec::new(),
-            going,
-        })?;
-        Ok(Some(dir))
-    }
-
-    async fn unless_ended<T>(
+    async fn unless_ended<T, E: Display>(
         &self,
-        work: impl Future<Output = Result<T, RemoteError>>,
+        work: impl Future<Output = Result<T, E>>,
     ) -> Option<T> {
         tokio::select! {
             () = self.cx.cancel.cancelled() => {
@@ -67,7 +42,7 @@ impl Run<'_> {
                 None
             }
             done = work => done
-                .inspect_err(|error| self.warn(format!("retention deleted nothing more: {error}")))
+                .inspect_err(|error| self.warn(format!("retention deleted nothing: {error}")))
                 .ok(),
         }
     }

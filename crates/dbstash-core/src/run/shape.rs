@@ -5,6 +5,7 @@ use crate::engine::{Companion, Plan};
 use crate::job::Job;
 use crate::manifest;
 use crate::name::object_name;
+use crate::sidecar;
 
 /// What a backup consists of, before it has a name.
 pub(super) struct Shape {
@@ -48,9 +49,15 @@ impl Shape {
 }
 
 impl Names {
-    /// All that have to be free.
-    pub(super) fn all(&self) -> Vec<&str> {
-        self.objects.iter().chain([&self.manifest]).map(String::as_str).collect()
+    /// All that will be written.
+    pub(super) fn own(&self) -> impl Iterator<Item = &String> {
+        self.objects.iter().chain([&self.manifest])
+    }
+
+    /// All that have to be free: a note on what had the name before would be one on this.
+    pub(super) fn all(&self) -> Vec<String> {
+        let notes = sidecar::KINDS.iter().map(|kind| sidecar::name(&self.manifest, kind));
+        self.own().cloned().chain(notes).collect()
     }
 }
 
@@ -62,17 +69,24 @@ mod tests {
         let beside = vec!["globals.sql".to_owned()];
         let shape = Shape { extension: extension.to_owned(), folder, beside };
         let names = shape.names("a/shop.", attempt);
-        (names.base.clone(), names.all().into_iter().map(str::to_owned).collect())
+        (names.base.clone(), names.all())
     }
 
     #[test]
     fn every_name_begins_with_the_base() {
         assert_eq!(
             names("sql", false, 1).1,
-            ["a/shop..sql", "a/shop..globals.sql", "a/shop..sql.dbstash.json"]
+            [
+                "a/shop..sql",
+                "a/shop..globals.sql",
+                "a/shop..sql.dbstash.json",
+                "a/shop..sql.pin",
+                "a/shop..sql.verified.json"
+            ]
         );
         let (base, all) = names("", true, 2);
         assert_eq!(base, "a/shop.-2");
-        assert_eq!(all, ["a/shop.-2/", "a/shop.-2.globals.sql", "a/shop.-2.dbstash.json"]);
+        assert_eq!(all[..3], ["a/shop.-2/", "a/shop.-2.globals.sql", "a/shop.-2.dbstash.json"]);
+        assert_eq!(all[3], "a/shop.-2.pin");
     }
 }

@@ -11,6 +11,7 @@ use dbstash_core::manifest::{FORMAT, Manifest, Object, name_for};
 use dbstash_core::prune::PrunePlan;
 use dbstash_core::remote::Remote as _;
 use dbstash_core::retention::Policy;
+use dbstash_core::state::StateDir;
 use dbstash_testkit::{RemoteKind, Scratch, TestRemote};
 
 use super::remote;
@@ -119,7 +120,9 @@ async fn folders_are_kept_and_deleted_as_a_whole() {
 
         let before = fixture.names();
         let plan = PrunePlan::new(&catalog, &job(), None, Utc::now());
-        assert_eq!(plan.carry_out(&remote).await.unwrap(), 2);
+        let state = StateDir::open(&cache.path().join("state")).unwrap();
+        let pruned = plan.carry_out(&remote, &state, Utc::now()).await.unwrap();
+        assert_eq!((pruned.gone, pruned.trouble(2)), (2, None));
         let goes = |name: &String| {
             ["d/2", "d/4"].iter().any(|gone| {
                 name.starts_with(&format!("{gone}/"))

@@ -23,8 +23,8 @@ pub(crate) fn assert_explained(soak: &Soak) {
         }
         let text = fs::read(soak.state_path.join("runs").join(&path)).unwrap();
         let journal: Journal = serde_json::from_slice(&text).unwrap();
-        let mut names =
-            journal.temporaries.iter().chain(&journal.objects).chain([&journal.manifest]);
+        let names = journal.temporaries.iter().chain(&journal.objects).chain([&journal.manifest]);
+        let mut names = names.chain(journal.going.iter().map(|going| &going.object));
         assert!(names.any(|name| refused.contains(name)), "nothing was refused of {journal:?}");
     }
     let left = files(&soak.folder.path(temporary::FOLDER));

@@ -9,7 +9,7 @@ fn names_without_effect_are_told() {
         .env("BACKUP_COMPRESION", "true")
         .env("RETENTION_MAX_FILE", CANARY)
         .env("DB_PASSWRD", CANARY)
-        .env("RETENTION_KEEP_LAST", "3")
+        .env("CRON_SCHEDULE", "3")
         .env("DRILL_URI", CANARY)
         .env("HOOK_PRE_BACKUP", "")
         .env("DBSTASH_STATUS", "success")
@@ -18,7 +18,7 @@ fn names_without_effect_are_told() {
     warns(&settings, &["BACKUP_COMPRESION is unknown", "did you mean BACKUP_COMPRESSION?"]);
     warns(&settings, &["RETENTION_MAX_FILE is unknown", "did you mean RETENTION_MAX_FILES?"]);
     warns(&settings, &["DB_PASSWRD is unknown", "did you mean DB_PASSWORD?"]);
-    warns(&settings, &["RETENTION_KEEP_LAST is not supported by this version yet"]);
+    warns(&settings, &["CRON_SCHEDULE is not supported by this version yet"]);
     warns(&settings, &["DRILL_URI is not supported by this version yet"]);
     assert_eq!(settings.warnings.len(), 5, "{:#?}", settings.warnings);
 }

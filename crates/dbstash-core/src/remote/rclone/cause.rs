@@ -30,7 +30,7 @@ impl Known {
 }
 
 /// The first that fits.
-const KNOWN: [Known; 20] = [
+const KNOWN: [Known; 21] = [
     answer(
         &[
             "no space left on device",
@@ -76,6 +76,17 @@ const KNOWN: [Known; 20] = [
     answer(
         &["knownhosts:"],
         "the host key of the remote is not the known one: if it was changed on purpose, correct known_hosts_file",
+    ),
+    answer(
+        &[
+            "read-only file system",
+            "retention policy",
+            "retentionpolicynotmet",
+            "immutabledueto",
+            "object is worm protected",
+        ],
+        "the remote does not let it go yet: it is read-only, or locked for a time of its own (object lock, retention \
+         policy)",
     ),
     answer(
         &["accessdenied", "forbidden", "permission denied"],

@@ -34,10 +34,23 @@ impl Rclone {
     /// Deletes a folder with everything in it, and nothing beside it. One that is missing is no error.
     pub(super) async fn purge(&self, folder: &str, deadline: Duration) -> Result<(), RemoteError> {
         checked(folder)?;
-        // To a WebDAV server a file's name means the file, with a slash behind it, too. In a bucket both can be.
+        // To a WebDAV server a file's name means the file, with a slash behind it, too, and to rclone's encryption. In a
+        // bucket both can be.
         let file = folder.trim_end_matches('/');
-        if !self.probed().await?.buckets && self.stat(file).await?.is_some() {
+        let (buckets, encrypted) = self.probed().await.map(|p| (p.buckets, p.encrypted))?;
+        if (!buckets || encrypted) && self.stat(file).await?.is_some() {
             return Err(RemoteError::new(format!("{file} is a file on the remote, and no folder")));
+        }
+        if buckets {
+            // A purge takes every version that a bucket keeps, too: what it is told to keep is not ours to delete, and
+            // what it locks would be refused.
+            let inside = self.listed(folder, deadline).await?;
+            let names: Vec<String> = inside.into_iter().map(|entry| entry.name).collect();
+            if !names.iter().any(|name| name.contains(['\n', '\r'])) {
+                let done = tokio::time::timeout(deadline, self.delete_objects(&names)).await;
+                let late = format!("{folder} was not deleted within {deadline:?}");
+                return done.unwrap_or_else(|_| Err(RemoteError::new(late)));
+            }
         }
         let answer = self.call(&["purge", &self.path(folder)], b"", deadline).await?;
         if answer.exit.success() || MISSING.contains(&answer.exit.code()) {

@@ -17,6 +17,7 @@ pub(crate) use self::listing::folders_above;
 use crate::manifest::{self, Manifest};
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
 use crate::temporary;
+use crate::verify::Mark;
 
 /// The objects of a remote.
 #[derive(Debug, Default)]
@@ -38,6 +39,8 @@ pub struct Backup {
     pub manifest_name: String,
     /// What it says.
     pub manifest: Manifest,
+    /// The results of its verifications that are there, the newest first.
+    pub verified: Vec<Mark>,
 }
 
 /// A manifest that vouches for nothing.
@@ -47,6 +50,8 @@ pub struct Broken {
     pub manifest_name: String,
     /// What is wrong.
     pub why: String,
+    /// What it says, where that can be read.
+    pub manifest: Option<Manifest>,
 }
 
 impl Backup {
@@ -57,6 +62,14 @@ impl Backup {
             let slash = if object.files.is_some() { "/" } else { "" };
             format!("{place}{}{slash}", object.name)
         })
+    }
+}
+
+impl Backup {
+    /// What is stored beside its objects and goes with them.
+    pub fn sidecars(&self) -> impl Iterator<Item = String> + '_ {
+        let object = self.manifest_name.strip_suffix(manifest::SUFFIX).unwrap_or_default();
+        self.verified.iter().map(move |mark| mark.name_for(object))
     }
 }
 
@@ -88,19 +101,30 @@ impl Catalog {
         let mut claimed = BTreeSet::new();
         // Some storage has several objects of one name: that is one backup all the same.
         let mut seen = HashSet::new();
+        let mut verified = marks(entries);
         for entry in entries.iter().filter(|e| is_manifest(&e.name) && seen.insert(&e.name)) {
-            let broken = |why: String| Broken { manifest_name: entry.name.clone(), why };
+            let broken =
+                |why: String, manifest| Broken { manifest_name: entry.name.clone(), why, manifest };
             let read = match bodies.get(&entry.name) {
-                Some(body) => Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string())),
-                None => Err(broken("it could not be read".to_owned())),
+                Some(body) => {
+                    Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string(), None))
+                }
+                None => Err(broken("it could not be read".to_owned(), None)),
             };
             match read.and_then(|manifest| {
-                let backup = Backup { manifest_name: entry.name.clone(), manifest };
+                let verified = verified.remove(&*entry.name).unwrap_or_default();
+                let backup = Backup { manifest_name: entry.name.clone(), manifest, verified };
                 claimed.extend(backup.objects().filter(|name| !listing.has_manifests_in(name)));
                 let flaw = missing(&backup, &listing).or_else(|| foreign(&backup, &listing));
-                flaw.map_or(Ok(backup), |why| Err(broken(why)))
+                match flaw {
+                    Some(why) => Err(broken(why, Some(backup.manifest))),
+                    None => Ok(backup),
+                }
             }) {
-                Ok(backup) => catalog.backups.push(backup),
+                Ok(backup) => {
+                    claimed.extend(backup.sidecars());
+                    catalog.backups.push(backup);
+                }
                 Err(broken) => catalog.broken.push(broken),
             }
         }
@@ -121,6 +145,20 @@ impl Catalog {
         });
         catalog
     }
+}
+
+/// The results of verifications, by the manifests they belong to, the newest first.
+fn marks(entries: &[Entry]) -> HashMap<String, Vec<Mark>> {
+    let mut found: HashMap<String, Vec<Mark>> = HashMap::new();
+    for (object, mark) in entries.iter().filter_map(|entry| Mark::parse(&entry.name)) {
+        found.entry(manifest::name_for(object)).or_default().push(mark);
+    }
+    for marks in found.values_mut() {
+        marks.sort_unstable();
+        marks.dedup();
+        marks.reverse();
+    }
+    found
 }
 
 /// What keeps a backup from being whole.

@@ -95,7 +95,7 @@ impl PrunePlan {
 
     /// The objects that go with these; folders end with a `/`.
     fn objects(&self, going: &[&Backup]) -> Vec<String> {
-        let ours = going.iter().flat_map(|backup| backup.objects());
+        let ours = going.iter().flat_map(|backup| backup.objects().chain(backup.sidecars()));
         ours.filter(|name| !self.is_shared(name)).collect()
     }
 
@@ -123,7 +123,11 @@ mod tests {
         let object =
             |&(name, files): &(&str, _)| Object { name: name.into(), files, ..one.clone() };
         manifest.objects = objects.iter().map(object).collect();
-        Backup { manifest_name: name_for(&format!("{place}{}", objects[0].0)), manifest }
+        Backup {
+            manifest_name: name_for(&format!("{place}{}", objects[0].0)),
+            manifest,
+            verified: Vec::new(),
+        }
     }
 
     /// What goes with `going` while `staying` stays.

@@ -157,7 +157,7 @@ mod tests {
     fn backup(job: &str, database: &str, age_hours: i64, n: usize) -> Backup {
         let object = format!("{n}.sql");
         let manifest = manifest(job, database, age_hours, &object);
-        Backup { manifest_name: manifest::name_for(&object), manifest }
+        Backup { manifest_name: manifest::name_for(&object), manifest, verified: Vec::new() }
     }
 
     fn policy(max_files: Option<usize>, max_hours: Option<i64>, min_files: usize) -> Policy {

@@ -124,7 +124,7 @@ proptest! {
         // Whatever is made of it later: sums, ages, verdicts, its own JSON.
         let _ = (read.bytes(), read.raw_bytes());
         prop_assert_eq!(&Manifest::read(NAME, &read.write()).unwrap(), &read);
-        let backup = Backup { manifest_name: NAME.to_owned(), manifest: read };
+        let backup = Backup { manifest_name: NAME.to_owned(), manifest: read, verified: Vec::new() };
         // One name below their place, with or without the slash of a folder.
         let beside = |name: String| {
             let file = name.strip_prefix("a/b/").map(|file| file.strip_suffix('/').unwrap_or(file));

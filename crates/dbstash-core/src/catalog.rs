@@ -14,7 +14,7 @@ pub use self::cache::remember;
 use self::cache::{bodies, is_safe_path};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, BadManifest, Manifest};
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
 use crate::temporary;
 use crate::verify::Mark;
@@ -52,6 +52,8 @@ pub struct Broken {
     pub why: String,
     /// What it says, where that can be read.
     pub manifest: Option<Manifest>,
+    /// Whether a later version wrote it, which may well know it as a backup.
+    pub newer: bool,
 }
 
 impl Backup {
@@ -104,11 +106,12 @@ impl Catalog {
         let mut verified = marks(entries);
         for entry in entries.iter().filter(|e| is_manifest(&e.name) && seen.insert(&e.name)) {
             let broken =
-                |why: String, manifest| Broken { manifest_name: entry.name.clone(), why, manifest };
+                |why, manifest| Broken { manifest_name: entry.name.clone(), why, manifest, newer: false };
             let read = match bodies.get(&entry.name) {
-                Some(body) => {
-                    Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string(), None))
-                }
+                Some(body) => Manifest::read(&entry.name, body).map_err(|e| Broken {
+                    newer: matches!(e, BadManifest::Newer(_)),
+                    ..broken(e.to_string(), None)
+                }),
                 None => Err(broken("it could not be read".to_owned(), None)),
             };
             match read.and_then(|manifest| {

@@ -5,3 +5,4 @@ pub mod list;
 pub mod plan;
 pub mod prune;
 pub mod status;
+pub mod verify;

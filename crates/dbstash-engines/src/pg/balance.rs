@@ -5,6 +5,8 @@ use memchr::{memchr, memchr2};
 
 /// Of a longer statement only the beginning is looked at: no `COPY` is as long.
 const LONGEST: usize = 256 * 1024;
+/// What says whether a backslash means itself in a plain text.
+const QUOTING: &[u8] = b"SET standard_conforming_strings";
 /// What may follow a backslash in a row, as the server writes it.
 const ESCAPES: &[u8] = b"bfnrtv\\N";
 
@@ -151,8 +153,8 @@ impl Balance {
             self.is_begun = true;
         }
         if self.is_begun && self.statement.len() < LONGEST {
-            let is_copy = b"COPY ".iter().zip(&self.statement).all(|(a, b)| a == b);
-            if is_copy {
+            let begins = |word: &[u8]| word.iter().zip(&self.statement).all(|(a, b)| a == b);
+            if begins(b"COPY ") || begins(QUOTING) {
                 self.statement.push(byte);
             }
         }
@@ -198,6 +200,9 @@ impl Balance {
     fn statement_ends(&mut self) -> State {
         let statement = std::mem::take(&mut self.statement);
         let commas = std::mem::take(&mut self.commas);
+        if let Some(rest) = statement.strip_prefix(QUOTING) {
+            self.escapes = rest.trim_ascii_start().starts_with(b"= off");
+        }
         self.is_begun = false;
         let is_rows = statement.starts_with(b"COPY ") && statement.ends_with(b" FROM stdin;");
         if statement.starts_with(b"COPY ") && !is_rows {
@@ -278,6 +283,7 @@ mod tests {
             "CREATE FUNCTION f(a$b int) AS $1;\nSELECT $1, 'a''b;(', E'\\'(', \"a\"\"(\" /* ( /* ( */ ' */;\n",
             "CREATE RULE r AS ON UPDATE TO t DO INSTEAD (SELECT 1; SELECT 2;);\n",
             "COPY public.t (a, \"b, (c\", d) FROM stdin;\n1\t\\N\t\\\\.\n'(\t\\t\t\n\\.\n\n\nSELECT 1 - 2 / 3;\n",
+            "SET standard_conforming_strings = off;\nSELECT 'a\\'(';\n",
             "COPY public.none  FROM stdin;\n\n\n\\.\n",
             "COPY public.one (a) FROM stdin;\n\\.\n",
         ] {

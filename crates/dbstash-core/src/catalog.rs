@@ -105,8 +105,12 @@ impl Catalog {
         let mut seen = HashSet::new();
         let mut verified = marks(entries);
         for entry in entries.iter().filter(|e| is_manifest(&e.name) && seen.insert(&e.name)) {
-            let broken =
-                |why, manifest| Broken { manifest_name: entry.name.clone(), why, manifest, newer: false };
+            let broken = |why, manifest| Broken {
+                manifest_name: entry.name.clone(),
+                why,
+                manifest,
+                newer: false,
+            };
             let read = match bodies.get(&entry.name) {
                 Some(body) => Manifest::read(&entry.name, body).map_err(|e| Broken {
                     newer: matches!(e, BadManifest::Newer(_)),

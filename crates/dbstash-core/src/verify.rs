@@ -180,7 +180,8 @@ async fn structure(
     let is_tar = backup.manifest.mode == "tar";
     match cx.engine.structure(object) {
         Some(Structure::Stream(check)) => plain(object, name, Look::Stream(check), cx).await,
-        Some(Structure::Files(check)) if is_tar => plain(object, name, Look::Tar(check), cx).await,
+        // Our own tars have a folder; a tool's have none.
+        Some(Structure::Files(check)) => plain(object, name, Look::Tar(check, is_tar), cx).await,
         Some(Structure::Copy { file, step }) => {
             let needed = object.raw_bytes;
             let spool = Spool::make(cx.temp_dir, cx.run, needed)?;
@@ -188,7 +189,7 @@ async fn structure(
             plain(object, name, look, cx).await?;
             program(step, &spool, cx).await.map(Some)
         }
-        Some(Structure::Files(_)) | None => plain(object, name, Look::Unpacked, cx).await,
+        None => plain(object, name, Look::Unpacked, cx).await,
     }
 }
 

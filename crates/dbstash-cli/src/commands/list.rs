@@ -18,7 +18,7 @@ pub fn as_text(catalog: &Catalog, remote: &str, zone: Zone, now: DateTime<Utc>) 
         )
     } else {
         let rows: Vec<_> = catalog.backups.iter().map(|backup| row(backup, zone, now)).collect();
-        table(["OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED"], &rows)
+        table(["OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED", "VERIFIED"], &rows)
     };
     for broken in &catalog.broken {
         let _ = writeln!(
@@ -41,7 +41,7 @@ pub fn as_text(catalog: &Catalog, remote: &str, zone: Zone, now: DateTime<Utc>) 
     text
 }
 
-fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 7] {
+fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 8] {
     let manifest = &backup.manifest;
     let check = manifest.dump().map_or("", |dump| dump.passed.check.as_str());
     [
@@ -52,6 +52,10 @@ fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 7] {
         age(now - manifest.started),
         size(manifest.bytes()),
         shown(check),
+        backup.verified.first().map_or_else(
+            || "never".to_owned(),
+            |mark| format!("{} {} ago", mark.outcome.as_str(), age(now - mark.at)),
+        ),
     ]
 }
 
@@ -64,6 +68,9 @@ pub fn as_json(catalog: &Catalog) -> Value {
             let mut value = json!(backup.manifest);
             value["manifest"] = json!(backup.manifest_name);
             value["paths"] = backup.objects().collect();
+            if let Some(mark) = backup.verified.first() {
+                value["verified"] = json!({ "at": mark.at, "result": mark.outcome.as_str() });
+            }
             value
         })
         .collect();

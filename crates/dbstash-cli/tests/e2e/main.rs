@@ -37,3 +37,4 @@ mod secrets;
 mod sqlite;
 mod timetable;
 mod transfer;
+mod verify;

@@ -28,8 +28,8 @@ pub(super) enum Look {
     Unpacked,
     /// And have a check read them.
     Stream(Box<dyn Check>),
-    /// And have a check read the files of the tar they are.
-    Tar(Box<dyn TreeCheck>),
+    /// And have a check read the files of the tar they are; whether all are below a folder.
+    Tar(Box<dyn TreeCheck>, bool),
     /// And write them to a file, unless they are more than they should be.
     Copy { path: PathBuf, most: u64 },
 }
@@ -115,7 +115,7 @@ fn looked(raw: &mut dyn Read, look: Look) -> (Option<u64>, Result<Option<Passed>
     let said = match look {
         Look::Bytes | Look::Unpacked => drain(&mut raw).map(|()| None).map_err(|e| unreadable(&e)),
         Look::Stream(check) => stream(&mut raw, check).map(Some),
-        Look::Tar(check) => tar(&mut raw, check).map(Some),
+        Look::Tar(check, below) => tar(&mut raw, check, below).map(Some),
         Look::Copy { path, most } => copy(&mut raw, path, most).map(|()| None),
     };
     (said.is_ok().then_some(raw.bytes), said)
@@ -133,7 +133,7 @@ fn stream(raw: &mut impl Read, mut check: Box<dyn Check>) -> Result<Passed, Seen
     check.finish().map_err(|Incomplete(what)| Seen::Bad(what))
 }
 
-fn tar(raw: &mut Counted<'_>, mut check: Box<dyn TreeCheck>) -> Result<Passed, Seen> {
+fn tar(raw: &mut Counted<'_>, mut check: Box<dyn TreeCheck>, below: bool) -> Result<Passed, Seen> {
     let bad = |error: &io::Error| Seen::Bad(format!("its tar cannot be read: {error}"));
     let mut buffer = vec![0; BUFFER];
     let mut archive = tar::Archive::new(&mut *raw);
@@ -144,9 +144,9 @@ fn tar(raw: &mut Counted<'_>, mut check: Box<dyn TreeCheck>) -> Result<Passed, S
         if kind.is_dir() {
             continue;
         }
-        // All are below a folder of the backup's name.
-        let Some((_, path)) = path.split_once('/').filter(|_| kind.is_file()) else {
-            return Err(Seen::Bad(format!("its tar has a member {path:?} that we do not write")));
+        let inside = if below { path.split_once('/').map(|(_, path)| path) } else { Some(&*path) };
+        let Some(path) = inside.filter(|_| kind.is_file()) else {
+            return Err(Seen::Bad(format!("its tar has a member {path:?} that no dump has")));
         };
         let wanted = check.begin(path, entry.size());
         while let n @ 1.. = entry.read(&mut buffer).map_err(|e| bad(&e))? {

@@ -4,15 +4,15 @@
 //! at once do not meet, and a remote on which nothing is overwritten or deleted takes them as well. When and
 //! what are in the name: a listing alone tells how it is with every backup.
 
-use chrono::{DateTime, NaiveDateTime, Timelike as _, Utc};
+use chrono::{DateTime, NaiveDateTime, SubsecRound as _, Utc};
 
 const SUFFIX: &str = ".verified.json";
-const STAMP: &str = "%Y%m%dT%H%M%SZ";
+const STAMP: &str = "%Y%m%dT%H%M%S%3fZ";
 
 /// When something was found out about a backup, and what; the later one is the greater one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
-    /// To the second.
+    /// To the millisecond.
     pub at: DateTime<Utc>,
     /// What.
     pub outcome: Outcome,
@@ -48,7 +48,7 @@ impl Outcome {
 impl Mark {
     /// Found out at this moment.
     pub fn new(at: DateTime<Utc>, outcome: Outcome) -> Self {
-        Self { at: at.with_nanosecond(0).unwrap_or(at), outcome }
+        Self { at: at.trunc_subsecs(3), outcome }
     }
 
     /// The name for the backup whose first object this is; a folder without a `/` at its end.

@@ -91,6 +91,7 @@ struct Walk {
     skip: u64,
     /// The last one is next.
     todo: Vec<Item>,
+    is_valkey: bool,
     /// Bytes after the last record.
     after: usize,
 }
@@ -106,8 +107,12 @@ const GROUP_2: &[Item] = &[Text, Length, Length, Length, Many(PENDING), Many(CON
 const GROUP_3: &[Item] = &[Text, Length, Length, Length, Many(PENDING), Many(NEW_CONSUMER)];
 
 /// What the value of a type consists of, in order.
-fn value(kind: u8) -> Option<&'static [Item]> {
+fn value(kind: u8, is_valkey: bool) -> Option<&'static [Item]> {
     Some(match kind {
+        // A hash whose fields expire.
+        22 if is_valkey => &[Many(&[Text, Text, Bytes(8)])],
+        24 => &[Bytes(8), Many(&[Length, Text, Text])],
+        25 => &[Bytes(8), Text],
         0 | 9..=13 | 16 | 17 | 20 => &[Text],
         1 | 2 | 14 => &[Many(&[Text])],
         3 => &[Many(&[Text, Double])],
@@ -195,6 +200,7 @@ impl Walk {
         }
         let digits = self.field.iter().skip_while(|byte| byte.is_ascii_uppercase());
         let digits: String = digits.map(|byte| char::from(*byte)).collect();
+        self.is_valkey = self.field.starts_with(b"V");
         self.field.clear();
         self.state = match digits.parse::<u32>() {
             Ok(_) => State::Record,
@@ -210,7 +216,7 @@ impl Walk {
             }
             _ => opcode(byte)
                 .map(|items| (false, items))
-                .or_else(|| value(byte).map(|items| (true, items))),
+                .or_else(|| value(byte, self.is_valkey).map(|items| (true, items))),
         };
         let Some((has_key, items)) = items else {
             self.state = State::Foreign(byte);

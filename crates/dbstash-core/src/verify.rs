@@ -24,7 +24,7 @@ use crate::artifact::ProduceError;
 use crate::catalog::Backup;
 use crate::engine::{Engine, Incomplete, Passed, Stdout, Step, Structure};
 use crate::launch::Launcher;
-use crate::manifest::Object;
+use crate::manifest::{self, BadManifest, Manifest, Object};
 use crate::process::LaunchError;
 use crate::remote::{ReadError, Remote, RemoteError};
 use crate::spool::{Spool, SpoolError};
@@ -134,6 +134,17 @@ impl From<StateError> for Flaw {
 
 /// Reads a backup back. Nothing is written but copies on local disk, which are gone when it returns.
 pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
+    match told(backup, cx).await {
+        Ok(()) => {}
+        Err(Flaw::Corrupt(what)) => return Verdict::Corrupt(what),
+        Err(Flaw::Untested(why)) => return Verdict::Untested(why),
+    }
+    // The dump is the backup to people; of others it has to be said which one.
+    let dump = backup.manifest.dump();
+    let of = |object: &Object, what: String| match dump {
+        Some(dump) if dump.name == object.name => what,
+        _ => format!("{}: {what}", object.name),
+    };
     let (mut looked, mut untested) = (Vec::new(), None);
     for (object, name) in backup.manifest.objects.iter().zip(backup.objects()) {
         let done = match (object.files, level) {
@@ -149,9 +160,9 @@ pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
                 degraded: passed.and_then(|passed| passed.degraded),
             }),
             Err(Flaw::Corrupt(what)) => {
-                return corrupt(backup, format!("{name}: {what}"), cx).await;
+                return corrupt(backup, of(object, what), cx).await;
             }
-            Err(Flaw::Untested(why)) => untested = untested.or(Some(format!("{name}: {why}"))),
+            Err(Flaw::Untested(why)) => untested = untested.or(Some(of(object, why))),
         }
     }
     if let Some(why) = untested {
@@ -160,6 +171,37 @@ pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
     let is_seen = |dump: &Looked| dump.check.as_ref().is_some_and(|check| check != "exit-status");
     let level = if looked.first().is_some_and(is_seen) { level } else { Level::Bytes };
     Verdict::Good { level, objects: looked }
+}
+
+/// Whether the manifest on the remote is the one that is known here: whoever restores elsewhere has no other.
+async fn told(backup: &Backup, cx: Context<'_>) -> Result<(), Flaw> {
+    let name = &backup.manifest_name;
+    let text = match small(cx.remote, name, manifest::MAX_BYTES).await {
+        Ok(text) => text,
+        Err(ReadError::Missing) => {
+            return Err(Flaw::Untested("it was deleted meanwhile".to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match Manifest::read(name, &text) {
+        Ok(manifest) if manifest == backup.manifest => Ok(()),
+        Err(error @ BadManifest::Newer(_)) => Err(Flaw::Untested(error.to_string())),
+        Ok(_) => Err(Flaw::Corrupt("its manifest has changed".to_owned())),
+        Err(error) => Err(Flaw::Corrupt(format!("its manifest has changed: {error}"))),
+    }
+}
+
+/// A small object, up to one byte more than it may have.
+async fn small(remote: &dyn Remote, name: &str, most: u64) -> Result<Vec<u8>, ReadError> {
+    let (mut text, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+    let mut download = remote.read(name).await?;
+    while let n @ 1.. = download.read(&mut buffer).await? {
+        text.extend_from_slice(&buffer[..n]);
+        if text.len() as u64 > most {
+            break;
+        }
+    }
+    Ok(text)
 }
 
 /// What retention has taken meanwhile is not corrupt.

@@ -88,8 +88,8 @@ fn postgres(server: &PgServer, version: &str) {
     };
     let dump = |words: &[&str]| of("small", words);
     for (words, format, least) in [
-        (&["-Fp"][..], "plain", 20),
-        (&["-Fp", "--inserts"], "plain", 5),
+        (&["-Fp"][..], "plain", 50),
+        (&["-Fp", "--inserts"], "plain", 50),
         (&["-Fp", "-Z6"], "plain", 97),
         (&["-Fc"], "custom", 20),
         (&["-Fc", "-Z0"], "custom", 10),

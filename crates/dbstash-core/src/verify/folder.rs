@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Context, Flaw, Level};
+use super::{Context, Flaw, Level, small};
 use crate::catalog::Backup;
 use crate::engine::{Incomplete, Passed, Structure};
 use crate::manifest::Object;
@@ -88,14 +88,7 @@ async fn sums(
     if list.bytes > LONGEST_LIST {
         return Err(Flaw::Untested(format!("its list {name} has {} bytes", list.bytes)));
     }
-    let (mut text, mut buffer) = (Vec::new(), vec![0; BUFFER]);
-    let mut download = remote.read(&name).await?;
-    while let n @ 1.. = download.read(&mut buffer).await? {
-        text.extend_from_slice(&buffer[..n]);
-        if text.len() as u64 > list.bytes {
-            break;
-        }
-    }
+    let text = small(remote, &name, list.bytes).await?;
     if base16ct::lower::encode_string(&Sha256::digest(&text)) != list.sha256 {
         return Err(corrupt("the list of its files has changed"));
     }

@@ -7,6 +7,8 @@ use memchr::{memchr, memchr2};
 const LONGEST: usize = 256 * 1024;
 /// What says whether a backslash means itself in a plain text.
 const QUOTING: &[u8] = b"SET standard_conforming_strings";
+/// What says in which encoding the text is.
+const ENCODING: &[u8] = b"SET client_encoding";
 /// What may follow a backslash in a row, as the server writes it.
 const ESCAPES: &[u8] = b"bfnrtv\\N";
 
@@ -29,7 +31,39 @@ pub(super) struct Balance {
     /// How much of the tag has come again.
     again: usize,
     row: Row,
+    text: Utf8,
+    /// Whether it says that its text is UTF-8.
+    is_utf8: bool,
     broken: Option<String>,
+}
+
+/// Whether bytes are UTF-8, in chunks of any size.
+#[derive(Default)]
+struct Utf8 {
+    /// The part of a character that has come.
+    part: Vec<u8>,
+    is_broken: bool,
+}
+
+impl Utf8 {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while !self.part.is_empty() && !bytes.is_empty() && !self.is_broken {
+            self.part.push(bytes[0]);
+            bytes = &bytes[1..];
+            let part = std::mem::take(&mut self.part);
+            self.judge(&part);
+        }
+        self.judge(bytes);
+    }
+
+    fn judge(&mut self, bytes: &[u8]) {
+        if let Err(error) = std::str::from_utf8(bytes) {
+            self.is_broken |= error.error_len().is_some();
+            if !self.is_broken {
+                self.part = bytes[error.valid_up_to()..].to_vec();
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +105,7 @@ struct Row {
 impl Balance {
     /// Costs a look at every byte.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
+        self.text.feed(bytes);
         while self.broken.is_none() && !bytes.is_empty() {
             let passed = self.pass(bytes);
             bytes = &bytes[passed..];
@@ -85,6 +120,9 @@ impl Balance {
     pub(super) fn finish(self) -> Result<(), String> {
         match (self.broken, self.state) {
             (Some(what), _) => Err(what),
+            (None, _) if self.is_utf8 && (self.text.is_broken || !self.text.part.is_empty()) => {
+                Err("it says that its text is UTF-8, and it is not".to_owned())
+            }
             (None, State::Rows) => Err("the rows of its last COPY have no end".to_owned()),
             (None, State::Code) if self.depth == 0 && !self.is_begun => Ok(()),
             _ => Err("it ends in the middle of a statement".to_owned()),
@@ -154,7 +192,7 @@ impl Balance {
         }
         if self.is_begun && self.statement.len() < LONGEST {
             let begins = |word: &[u8]| word.iter().zip(&self.statement).all(|(a, b)| a == b);
-            if begins(b"COPY ") || begins(QUOTING) {
+            if begins(b"COPY ") || begins(QUOTING) || begins(ENCODING) {
                 self.statement.push(byte);
             }
         }
@@ -200,6 +238,9 @@ impl Balance {
     fn statement_ends(&mut self) -> State {
         let statement = std::mem::take(&mut self.statement);
         let commas = std::mem::take(&mut self.commas);
+        if let Some(rest) = statement.strip_prefix(ENCODING) {
+            self.is_utf8 = rest.starts_with(b" = 'UTF8'");
+        }
         if let Some(rest) = statement.strip_prefix(QUOTING) {
             self.escapes = rest.trim_ascii_start().starts_with(b"= off");
         }
@@ -292,6 +333,22 @@ mod tests {
     }
 
     #[test]
+    fn text_is_what_it_says() {
+        let judged = |encoding: &str, text: &[u8], size: usize| {
+            let mut balance = Balance::default();
+            let head = format!("SET client_encoding = '{encoding}';\nSELECT '");
+            let all = [head.as_bytes(), text, b"';\n"].concat();
+            all.chunks(size).for_each(|chunk| balance.feed(chunk));
+            balance.finish().is_ok()
+        };
+        for size in [1, 2, 5, 1000] {
+            assert!(judged("UTF8", "\u{e9}\u{20ac}\u{1f600}x".as_bytes(), size));
+            assert!(!judged("UTF8", b"\xe9\xe9", size) && !judged("UTF8", b"\xe2\x82", size));
+            assert!(judged("LATIN1", b"\xe9\xe9", size));
+        }
+    }
+
+    #[test]
     fn what_is_not_is_told() {
         for bad in [
             "SELECT 1",
@@ -301,6 +358,7 @@ mod tests {
             "SELECT $a$ b $c$;\n",
             "SELECT /* 1;\n",
             "SELECT \u{1};\n",
+            "SET client_encoding = 'UTF8';\nSELECT '\u{e9}",
             "COPY t (a, b) FROM stdin;\n1\n\\.\n",
             "COPY t (a, b) FROM stdin;\n1\t2\t3\n\\.\n",
             "COPY t (a, b) FROM stdin;\n1\t2\n",

@@ -35,7 +35,7 @@ fn verdict(key: EngineKey, format: &str, dump: &[u8], chunk: usize) -> Result<Pa
     check.finish().map_err(|error| error.0)
 }
 
-/// A table of a few rows, in anybody's SQL.
+/// A few rows, in anybody's SQL.
 const SMALL: &str = "CREATE TABLE item (id INT PRIMARY KEY, name VARCHAR(99), price INT); \
     INSERT INTO item VALUES (1, 'a ''quoted'' one', 7), (2, NULL, 9), (3, 'three; (', 0), (4, 'x', 1234567);";
 const SMALL_PG: &str = "CREATE TABLE item (id INT PRIMARY KEY, name VARCHAR(99), price INT); \
@@ -80,7 +80,7 @@ fn stdout(command: &mut Command) -> Vec<u8> {
 }
 
 fn postgres(server: &PgServer, version: &str) {
-    server.createdb("small");
+    server.psql("postgres", "CREATE DATABASE small ENCODING 'UTF8' TEMPLATE template0");
     server.psql("small", SMALL_PG);
     let of = |database: &str, words: &[&str]| {
         let mut tool = server.client("pg_dump");

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use dbstash_testkit::{Dbstash, Finished, RemoteKind, Scratch, TestRemote, sqlite, tools};
+use dbstash_testkit::{
+    Dbstash, Finished, PgServer, RemoteKind, Scratch, TestRemote, sqlite, tools,
+};
 use serde_json::Value;
 
 use crate::scene::{File, PATIENCE, backups, dbstash, listed, shop_file};
@@ -247,4 +249,43 @@ fn a_sample_takes_turns() {
         assert_eq!(seen.expect_code(0).stdout.lines().count(), 2);
         assert_eq!(marks(&remote).len(), 2 * done, "those come first that were never verified");
     }
+}
+
+#[test]
+fn every_file_of_a_folder_counts() {
+    let Some(server) = PgServer::start("pw") else { return };
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    server.createdb("small");
+    server.psql("small", "CREATE TABLE t AS SELECT generate_series(1, 500) n");
+    let run = dbstash(&remote)
+        .env("PATH", server.path())
+        .env("DB_URI", server.uri("small"))
+        .env("BACKUP_MODE", "directory")
+        .env("BACKUP_COMPRESS", "true");
+    run.run(PATIENCE).expect_code(0);
+    let folder = backups(&run).remove(0);
+    let names = remote.names().into_iter().filter(|name| !name.ends_with(".json"));
+    let names: Vec<_> = names.collect();
+    let of_folder = names.iter().filter(|name| name.starts_with(&folder)).count();
+    assert!(of_folder >= 2 && names.len() == of_folder + 2, "{names:?}");
+    for name in &names {
+        let good = remote.read(name);
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        remote.write(name, &bad);
+        let done = verify(&run, &["--level", "bytes"]);
+        assert!(done.expect_code(1).stdout.contains("changed"), "{name}: {done}");
+        remote.write(name, &good);
+    }
+    // Two files in each other's place, and one under another name.
+    let [one, other] =
+        [0, 1].map(|n| names.iter().filter(|x| x.starts_with(&folder)).nth(n).unwrap());
+    let (first, second) = (remote.read(one), remote.read(other));
+    remote.write(one, &second);
+    remote.write(other, &first);
+    verify(&run, &[]).expect_code(1);
+    remote.write(one, &first);
+    remote.write(other, &second);
+    verify(&run, &[]).expect_code(0);
 }

@@ -51,7 +51,7 @@ pub struct Broken {
     /// What is wrong.
     pub why: String,
     /// What it says, where that can be read.
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<Box<Manifest>>,
     /// Whether a later version wrote it, which may well know it as a backup.
     pub newer: bool,
 }
@@ -124,7 +124,7 @@ impl Catalog {
                 claimed.extend(backup.objects().filter(|name| !listing.has_manifests_in(name)));
                 let flaw = missing(&backup, &listing).or_else(|| foreign(&backup, &listing));
                 match flaw {
-                    Some(why) => Err(broken(why, Some(backup.manifest))),
+                    Some(why) => Err(broken(why, Some(Box::new(backup.manifest)))),
                     None => Ok(backup),
                 }
             }) {

@@ -2,6 +2,7 @@
 //! real tools; every byte of the small ones is changed in turn, and they are cut at every length.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "the dumps are made without dbstash")]
+#![allow(clippy::print_stderr, reason = "the shares are told")]
 
 use std::process::Command;
 

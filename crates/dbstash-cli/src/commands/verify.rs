@@ -199,7 +199,7 @@ fn line(word: &str, name: &str, more: &str) -> String {
 fn chosen<'a>(catalog: &'a Catalog, wanted: &Wanted, jobs: Option<&[JobId]>) -> Vec<Target<'a>> {
     let ours = |manifest: &Manifest| jobs.is_none_or(|jobs| jobs.contains(&manifest.job));
     let backups: Vec<&Backup> = catalog.backups.iter().filter(|b| ours(&b.manifest)).collect();
-    let told = |broken: &&Broken| broken.manifest.as_ref().is_none_or(ours);
+    let told = |broken: &&Broken| broken.manifest.as_deref().is_none_or(ours);
     let broken: Vec<&Broken> = catalog.broken.iter().filter(told).collect();
     match wanted {
         Wanted::All => {
@@ -210,7 +210,7 @@ fn chosen<'a>(catalog: &'a Catalog, wanted: &Wanted, jobs: Option<&[JobId]>) -> 
             let mut latest: BTreeMap<_, (_, Target<'a>)> = BTreeMap::new();
             let backups = backups.into_iter().map(|b| (&b.manifest, Target::Backup(b)));
             let broken = broken.into_iter();
-            let broken = broken.filter_map(|b| Some((b.manifest.as_ref()?, Target::Broken(b))));
+            let broken = broken.filter_map(|b| Some((b.manifest.as_deref()?, Target::Broken(b))));
             for (manifest, target) in backups.chain(broken) {
                 let key = (manifest.job.as_str(), &*manifest.database);
                 if latest.get(&key).is_none_or(|(started, _)| *started < manifest.started) {
@@ -234,7 +234,7 @@ fn chosen<'a>(catalog: &'a Catalog, wanted: &Wanted, jobs: Option<&[JobId]>) -> 
                     || object == Some(name)
                     || manifest.is_some_and(|manifest| manifest.id == name)
             };
-            let broken = broken.into_iter().filter(|b| is(&b.manifest_name, b.manifest.as_ref()));
+            let broken = broken.into_iter().filter(|b| is(&b.manifest_name, b.manifest.as_deref()));
             let backups = backups.into_iter().filter(|b| is(&b.manifest_name, Some(&b.manifest)));
             broken.map(Target::Broken).chain(backups.map(Target::Backup)).collect()
         }

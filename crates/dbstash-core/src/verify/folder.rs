@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Context, Flaw, Level, small};
 use crate::catalog::Backup;
-use crate::engine::{Incomplete, Passed, Structure};
+use crate::engine::{Incomplete, Passed, Structure, TreeCheck};
 use crate::manifest::Object;
 use crate::remote::{ObjectSize, Remote};
 
@@ -70,7 +70,7 @@ pub(super) async fn look(
     if all != object.bytes {
         return corrupt(format!("it has {all} bytes and should have {}", object.bytes));
     }
-    let verdict = check.map(|check| check.finish()).transpose();
+    let verdict = check.map(TreeCheck::finish).transpose();
     verdict.map_err(|Incomplete(what)| Flaw::Corrupt(what))
 }
 

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
@@ -116,7 +116,7 @@ fn looked(raw: &mut dyn Read, look: Look) -> (Option<u64>, Result<Option<Passed>
         Look::Bytes | Look::Unpacked => drain(&mut raw).map(|()| None).map_err(|e| unreadable(&e)),
         Look::Stream(check) => stream(&mut raw, check).map(Some),
         Look::Tar(check, below) => tar(&mut raw, check, below).map(Some),
-        Look::Copy { path, most } => copy(&mut raw, path, most).map(|()| None),
+        Look::Copy { path, most } => copy(&mut raw, &path, most).map(|()| None),
     };
     (said.is_ok().then_some(raw.bytes), said)
 }
@@ -165,9 +165,9 @@ fn tar(raw: &mut Counted<'_>, mut check: Box<dyn TreeCheck>, below: bool) -> Res
     Ok(Passed { check: format!("tar, {}", passed.check), ..passed })
 }
 
-fn copy(raw: &mut impl Read, path: PathBuf, most: u64) -> Result<(), Seen> {
-    let failed = |e| Seen::NoCopy(SpoolError::of(&path, e).to_string());
-    let mut file = File::create_new(&path).map_err(failed)?;
+fn copy(raw: &mut impl Read, path: &Path, most: u64) -> Result<(), Seen> {
+    let failed = |e| Seen::NoCopy(SpoolError::of(path, e).to_string());
+    let mut file = File::create_new(path).map_err(failed)?;
     let mut raw = raw.take(most.saturating_add(1));
     let mut buffer = vec![0; BUFFER];
     while let n @ 1.. = raw.read(&mut buffer).map_err(|e| unreadable(&e))? {

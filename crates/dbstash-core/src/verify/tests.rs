@@ -124,7 +124,6 @@ fn frames_are_read_to_their_end() {
             assert_eq!(seen.bytes, good.len() as u64, "all of it is counted");
             missed += usize::from(seen.structure.unwrap().is_ok());
         }
-        eprintln!("{encoding}: {missed} of {} changes pass", good.len());
         // Who packed it when, for gzip; nothing of the data.
         assert!(missed <= 10, "{encoding}: {missed}");
         for len in 0..good.len() {

@@ -14,6 +14,7 @@ const ESCAPES: &[u8] = b"bfnrtv\\N";
 
 /// Follows a script; keeps the beginning of the statement at hand.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Balance {
     state: State,
     /// What has come of the statement at hand, unless it is too long or no `COPY`.
@@ -150,8 +151,6 @@ impl Balance {
         self.state = match (self.state, byte) {
             (State::Dash, b'-') => State::ToLineEnd,
             (State::Slash, b'*') => State::Comment(1),
-            (State::Code | State::Dash | State::Slash, _) => self.code(byte),
-            (State::ToLineEnd | State::Command, _) => State::Code,
             (State::Comment(n) | State::CommentSlash(n) | State::CommentStar(n), _) => {
                 match (self.state, byte) {
                     (State::CommentStar(1), b'/') => State::Code,
@@ -165,7 +164,9 @@ impl Balance {
             (State::Text { .. }, b'\\') => State::TextEscape,
             (State::TextEscape, _) => State::Text { escapes: true },
             // Two of them are one of the text, which begins anew.
-            (State::Text { .. } | State::Name, _) => State::Code,
+            (State::Text { .. } | State::Name | State::ToLineEnd | State::Command, _) => {
+                State::Code
+            }
             (State::Tag, b'$') => {
                 self.tag.push(byte);
                 self.again = 0;
@@ -175,7 +176,7 @@ impl Balance {
                 self.tag.push(byte);
                 State::Tag
             }
-            (State::Tag, _) => self.code(byte),
+            (State::Code | State::Dash | State::Slash | State::Tag, _) => self.code(byte),
             (State::Dollar, _) => self.dollar(byte),
             (State::Rows, _) => self.rows(byte),
         };

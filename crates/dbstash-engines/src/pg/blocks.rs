@@ -78,11 +78,10 @@ impl Blocks {
     }
 
     /// The end of the data of an entry or a large object.
-    pub(super) fn end(&mut self) -> Result<(), &'static str> {
+    pub(super) fn end(&mut self) {
         if let Some(unpack) = self.open.take().filter(|_| self.broken.is_none()) {
             self.broken = unpack.finish(&mut |_| {}).err();
         }
-        Ok(())
     }
 
     /// Why not all could be looked at.

@@ -290,7 +290,7 @@ impl Custom {
             State::Chunk { large_object } => match u64::try_from(number(field)?) {
                 Ok(0) => {
                     if let Some(blocks) = &mut self.within {
-                        blocks.end()?;
+                        blocks.end();
                     }
                     if large_object { State::LargeObject } else { self.block_ends() }
                 }

@@ -271,7 +271,6 @@ impl Walk {
         self.field.clear();
         self.todo.pop();
         let done = match (item, number) {
-            (_, Number::Odd) => Err("a length makes no sense"),
             (Text, Number::Is(n)) => {
                 self.skip = n;
                 Ok(())

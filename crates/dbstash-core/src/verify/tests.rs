@@ -54,8 +54,10 @@ impl Check for Ends {
     }
 }
 
+type Files = Vec<(String, u64, Vec<u8>)>;
+
 /// Notes the files of a tree.
-struct Names(std::sync::Arc<std::sync::Mutex<Vec<(String, u64, Vec<u8>)>>>);
+struct Names(std::sync::Arc<std::sync::Mutex<Files>>);
 
 impl TreeCheck for Names {
     fn begin(&mut self, path: &str, bytes: u64) -> bool {

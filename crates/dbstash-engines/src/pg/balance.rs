@@ -109,6 +109,10 @@ impl Balance {
         self.text.feed(bytes);
         while self.broken.is_none() && !bytes.is_empty() {
             let passed = self.pass(bytes);
+            let is_told = self.statement.starts_with(ENCODING) && self.statement.len() < LONGEST;
+            if is_told && matches!(self.state, State::Text { .. }) {
+                self.statement.extend_from_slice(&bytes[..passed]);
+            }
             bytes = &bytes[passed..];
             if let Some((&byte, rest)) = bytes.split_first() {
                 bytes = rest;
@@ -240,7 +244,7 @@ impl Balance {
         let statement = std::mem::take(&mut self.statement);
         let commas = std::mem::take(&mut self.commas);
         if let Some(rest) = statement.strip_prefix(ENCODING) {
-            self.is_utf8 = rest.starts_with(b" = 'UTF8'");
+            self.is_utf8 = rest.starts_with(b" = 'UTF8");
         }
         if let Some(rest) = statement.strip_prefix(QUOTING) {
             self.escapes = rest.trim_ascii_start().starts_with(b"= off");

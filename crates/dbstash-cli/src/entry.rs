@@ -201,6 +201,11 @@ fn reread(layers: &Layers, old: &Fleet, redactor: &Redactor) -> Option<Fleet> {
             for text in changes(old, &new) {
                 tracing::info!("{text}");
             }
+            if !new.process.health.is_as(&old.process.health) {
+                tracing::warn!(
+                    "HEALTH_ADDR, METRICS_* and STATUS_AUTH change when dbstash starts again"
+                );
+            }
             Some(new)
         }
         Err(mistakes) => {

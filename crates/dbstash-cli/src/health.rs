@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use dbstash_core::secret::{Redactor, SecretString};
+use dbstash_core::secret::{ExposeSecret as _, Redactor, SecretString};
 use dbstash_core::status::{Board, Snapshot};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,9 +29,9 @@ use tokio::sync::Semaphore;
 use crate::notify::Courier;
 
 /// Connections at a time; more wait. Nobody can use up our file descriptors.
-const CONNECTIONS: usize = 32;
+const CONNECTIONS: usize = 128;
 /// For the head of a request, and for a whole connection.
-const PATIENCE: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
+const PATIENCE: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
 /// After an `accept` that failed: the process is out of file descriptors.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -44,6 +44,14 @@ pub struct HealthSettings {
     pub metrics: Option<SocketAddr>,
     /// `user:password` that `/status` asks for.
     pub status_auth: Option<Arc<SecretString>>,
+}
+
+impl HealthSettings {
+    /// Whether these are the same.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let auth = |of: &Self| of.status_auth.as_ref().map(|auth| auth.expose_secret().to_owned());
+        (self.health, self.metrics, auth(self)) == (other.health, other.metrics, auth(other))
+    }
 }
 
 /// What is served.

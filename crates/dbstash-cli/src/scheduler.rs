@@ -178,7 +178,8 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
         }
         Tick::Missed(n) => {
             let in_a_row = board.missed(job, u64::try_from(*n).unwrap_or(u64::MAX));
-            let text = format!("{n} backups were due while the last one was still at work");
+            let were = if *n == 1 { "backup was" } else { "backups were" };
+            let text = format!("{n} {were} due while the last one was still at work");
             if in_a_row > 1 {
                 let text = format!(
                     "{text}, and so it went {in_a_row} times in a row: back up less often, or find out what takes so long"

@@ -53,6 +53,7 @@ impl Signals {
             while hup.recv().await.is_some() {
                 let token = hangup.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(token) = token {
+                    tracing::info!("HUP: the settings are read again as soon as no run is at work");
                     token.cancel();
                 } else {
                     tracing::info!("HUP: there are no settings to read again now");

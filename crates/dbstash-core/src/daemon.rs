@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::agenda::{Agenda, Appointment};
@@ -21,6 +22,12 @@ use crate::remote::RemoteError;
 use crate::report::Report;
 use crate::run::{self, Context};
 use crate::timetable::{Next, Timetable};
+
+/// While a service is to end: how long nobody begins, and then how long everybody may again, in turn. Short runs are
+/// over within the first, and long ones hold nobody up for more than a moment.
+const HOLD: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
+/// How soon it is seen which of them it is.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Wall clocks jump: no sleep trusts them for longer than this.
 const GLANCE: Duration = Duration::from_secs(30);
@@ -42,7 +49,7 @@ pub struct Member<'a> {
 pub struct Terms<'a> {
     /// How many run at a time; the others wait for their turn, who came first runs first.
     pub parallel: NonZeroUsize,
-    /// Ends the service between two runs: whoever is at it may finish, nobody begins.
+    /// Ends the service as soon as no run is at work.
     pub retire: &'a CancellationToken,
     /// What an earlier service has left: its members go on where it stopped.
     pub left: &'a [Left],
@@ -124,22 +131,15 @@ pub async fn serve<'a>(
         // Nobody listens any more when all is over.
         let _ = call.send(index);
     }));
-    let (mut learned, mut last) = (false, Vec::new());
+    let (mut learned, mut last, mut retired) = (false, Vec::new(), None);
     let mut running = FuturesUnordered::new();
     loop {
         for index in agenda.look(clock.now()) {
             let member = &members[index];
             plan(&mut agenda, index, member, member.timetable.anew(clock.now()), tell);
         }
-        while running.len() < terms.parallel.get()
-            && !terms.retire.is_cancelled()
-            && let Some(one) = agenda.take()
-        {
-            let member = &members[one.member];
-            running.push(async move { (one, run::run(member.job, member.cx).await) });
-        }
-        let over = agenda.is_empty() || terms.retire.is_cancelled();
-        if over && running.is_empty() {
+        let retiring = terms.retire.is_cancelled();
+        if running.is_empty() && (retiring || agenda.is_empty()) {
             let now = agenda.seen();
             let left = agenda.all().map(|one| {
                 let Member { job, timetable, .. } = members[one.member];
@@ -147,6 +147,14 @@ pub async fn serve<'a>(
                 Left { job, due: one.due, start: one.start, timetable, seen: now }
             });
             return Ended { last, left: left.collect() };
+        }
+        let held = retiring && holds(retired.get_or_insert_with(Instant::now).elapsed());
+        while running.len() < terms.parallel.get()
+            && !held
+            && let Some(one) = agenda.take()
+        {
+            let member = &members[one.member];
+            running.push(async move { (one, run::run(member.job, member.cx).await) });
         }
         tokio::select! {
             biased;
@@ -159,7 +167,7 @@ pub async fn serve<'a>(
                     0 => {}
                     n => tell(member, Tick::Missed(n)),
                 }
-                let next = member.timetable.next(now);
+                let next = member.timetable.following(one.due, now);
                 if next.is_none() {
                     last.extend(reports);
                 }
@@ -169,7 +177,8 @@ pub async fn serve<'a>(
                 let ready = born + members[index].timetable.initial_delay;
                 agenda.call(index, ready.max(clock.now()));
             }
-            () = terms.retire.cancelled(), if !terms.retire.is_cancelled() => {}
+            () = terms.retire.cancelled(), if !retiring => {}
+            () = tokio::time::sleep(LOOK), if retiring => {}
             () = &mut learning, if !learned => learned = true,
             () = nap(agenda.next(), clock) => {}
         }
@@ -179,6 +188,12 @@ pub async fn serve<'a>(
         last.extend(reports);
     }
     Ended { last, left: Vec::new() }
+}
+
+/// Whether nobody begins, so long after a service was told to end.
+fn holds(since: Duration) -> bool {
+    let round = HOLD[0].as_millis() + HOLD[1].as_millis();
+    since.as_millis() % round < HOLD[0].as_millis()
 }
 
 /// Notes a member's next run, which starts a little later than it is due where that is asked for.
@@ -195,7 +210,7 @@ fn plan<'a>(
         }
         return;
     };
-    let late = if spread { member.timetable.jitter.mul_f64(chance()) } else { Duration::ZERO };
+    let late = if spread { member.timetable.spread(due).mul_f64(chance()) } else { Duration::ZERO };
     let start = due + late;
     if !member.timetable.is_once() {
         tell(member, Tick::Next(start));

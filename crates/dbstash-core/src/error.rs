@@ -93,7 +93,8 @@ impl From<LaunchError> for RunError {
 }
 
 /// Every phase in which a run can fail.
-pub const PHASES: [&str; 11] = [
+pub const PHASES: [&str; 12] = [
+    "hook",
     "plan",
     "state",
     "databases",

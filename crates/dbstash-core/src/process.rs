@@ -248,9 +248,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.child.id().is_some() {
-            self.signal(Signal::KILL);
-        }
+        // Also when the child itself has ended: somebody else may have killed it, and its own children live on.
+        self.signal(Signal::KILL);
         self.forget();
         if let Some(task) = self.stderr.take() {
             task.abort();

@@ -8,6 +8,7 @@ use crate::catalog::{Backup, Catalog, folders_above};
 use crate::job::{Database, Job};
 use crate::remote::{Remote, RemoteError};
 use crate::retention::{self, Reason, Verdict};
+use crate::state::Going;
 
 /// What is to become of each backup of a job.
 #[derive(Debug, Clone)]
@@ -72,10 +73,15 @@ impl PrunePlan {
         self.verdicts.iter().filter(|(_, v)| is_delete(v)).map(|(b, _)| b)
     }
 
-    /// Of what goes and is no folder, each manifest and the objects that go with it.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
-        let going = self.deletions().map(|b| (&*b.manifest_name, self.objects(&[b])));
-        going.filter(|(_, objects)| !objects.iter().any(|name| name.ends_with('/')))
+    /// The objects that go, as far as they are no folders, each with its manifest.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = Going> {
+        self.deletions().flat_map(|backup| {
+            let objects = self.objects(&[backup]).into_iter();
+            objects.filter(|name| !name.ends_with('/')).map(|object| {
+                let manifest = backup.manifest_name.clone();
+                Going { manifest, object }
+            })
+        })
     }
 
     /// Deletes it: manifests first, so that what is half deleted is no backup any more. Folders, which go one by one, go

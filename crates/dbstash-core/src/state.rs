@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub use self::names::Claim;
-pub use self::run_dir::{Journal, RunDir};
+pub use self::run_dir::{Going, Journal, RunDir};
 use crate::job::JobId;
 
 /// The folder, among those of the jobs, for what belongs to a process and not to a run. No job has such a name.
@@ -267,6 +267,7 @@ mod tests {
             objects: vec!["a".into()],
             manifest: "a.dbstash.json".into(),
             files: vec!["f/x".into()],
+            going: vec![Going { manifest: "b.dbstash.json".into(), object: "b".into() }],
         };
         dead.write_journal(&journal).unwrap();
         dead.keep();

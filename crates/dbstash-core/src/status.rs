@@ -66,7 +66,8 @@ impl Board {
         let subjects = job.subjects();
         let mut jobs = self.jobs();
         let old = jobs.remove(&job.id);
-        let mut databases = old.map_or_else(BTreeMap::new, |old| old.databases);
+        let (missed, mut databases) =
+            old.map_or_else(Default::default, |old| (old.missed, old.databases));
         if let Some(subjects) = &subjects {
             databases.retain(|label, _| subjects.iter().any(|one| one.label() == label));
             for subject in subjects {
@@ -81,7 +82,7 @@ impl Board {
             named: subjects.is_some(),
             next: None,
             databases,
-            missed: 0,
+            missed,
             missed_in_a_row: 0,
             late: false,
         };

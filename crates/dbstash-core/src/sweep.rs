@@ -9,7 +9,7 @@ use crate::manifest;
 use crate::remote::{Remote, RemoteError};
 use crate::report::{RunEvent, RunId};
 use crate::run::Context;
-use crate::state::{Journal, StateDir};
+use crate::state::{Going, Journal, StateDir};
 use crate::temporary;
 
 /// A journal that could not be worked off by then is given up.
@@ -35,9 +35,16 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
             }
             continue;
         }
-        let object = journal.objects.first().map_or("", String::as_str);
+        let going = journal.going.first().map(|going| &going.object);
+        let object = journal.objects.first().or(going).map_or("", String::as_str);
+        let work = async {
+            if going.is_some() {
+                return finish(&journal, cx.remote, cx.state).await;
+            }
+            take_back(&journal, cx.remote, cx.state).await
+        };
         let swept = tokio::select! {
-            swept = take_back(&journal, cx.remote, cx.state) => swept,
+            swept = work => swept,
             () = cx.cancel.cancelled() => Ok(None),
         };
         match swept {
@@ -94,6 +101,32 @@ async fn take_back(
     Ok(Some(found.len()))
 }
 
+/// Claims at a time, each of which is an open file.
+const CLAIMS: usize = 100;
+
+/// Deletes what a deletion that came to no end has left, and says how many objects that were. What a live run has a
+/// name of, or a manifest speaks of again, is not ours to delete any more.
+async fn finish(
+    journal: &Journal,
+    remote: &dyn Remote,
+    state: &StateDir,
+) -> Result<Option<usize>, RemoteError> {
+    let mut count = 0;
+    for some in journal.going.chunks(CLAIMS) {
+        let claim = |going: &Going| state.claim(&journal.remote, &going.object).ok().flatten();
+        let claims: Vec<_> = some.iter().map(claim).collect();
+        // Looked at under the claims: what is published later has another name.
+        let there: HashSet<_> = remote.list("").await?.into_iter().map(|e| e.name).collect();
+        let left = some.iter().zip(&claims).filter(|(going, claim)| {
+            claim.is_some() && !there.contains(&going.manifest) && there.contains(&going.object)
+        });
+        let left: Vec<_> = left.map(|(going, _)| going.object.clone()).collect();
+        remote.delete(&left).await?;
+        count += left.len();
+    }
+    Ok(Some(count))
+}
+
 /// Whose the files in a folder without a manifest are.
 enum Folder {
     Empty,
@@ -134,12 +167,10 @@ mod tests {
 
     const RUN: &str = "20260101T000000Z-a1b2c3d4";
 
-    /// What is left when a run that was storing the folder `a/x/` is swept up after; with what came of it.
-    async fn swept(kind: RemoteKind, there: &[&str]) -> Option<(Option<usize>, Vec<String>)> {
-        let fixture = TestRemote::start(kind)?;
+    fn rclone(fixture: &TestRemote) -> Rclone {
         let mut env = fixture.env();
         env.push(("PATH".to_owned(), tools::path().into_string().unwrap()));
-        let remote = Rclone::new(Settings {
+        Rclone::new(Settings {
             root: fixture.root().to_owned(),
             config: Some("/dev/null".into()),
             extra_args: Vec::new(),
@@ -147,7 +178,13 @@ mod tests {
             upload_check: false,
             allow_spool: false,
             patience: Patience::default(),
-        });
+        })
+    }
+
+    /// What is left when a run that was storing the folder `a/x/` is swept up after; with what came of it.
+    async fn swept(kind: RemoteKind, there: &[&str]) -> Option<(Option<usize>, Vec<String>)> {
+        let fixture = TestRemote::start(kind)?;
+        let remote = rclone(&fixture);
         for name in there {
             fixture.write(name, b"left");
         }
@@ -159,6 +196,7 @@ mod tests {
             objects,
             manifest: "a/x.dbstash.json".into(),
             files: ["a/x/f", "a/x/g/h h"].map(str::to_owned).to_vec(),
+            going: Vec::new(),
         };
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(&dir.path().join("state")).unwrap();
@@ -204,5 +242,39 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_finished_unless_the_object_is_somebodys_again() {
+        let Some(fixture) = TestRemote::start(RemoteKind::Local) else { return };
+        let remote = rclone(&fixture);
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state")).unwrap();
+        let many: Vec<_> = (0..250).map(|n| format!("many/{n}.sql")).collect();
+        let going = |object: &str| Going {
+            manifest: manifest::name_for(object),
+            object: object.to_owned(),
+        };
+        for name in many.iter().map(String::as_str).chain(["whole.sql", "claimed.sql", "other.sql"])
+        {
+            fixture.write(name, b"left");
+        }
+        fixture.write(&manifest::name_for("whole.sql"), b"{}");
+        let claim = state.claim(&remote.label(), "claimed.sql").unwrap();
+        let ours = many.iter().map(String::as_str).chain(["whole.sql", "claimed.sql", "gone.sql"]);
+        let journal = Journal {
+            remote: remote.label(),
+            started: chrono::Utc::now(),
+            temporaries: Vec::new(),
+            objects: Vec::new(),
+            manifest: String::new(),
+            files: Vec::new(),
+            going: ours.map(going).collect(),
+        };
+        assert_eq!(finish(&journal, &remote, &state).await.unwrap(), Some(many.len()));
+        let left = ["claimed.sql", "other.sql", "whole.sql", "whole.sql.dbstash.json"];
+        assert_eq!(fixture.names(), left);
+        drop(claim);
+        assert_eq!(finish(&journal, &remote, &state).await.unwrap(), Some(1));
     }
 }

@@ -37,6 +37,7 @@ pub fn text(settings: &JobSettings, plans: &[(Database, Plan)], at_once: bool) -
     let next = match &settings.timetable.schedule {
         _ if at_once => "now".to_owned(),
         Schedule::Once => "now".to_owned(),
+        _ if settings.timetable.on_start => "now, and then on schedule".to_owned(),
         schedule => match schedule.next_after(now, zone) {
             Some(at) => at.with_timezone(&zone).to_rfc3339(),
             None => "never".to_owned(),

@@ -39,6 +39,13 @@ pub fn as_text(schedulers: &[Scheduler], zone: Zone, now: DateTime<Utc>) -> Stri
                         );
                     }
                 }
+                let databases = || snapshot.jobs.iter().flat_map(|job| &job.databases);
+                for status in databases() {
+                    if let Some(failed) = &status.last_failure {
+                        let (database, error) = (shown(&status.database), shown(&failed.error));
+                        let _ = writeln!(wrong, "failed: {database}: {error}");
+                    }
+                }
                 for one in &snapshot.undelivered {
                     let (target, why) = (shown(&one.target), shown(&one.last_error));
                     let _ =
@@ -71,7 +78,7 @@ fn lines(job: &JobStatus, zone: Zone, now: DateTime<Utc>) -> Vec<[String; 7]> {
             [
                 job.job.to_string(),
                 shown(&status.database),
-                state(job, status),
+                state(job, status, now),
                 last.map_or_else(|| "-".to_owned(), |past| local(past.ended)),
                 last.map_or_else(|| "-".to_owned(), |past| age(now - past.ended)),
                 last.map_or_else(|| "-".to_owned(), |past| size(past.bytes)),
@@ -94,11 +101,12 @@ fn lines(job: &JobStatus, zone: Zone, now: DateTime<Utc>) -> Vec<[String; 7]> {
     lines
 }
 
-fn state(job: &JobStatus, status: &DatabaseStatus) -> String {
+fn state(job: &JobStatus, status: &DatabaseStatus, now: DateTime<Utc>) -> String {
     let problem = job.problems.iter().find(|problem| problem.database == status.database);
     match (problem, status) {
         (Some(problem), _) => problem.kind.as_str(),
         (None, DatabaseStatus { running: Some(_), .. }) => "running",
+        _ if job.next_run.is_some_and(|at| at < now) => "queued",
         (None, DatabaseStatus { last_failure: Some(_), .. }) => "failed",
         (None, DatabaseStatus { last_success: None, .. }) => "waiting",
         _ => "ok",

@@ -34,11 +34,10 @@ pub(super) struct Line {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Parcel>,
+    /// Each with the time at which it came.
+    queue: VecDeque<(Instant, Parcel)>,
     /// Whether somebody is at it.
     at_work: bool,
-    /// Whether the last delivery was given up: then the next ones have one try each, until one succeeds.
-    dead: bool,
     undelivered: Option<Undelivered>,
 }
 
@@ -66,7 +65,7 @@ impl Line {
             drop(state);
             return self.lost("too many are waiting already", 1);
         }
-        state.queue.push_back(parcel);
+        state.queue.push_back((Instant::now(), parcel));
         courier.count(1, 0);
         if !std::mem::replace(&mut state.at_work, true) {
             let (line, courier) = (Arc::clone(self), courier.clone());
@@ -76,17 +75,15 @@ impl Line {
 
     async fn work(&self, courier: &Courier) {
         loop {
-            let (parcel, dead) = {
+            let (came, parcel) = {
                 let mut state = self.state();
                 let Some(parcel) = state.queue.pop_front() else {
                     state.at_work = false;
                     return;
                 };
-                (parcel, state.dead)
+                parcel
             };
-            let done = self.deliver(&parcel, dead, courier).await;
-            self.state().dead = done.is_err();
-            match done {
+            match self.deliver(&parcel, came, courier).await {
                 Ok(()) => tracing::debug!(to = self.label.as_str(), "notification delivered"),
                 Err(why) => self.lost(&why, 1),
             }
@@ -94,15 +91,21 @@ impl Line {
         }
     }
 
-    async fn deliver(&self, parcel: &Parcel, dead: bool, courier: &Courier) -> Result<(), String> {
-        let deadline = Instant::now() + DEADLINE;
+    /// Tries until its time is over, which began when it came: who answers nothing is not fallen behind by more.
+    async fn deliver(
+        &self,
+        parcel: &Parcel,
+        came: Instant,
+        courier: &Courier,
+    ) -> Result<(), String> {
+        let deadline = (came + DEADLINE).max(Instant::now() + TRY);
         for attempt in 1.. {
             let refusal = match self.attempt(parcel, deadline, courier).await {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             };
             let wait = refusal.after.unwrap_or_else(|| backoff(attempt, WAITS, chance()));
-            if refusal.lasting || dead || Instant::now() + wait >= deadline {
+            if refusal.lasting || Instant::now() + wait >= deadline {
                 let tries = if attempt == 1 { "try" } else { "tries" };
                 return Err(format!("{} ({attempt} {tries})", refusal.why));
             }

@@ -22,6 +22,8 @@ pub enum Kind {
     Recovered,
     /// So many runs in a row found another one at work.
     Skipped(u32),
+    /// A run stands still.
+    Stuck,
     /// For a long time there was no good backup.
     Silent,
 }
@@ -117,6 +119,7 @@ impl Notice {
             Kind::Stored => "success",
             Kind::Recovered => "recovery",
             Kind::Skipped(_) => "skipped",
+            Kind::Stuck => "stuck",
             Kind::Silent => "silence",
         }
     }
@@ -133,6 +136,7 @@ impl Notice {
             Kind::Stored => "backup stored".to_owned(),
             Kind::Recovered => "backup stored again".to_owned(),
             Kind::Skipped(times) => format!("backup skipped {times} times in a row"),
+            Kind::Stuck => "backup stands still".to_owned(),
             Kind::Silent => "no backup for too long".to_owned(),
         };
         format!("{what}: {} ({})", self.subject(), self.job)

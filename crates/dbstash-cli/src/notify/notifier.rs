@@ -229,6 +229,12 @@ impl Observer for Notifier {
             {
                 self.beat(Beat::Start);
             }
+            RunEvent::Still(Some(what)) => self.tell(Notice {
+                engine: Some(run.engine.as_str()),
+                backup_id: Some(run.id.clone()),
+                error: Some(what.to_owned()),
+                ..self.notice(Kind::Stuck, run.job.as_str(), &run.database, SystemClock.now())
+            }),
             RunEvent::Finished(report) => {
                 let now = SystemClock.now();
                 let kind = self.ledger().finished(report, now);

@@ -184,6 +184,33 @@ fn a_hup_neither_repeats_a_start_nor_puts_a_run_off() {
     assert_eq!(fleet.stored(), ["a"]);
 }
 
+#[test]
+fn a_hup_that_cannot_be_served_yet_stops_nobody_for_long() {
+    let Some(fleet) = Fleet::new() else { return };
+    let fakes = FakeTools::new();
+    let go = fakes.file("go");
+    let fakes = fakes.tool("pg_dump", &format!("pg-head\nwait-for {}\npg-footer", go.display()));
+    let (often, slow) = (fleet.shop("often"), "postgresql://u@127.0.0.1:1/slow");
+    fleet.jobs(&format!(
+        "  often: {{db_uri: '{often}', backup_schedule: '*/2 * * * * *'}}\n  \
+         slow: {{db_uri: '{slow}', pg_globals: 'off', backup_on_start: true, backup_schedule: '0 0 1 1 *'}}\n"
+    ));
+    let run = fleet.run().env("PATH", fakes.path()).env("BACKUP_PARALLEL", "2");
+    let mut running = run.spawn();
+    says(&mut running, "backup stored", 1);
+    running.signal(Signal::HUP);
+    says(&mut running, "as soon as no run is at work", 1);
+    let before = running.output().matches("backup stored").count();
+    // One may have begun before the signal; after it, a minute may pass.
+    says(&mut running, "backup stored", before + 2);
+    fs::write(go, "").unwrap();
+    says(&mut running, "reading the settings once more", 1);
+    running.signal(Signal::TERM);
+    running.wait(PATIENCE).expect_no_leftovers();
+    let stored = fleet.stored();
+    assert_eq!(stored.iter().filter(|job| *job == "slow").count(), 1, "{stored:?}");
+}
+
 /// The jobs that a scheduler says it has.
 fn fleet_of(running: &Running) -> Vec<String> {
     let output = running.output();

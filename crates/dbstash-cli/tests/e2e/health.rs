@@ -219,7 +219,17 @@ fn an_overdue_backup_and_a_failed_one_are_told() {
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert_eq!(failed[0].1["phase"], "dump");
     assert_eq!(backups(&run).len(), 1);
+    let table = run.clone().args(["status"]).run(PATIENCE);
+    assert!(table.stdout.contains("failed: "), "{table}");
     failing.end();
+
+    let hooked = run.clone().env("HOOK_PRE_BACKUP", "exit 1").env("BACKUP_ON_START", "true");
+    let mut hooked = Watched::start(&hooked);
+    hooked.until("/metrics", |answer| {
+        let failed = answer.body.lines().find(|line| line.contains("phase=\"hook\""));
+        failed.is_some_and(|line| line.ends_with(" 1"))
+    });
+    hooked.end();
 }
 
 #[test]

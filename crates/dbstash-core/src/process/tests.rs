@@ -41,29 +41,44 @@ async fn a_missing_program_is_named() {
     );
 }
 
+/// The process that the child says it has started.
+async fn told(running: &mut Running) -> i32 {
+    let mut line = [0; 16];
+    let n = running.stdout.as_mut().unwrap().read(&mut line).await.unwrap();
+    String::from_utf8_lossy(&line[..n]).trim().parse().unwrap()
+}
+
+async fn ends(process: i32) {
+    for _ in 0..500 {
+        // Gone, or a zombie that waits for whoever adopts orphans here.
+        let state = std::fs::read_to_string(format!("/proc/{process}/stat"));
+        if state.map_or(true, |state| state.contains(") Z ")) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{process} lives on");
+}
+
 #[tokio::test]
 async fn stop_ends_a_group_that_ignores_term() {
     let mut running = spawn(&sh("trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000")).unwrap();
-    let mut line = [0; 16];
-    let n = running.stdout.as_mut().unwrap().read(&mut line).await.unwrap();
-    let grandchild: i32 = String::from_utf8_lossy(&line[..n]).trim().parse().unwrap();
+    let grandchild = told(&mut running).await;
     running.stop(Duration::from_millis(50)).await;
     assert_eq!(
         running.wait().await.unwrap().to_string(),
         "was killed by signal 9 (KILL: out of memory?)"
     );
-    // Gone, or a zombie that waits for whoever adopts orphans here.
-    let gone = || {
-        let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat"));
-        state.map_or(true, |state| state.contains(") Z "))
-    };
-    for _ in 0..500 {
-        if gone() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{grandchild} lives on");
+    ends(grandchild).await;
+}
+
+#[tokio::test]
+async fn the_children_of_a_child_that_somebody_killed_end_with_it() {
+    let mut running = spawn(&sh("sleep 1000 & echo $!; kill -KILL $$")).unwrap();
+    let grandchild = told(&mut running).await;
+    running.wait().await.unwrap();
+    drop(running);
+    ends(grandchild).await;
 }
 
 #[tokio::test]

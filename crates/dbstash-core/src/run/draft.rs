@@ -99,6 +99,7 @@ impl Run<'_> {
             objects: names.objects.clone(),
             manifest: names.manifest,
             files: Vec::new(),
+            going: Vec::new(),
         })?;
         Ok(Draft {
             object: names.objects.into_iter().next().unwrap_or_default(),

@@ -22,8 +22,8 @@ impl Run<'_> {
             }
         };
         let gone = self.unless_ended(plan.carry_out(self.cx.remote)).await;
-        if gone.is_none() {
-            noted.into_iter().for_each(RunDir::keep);
+        if let (None, Some(noted)) = (gone, noted) {
+            noted.keep();
         }
         gone.unwrap_or(0)
     }
@@ -38,21 +38,23 @@ impl Run<'_> {
 
     /// Writes down what is about to go: once its manifest is gone, nothing else tells that an object is ours. Where a
     /// deletion fails half-way, the next run takes what is left.
-    fn note(&self, plan: &PrunePlan) -> Result<Vec<RunDir>, StateError> {
-        let note = |(manifest, objects): (&str, Vec<String>)| {
-            let name = format!("prune-{}", uuid::Uuid::new_v4().simple());
-            let dir = self.cx.state.run_dir(&self.job.id, &name)?;
-            dir.write_journal(&Journal {
-                remote: self.cx.remote.label(),
-                started: self.cx.clock.now(),
-                temporaries: Vec::new(),
-                objects,
-                manifest: manifest.to_owned(),
-                files: Vec::new(),
-            })?;
-            Ok(dir)
-        };
-        plan.streams().map(note).collect()
+    fn note(&self, plan: &PrunePlan) -> Result<Option<RunDir>, StateError> {
+        let going: Vec<_> = plan.streams().collect();
+        if going.is_empty() {
+            return Ok(None);
+        }
+        let name = format!("prune-{}", uuid::Uuid::new_v4().simple());
+        let dir = self.cx.state.run_dir(&self.job.id, &name)?;
+        dir.write_journal(&Journal {
+            remote: self.cx.remote.label(),
+            started: self.cx.clock.now(),
+            temporaries: Vec::new(),
+            objects: Vec::new(),
+            manifest: String::new(),
+            files: Vec::new(),
+            going,
+        })?;
+        Ok(Some(dir))
     }
 
     async fn unless_ended<T>(

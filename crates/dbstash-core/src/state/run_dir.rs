@@ -34,6 +34,18 @@ pub struct Journal {
     /// What is being put into folders: nothing else in them is ours.
     #[serde(default)]
     pub files: Vec<String>,
+    /// What is being deleted: each object, and the manifest that goes before it and without which it is nobody's.
+    #[serde(default)]
+    pub going: Vec<Going>,
+}
+
+/// An object that is being deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Going {
+    /// Its manifest.
+    pub manifest: String,
+    /// Itself.
+    pub object: String,
 }
 
 impl RunDir {

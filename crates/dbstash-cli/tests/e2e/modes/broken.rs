@@ -155,12 +155,15 @@ fn a_file_that_changes_under_the_tar_is_no_backup() {
     on_each(&[RemoteKind::Local], |place| {
         let fakes = FakeTools::new();
         // Grows until the run is over and the file is gone: whatever was looked at is not what is read then. In a
-        // session of its own, because what a tool leaves in its group is killed with it.
+        // session of its own, and at work before the tool ends, because what a tool leaves in its group ends with it.
         let grow = "while [ -e \"$0\" ]; do echo x >>\"$0\"; done";
+        let size = "$(wc -c <$tree/toc.dat)";
         pg_dump(
             &fakes,
             &format!(
-                "$real \"$@\"; setsid sh -c '{grow}' $tree/toc.dat >/dev/null 2>&1 </dev/null &"
+                "$real \"$@\"; n={size}\n\
+                 setsid sh -c '{grow}' $tree/toc.dat >/dev/null 2>&1 </dev/null &\n\
+                 while [ {size} -eq $n ]; do :; done"
             ),
         );
         let run = folder_run(&place, &server, &fakes).env("BACKUP_MODE", "tar");

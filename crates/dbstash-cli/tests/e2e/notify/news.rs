@@ -114,6 +114,18 @@ fn of_a_run_that_took_too_long() {
 }
 
 #[test]
+fn of_a_run_that_stands_still() {
+    let Some(scene) = Scene::new("wait-for /nowhere/at/all") else { return };
+    let mut running = scene.run("failure").env("BACKUP_STALL_TIMEOUT", "1s").spawn();
+    running.wait_until(PATIENCE, |_| !scene.inbox.of("/news").is_empty());
+    running.signal(Signal::TERM);
+    running.wait(PATIENCE).expect_code(143);
+    let news = scene.inbox.of("/news")[0].json();
+    assert_eq!(news["status"], "stuck", "{news}");
+    assert!(news["error"].as_str().unwrap().contains("first byte"), "{news}");
+}
+
+#[test]
 fn of_a_run_that_a_signal_ended() {
     let Some(scene) = Scene::new(HANGS) else { return };
     let mut running = scene.run("failure").spawn();

@@ -256,7 +256,10 @@ fn every_file_of_a_folder_counts() {
     let Some(server) = PgServer::start("pw") else { return };
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     server.createdb("small");
-    server.psql("small", "CREATE TABLE t AS SELECT generate_series(1, 500) n");
+    server.psql(
+        "small",
+        "CREATE TABLE t AS SELECT generate_series(1, 500) n; GRANT SELECT ON t TO PUBLIC",
+    );
     let run = dbstash(&remote)
         .env("PATH", server.path())
         .env("DB_URI", server.uri("small"))

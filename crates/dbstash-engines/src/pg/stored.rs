@@ -13,7 +13,8 @@ pub(super) fn structure(object: &Object) -> Option<Structure> {
     Some(match object.format.as_str() {
         "plain" => Structure::Stream(Box::new(Unpacked::new(Box::new(Plain::new())))),
         "custom" => Structure::Stream(Box::new(Custom::thorough())),
-        "tar" | "directory" => Structure::Files(Box::new(Directory::thorough())),
+        "tar" => Structure::Files(Box::new(Directory::of_tar())),
+        "directory" => Structure::Files(Box::new(Directory::thorough())),
         _ => return None,
     })
 }

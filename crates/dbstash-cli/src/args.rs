@@ -5,6 +5,11 @@ use std::ffi::OsString;
 
 use clap::builder::{Styles, styling::AnsiColor};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
+use dbstash_core::verify::Level;
+
+mod verify;
+
+pub use self::verify::{Share, Wanted};
 
 use crate::settings::Selection;
 use crate::settings::table::{self, Fallback, Kind, Setting};
@@ -32,7 +37,7 @@ pub struct Target {
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Once or on schedule, as the settings say.
     Run,
@@ -42,6 +47,13 @@ pub enum Command {
     List {
         /// As JSON.
         json: bool,
+    },
+    /// Read backups back, and say whether they are what was stored.
+    Verify {
+        /// Which ones.
+        wanted: Wanted,
+        /// How far.
+        level: Level,
     },
     /// Apply the retention settings now. `--dry-run` is the setting `DRY_RUN`.
     Prune {
@@ -75,6 +87,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
     let command = match name {
         "backup" => Command::Backup,
         "list" => Command::List { json: given("json") },
+        "verify" => verify::read(sub),
         "prune" => Command::Prune { yes: given("yes") },
         "pin" => Command::Pin,
         "unpin" => Command::Unpin,
@@ -105,8 +118,8 @@ fn flags(matches: &ArgMatches) -> BTreeMap<String, String> {
 const AFTER_SHORT: &str = "Every setting is an environment variable and a flag; --help lists them.";
 
 const AFTER_LONG: &str = "\
-Exit codes: 0 done; 1 failed; 2 settings or usage; 3 skipped, another run holds the lock; 128+n \
-ended by signal n.";
+Exit codes: 0 done; 1 failed; 2 settings or usage; 3 skipped, another run holds the lock; 4 a \
+verification that could not be made; 128+n ended by signal n.";
 
 /// The command line as clap knows it.
 pub fn command() -> Clap {
@@ -155,6 +168,8 @@ pub fn command() -> Clap {
             sub("run", "Back up once or on schedule, as the settings say (the default)"),
             sub("backup", "Make one backup now, whatever the schedule").arg(all),
             sub("list", "List the backups that are there").arg(json()),
+            sub("verify", "Read backups back and compare them with what was stored")
+                .args(verify::arguments()),
             sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")
                 .arg(yes),
             sub("pin", "Keep a backup, whatever the retention settings say").args(one()),

@@ -57,11 +57,14 @@ pub fn main(
     let done = match command {
         Command::Schema => print(&schema::text()).map(|()| Exit::Done).map_err(Into::into),
         Command::List { json } => list(&layers, json, &mut redactor),
-        Command::Pin | Command::Unpin => pin(&layers, command, &target, &mut redactor),
+        Command::Pin | Command::Unpin => pin(&layers, &command, &target, &mut redactor),
+        Command::Verify { ref wanted, level } => {
+            commands::verify::all(&layers, wanted, level, &mut redactor)
+        }
         Command::Status { json } => status(&layers, json),
-        _ => with_job(&layers, command, &mut redactor),
+        _ => with_job(&layers, &command, &mut redactor),
     };
-    done.map_or_else(|error| failed(&error, command, &redactor), ExitCode::from)
+    done.map_or_else(|error| failed(&error, &command, &redactor), ExitCode::from)
 }
 
 /// What clap says of a command line. A URI that was given as a bare word is repeated without its password.
@@ -79,7 +82,7 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
 }
 
 /// A failure outside any run: told where runs are told of.
-fn failed(error: &anyhow::Error, command: Command, redactor: &Redactor) -> ExitCode {
+fn failed(error: &anyhow::Error, command: &Command, redactor: &Redactor) -> ExitCode {
     match command {
         Command::Run | Command::Backup => tracing::error!(status = "failure", "{error:#}"),
         _ => complain(&format!("error: {}", redactor.redact(&format!("{error:#}")))),
@@ -88,8 +91,8 @@ fn failed(error: &anyhow::Error, command: Command, redactor: &Redactor) -> ExitC
 }
 
 /// The commands that need a database and a remote.
-fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Result<Exit> {
-    if let Command::Config { json } = command {
+fn with_job(layers: &Layers, command: &Command, redactor: &mut Redactor) -> Result<Exit> {
+    if let Command::Config { json } = *command {
         return match explain(layers, &Here) {
             Ok((fleet, values)) => {
                 tell(&fleet.process.warnings);
@@ -107,7 +110,7 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
     logging::start(&process.log, variable(layers, "RUST_LOG"), redactor.clone());
     process.warnings.iter().for_each(|text| tracing::warn!("{text}"));
     process.notes.iter().for_each(|text| tracing::info!("{text}"));
-    if command == Command::Backup {
+    if *command == Command::Backup {
         jobs = jobs.into_iter().map(scheduler::at_once).collect();
     }
     let fleet = Fleet { process, jobs };
@@ -118,14 +121,14 @@ fn with_job(layers: &Layers, command: Command, redactor: &mut Redactor) -> Resul
         let set = fleet.process.state_dir.as_deref();
         open_state(set, variable(layers, "XDG_RUNTIME_DIR"))
     };
-    if let Command::Prune { yes } = command {
+    if let Command::Prune { yes } = *command {
         return prune(layers, &fleet, yes, redactor);
     }
     let mut text = Vec::new();
     for settings in &fleet.jobs {
         match plan::all(&settings.job) {
             Ok(_) if !fleet.process.dry_run => {}
-            Ok(plans) => text.push(plan::text(settings, &plans, command == Command::Backup)),
+            Ok(plans) => text.push(plan::text(settings, &plans, *command == Command::Backup)),
             Err(error) => {
                 tracing::error!(phase = "settings", job = settings.job.id.as_str(), "{error}");
                 return Ok(Exit::Usage);
@@ -225,7 +228,7 @@ fn status(layers: &Layers, json: bool) -> Result<Exit> {
     let zone = variable(layers, "TZ").and_then(|name| name.parse().ok()).unwrap_or(Zone::UTC);
     let set = match resolve_state_dir(layers, &Here) {
         Ok(set) => set,
-        Err(mistakes) => return Ok(refuse(&mistakes, layers, Command::Status { json })),
+        Err(mistakes) => return Ok(refuse(&mistakes, layers, &Command::Status { json })),
     };
     let state = open_state(set.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
     let schedulers = block_on(async { Ok(socket::ask(&state).await?) })?;
@@ -241,7 +244,7 @@ fn status(layers: &Layers, json: bool) -> Result<Exit> {
 fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
     let found = match resolve_places(layers, &Here) {
         Ok(found) => found,
-        Err(mistakes) => return Ok(refuse(&mistakes, layers, Command::List { json })),
+        Err(mistakes) => return Ok(refuse(&mistakes, layers, &Command::List { json })),
     };
     *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
     tell(&found.warnings);
@@ -274,7 +277,7 @@ fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
 /// `dbstash pin` and `dbstash unpin` need no database either. The backup may be in any of the places.
 fn pin(
     layers: &Layers,
-    command: Command,
+    command: &Command,
     target: &Target,
     redactor: &mut Redactor,
 ) -> Result<Exit> {
@@ -294,14 +297,14 @@ fn pin(
     let change = Change {
         target,
         job: variable(layers, "DBSTASH_JOB").and_then(|text| text.parse().ok()),
-        pin: command == Command::Pin,
+        pin: *command == Command::Pin,
         dry_run: found.dry_run,
     };
     block_on(change.carry_out(&found.places.iter().map(open).collect::<Result<Vec<_>>>()?))
 }
 
 /// One thread is enough for pipes, and costs the least while nothing happens.
-fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     // What follows would panic without some of them.
     if let Some(allowed) = allowed.filter(|&allowed| allowed < DESCRIPTORS) {
@@ -317,7 +320,7 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// Says every mistake: to people in lines, to a log in the form of a log.
-fn refuse(mistakes: &Mistakes, layers: &Layers, command: Command) -> Exit {
+pub(crate) fn refuse(mistakes: &Mistakes, layers: &Layers, command: &Command) -> Exit {
     let unattended = matches!(command, Command::Run | Command::Backup);
     let text = variable(layers, "LOG_FORMAT").is_some_and(|f| f.eq_ignore_ascii_case("text"));
     if unattended && !text && !std::io::stderr().is_terminal() {
@@ -334,14 +337,14 @@ fn refuse(mistakes: &Mistakes, layers: &Layers, command: Command) -> Exit {
     Exit::Usage
 }
 
-fn tell(warnings: &[String]) {
+pub(crate) fn tell(warnings: &[String]) {
     for text in warnings {
         complain(&format!("warning: {text}"));
     }
 }
 
 /// A variable or flag that is looked at before, or beside, the settings.
-fn variable<'a>(layers: &'a Layers, name: &str) -> Option<&'a str> {
+pub(crate) fn variable<'a>(layers: &'a Layers, name: &str) -> Option<&'a str> {
     let flag = layers.flags.get(name).map(String::as_str);
     let value =
         flag.or_else(|| layers.environment.iter().find(|(n, _)| *n == name).map(|(_, v)| v));

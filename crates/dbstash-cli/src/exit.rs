@@ -15,6 +15,8 @@ pub enum Exit {
     Usage,
     /// 3: another run holds the lock.
     Skipped,
+    /// 4: it could not be found out.
+    Untested,
     /// 128 + n: this signal ended a run.
     Signal(u8),
 }
@@ -42,6 +44,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Skipped => 3,
+            Exit::Untested => 4,
             Exit::Signal(n) => 128_u8.saturating_add(n),
         })
     }

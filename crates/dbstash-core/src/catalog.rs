@@ -16,9 +16,11 @@ use self::cache::{bodies, is_safe_path};
 pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, BadManifest, Manifest};
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
-use crate::{sidecar, temporary};
+use crate::sidecar::{Note, Notes};
+use crate::temporary;
+use crate::verify::Mark;
 
 /// The objects of a remote.
 #[derive(Debug, Default)]
@@ -40,8 +42,8 @@ pub struct Backup {
     pub manifest_name: String,
     /// What it says.
     pub manifest: Manifest,
-    /// What others have noted beside it since: the names on the remote, see [`sidecar`].
-    pub sidecars: Vec<String>,
+    /// What was noted on it since.
+    pub notes: Notes,
 }
 
 /// A manifest that vouches for nothing.
@@ -51,12 +53,21 @@ pub struct Broken {
     pub manifest_name: String,
     /// What is wrong.
     pub why: String,
+    /// What it says, where that can be read.
+    pub manifest: Option<Box<Manifest>>,
+    /// Whether a later version wrote it, which may well know it as a backup.
+    pub newer: bool,
 }
 
 impl Backup {
-    /// Whether somebody has pinned it: retention never deletes it then.
-    pub fn is_pinned(&self) -> bool {
-        self.sidecars.contains(&sidecar::name(&self.manifest_name, sidecar::PIN))
+    /// What was found out about it last, if anything was: what is older was another's of the same name.
+    pub fn verified(&self) -> Option<&Mark> {
+        self.notes.verified.first().filter(|mark| mark.at >= self.manifest.started)
+    }
+
+    /// The names of what was noted on it: these go with its objects.
+    pub fn sidecars(&self) -> impl Iterator<Item = String> {
+        self.notes.names(&self.manifest_name)
     }
 
     /// The names of its objects on the remote; one that is a folder ends with a `/`.
@@ -97,19 +108,31 @@ impl Catalog {
         let mut claimed = BTreeSet::new();
         // Some storage has several objects of one name: that is one backup all the same.
         let mut seen = HashSet::new();
+        let mut notes = notes(entries, &listing);
         for entry in entries.iter().filter(|e| is_manifest(&e.name) && seen.insert(&e.name)) {
-            claimed.extend(sidecars(&entry.name, &listing));
-            let broken = |why: String| Broken { manifest_name: entry.name.clone(), why };
+            let notes = notes.remove(&*entry.name).unwrap_or_default();
+            claimed.extend(notes.names(&entry.name));
+            let broken = |why, manifest| Broken {
+                manifest_name: entry.name.clone(),
+                why,
+                manifest,
+                newer: false,
+            };
             let read = match bodies.get(&entry.name) {
-                Some(body) => Manifest::read(&entry.name, body).map_err(|e| broken(e.to_string())),
-                None => Err(broken("it could not be read".to_owned())),
+                Some(body) => Manifest::read(&entry.name, body).map_err(|e| Broken {
+                    newer: matches!(e, BadManifest::Newer(_)),
+                    ..broken(e.to_string(), None)
+                }),
+                None => Err(broken("it could not be read".to_owned(), None)),
             };
             match read.and_then(|manifest| {
-                let sidecars = sidecars(&entry.name, &listing);
-                let backup = Backup { manifest_name: entry.name.clone(), manifest, sidecars };
+                let backup = Backup { manifest_name: entry.name.clone(), manifest, notes };
                 claimed.extend(backup.objects().filter(|name| !listing.has_manifests_in(name)));
                 let flaw = missing(&backup, &listing).or_else(|| foreign(&backup, &listing));
-                flaw.map_or(Ok(backup), |why| Err(broken(why)))
+                match flaw {
+                    Some(why) => Err(broken(why, Some(Box::new(backup.manifest)))),
+                    None => Ok(backup),
+                }
             }) {
                 Ok(backup) => catalog.backups.push(backup),
                 Err(broken) => catalog.broken.push(broken),
@@ -132,6 +155,20 @@ impl Catalog {
         });
         catalog
     }
+}
+
+/// What was noted, by manifest. An object with a manifest of its own is no note, however it is called.
+fn notes(entries: &[Entry], listing: &Listing<'_>) -> HashMap<String, Notes> {
+    let mut found: HashMap<String, Notes> = HashMap::new();
+    for name in entries.iter().map(|entry| &entry.name) {
+        if let Some((manifest, note)) = Note::parse(name)
+            && listing.size(&manifest).is_some()
+            && listing.size(&manifest::name_for(name)).is_none()
+        {
+            found.entry(manifest).or_default().add(note);
+        }
+    }
+    found
 }
 
 /// What keeps a backup from being whole.
@@ -159,16 +196,9 @@ fn foreign(backup: &Backup, listing: &Listing<'_>) -> Option<String> {
         if there(&manifest::name_for(&name)) {
             return Some(format!("its object {name} has a manifest of its own"));
         }
-        let is_sidecar = sidecar::manifests(&name).any(|manifest| there(&manifest));
+        let is_sidecar = Note::parse(&name).is_some_and(|(manifest, _)| there(&manifest));
         is_sidecar.then(|| format!("its object {name} is a note on a backup"))
     })
-}
-
-/// What is beside a manifest and belongs to it. An object with a manifest of its own is no sidecar, however it is called.
-fn sidecars(manifest: &str, listing: &Listing<'_>) -> Vec<String> {
-    let there = |name: &str| listing.size(name).is_some();
-    let names = sidecar::KINDS.iter().map(|kind| sidecar::name(manifest, kind));
-    names.filter(|name| there(name) && !there(&manifest::name_for(name))).collect()
 }
 
 fn is_manifest(name: &str) -> bool {

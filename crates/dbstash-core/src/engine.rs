@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::dialogue::Call;
 use crate::invocation::Invocation;
 use crate::job::{Database, EngineKey, Job, Mode};
+use crate::manifest::Object;
 
 /// A database system.
 ///
@@ -32,6 +33,27 @@ pub trait Engine: Send + Sync {
     fn is_remark(&self, _line: &str) -> bool {
         true
     }
+
+    /// What reads all of a stored object, freed of our own encodings; `None` for a format it does not know. Such a look
+    /// may take its time, and says more than the check of a dump on its way.
+    fn structure(&self, _object: &Object) -> Option<Structure> {
+        None
+    }
+}
+
+/// What reads a whole dump that is stored.
+pub enum Structure {
+    /// Its bytes, as the tool wrote them.
+    Stream(Box<dyn Check>),
+    /// Its files, from a folder or a tar.
+    Files(Box<dyn TreeCheck>),
+    /// A program reads a copy on local disk.
+    Copy {
+        /// What the copy is called in its directory.
+        file: &'static str,
+        /// Its stdout vouches.
+        step: Step,
+    },
 }
 
 /// How `engine` dumps `database` of `job`, as far as the two fit together.

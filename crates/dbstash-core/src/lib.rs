@@ -46,5 +46,6 @@ pub mod store;
 mod sweep;
 pub mod temporary;
 pub mod timetable;
+pub mod verify;
 pub mod wire;
 pub mod zone;

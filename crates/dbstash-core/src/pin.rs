@@ -7,7 +7,7 @@ use crate::artifact::Artifact;
 use crate::catalog::Backup;
 use crate::error::RunError;
 use crate::remote::{NewObject, Remote, RemoteError};
-use crate::sidecar;
+use crate::sidecar::Note;
 use crate::store::{Failure, Guard, store};
 use crate::temporary;
 
@@ -28,10 +28,10 @@ pub async fn pin(
     host: &str,
     now: DateTime<Utc>,
 ) -> Result<Pin, RunError> {
-    if backup.is_pinned() {
+    if backup.notes.pinned {
         return Ok(Pin::Already);
     }
-    let name = sidecar::name(&backup.manifest_name, sidecar::PIN);
+    let name = Note::Pin.name(&backup.manifest_name);
     if remote.stat(&name).await?.is_some() {
         let text = format!(
             "{name} is in the way: it was not there when backups were listed, or is one itself"
@@ -51,10 +51,10 @@ pub async fn pin(
 
 /// Takes the pin of a backup away, under the same lock.
 pub async fn unpin(backup: &Backup, remote: &dyn Remote) -> Result<Pin, RemoteError> {
-    if !backup.is_pinned() {
+    if !backup.notes.pinned {
         return Ok(Pin::Already);
     }
-    remote.delete(&[sidecar::name(&backup.manifest_name, sidecar::PIN)]).await?;
+    remote.delete(&[Note::Pin.name(&backup.manifest_name)]).await?;
     Ok(Pin::Done)
 }
 

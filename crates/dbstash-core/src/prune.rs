@@ -83,7 +83,7 @@ impl PrunePlan {
 
     /// The objects that go with these, and what was noted on them; folders end with a `/`.
     fn objects(&self, going: &[&Backup]) -> Vec<String> {
-        let ours = going.iter().flat_map(|b| b.objects().chain(b.sidecars.iter().cloned()));
+        let ours = going.iter().flat_map(|b| b.objects().chain(b.sidecars()));
         ours.filter(|name| !self.is_shared(name)).collect()
     }
 
@@ -100,6 +100,7 @@ impl PrunePlan {
 mod tests {
     use super::*;
     use crate::manifest::{Object, name_for, tests::manifest};
+    use crate::sidecar::Notes;
 
     fn backup(place: &str, objects: &[(&str, Option<u64>)]) -> Backup {
         let mut manifest = manifest("j", "db", 0, objects[0].0);
@@ -108,7 +109,7 @@ mod tests {
             |&(name, files): &(&str, _)| Object { name: name.into(), files, ..one.clone() };
         manifest.objects = objects.iter().map(object).collect();
         let manifest_name = name_for(&format!("{place}{}", objects[0].0));
-        Backup { manifest_name, manifest, sidecars: Vec::new() }
+        Backup { manifest_name, manifest, notes: Notes::default() }
     }
 
     /// What goes with `going` while `staying` stays.
@@ -123,8 +124,9 @@ mod tests {
         let tree = || backup("a/", &[("x", Some(3)), ("x.sha256", None)]);
         assert_eq!(gone(&tree(), &[]), ["a/x/", "a/x.sha256"]);
         // What was noted on it.
-        let noted = Backup { sidecars: vec!["a/x.verified.json".into()], ..tree() };
-        assert_eq!(gone(&noted, &[]), ["a/x/", "a/x.sha256", "a/x.verified.json"]);
+        let pinned = Notes { pinned: true, ..Notes::default() };
+        let noted = Backup { notes: pinned, ..tree() };
+        assert_eq!(gone(&noted, &[]), ["a/x/", "a/x.sha256", "a/x.pin"]);
         // Neighbours.
         let beside = [backup("a/", &[("x-2", Some(3))]), backup("a/", &[("x", None)])];
         assert_eq!(gone(&tree(), &beside), ["a/x/", "a/x.sha256"]);

@@ -1,7 +1,7 @@
 //! A dump streamed to a remote: moved, proven, published, or taken back.
 
 mod encoder;
-mod lane;
+pub(crate) mod lane;
 mod progress;
 mod pump;
 

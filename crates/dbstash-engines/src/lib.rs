@@ -9,6 +9,7 @@ mod pg;
 pub mod redis;
 mod sqlite;
 mod tar;
+mod unpack;
 
 use dbstash_core::engine::Engine;
 use dbstash_core::job::EngineKey;

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use dbstash_core::engine::{Dump, Engine, Format, Plan, PlanError, Stream};
+use dbstash_core::engine::{Dump, Engine, Format, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Source, SqliteFormat};
+use dbstash_core::manifest::Object;
 
 use percent_encoding::percent_decode_str;
 
@@ -103,6 +104,17 @@ impl Engine for Sqlite {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || stderr.contains("database is locked")
+    }
+
+    fn structure(&self, object: &Object) -> Option<Structure> {
+        match object.format.as_str() {
+            // Only `--data-only` leaves its mark out.
+            "plain" => {
+                Some(Structure::Stream(Box::new(Script::new(object.passed.degraded.is_some()))))
+            }
+            "file" => Some(copy::structure()),
+            _ => None,
+        }
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

@@ -18,8 +18,10 @@ pub fn as_text(catalog: &Catalog, remote: &str, zone: Zone, now: DateTime<Utc>) 
         )
     } else {
         let rows: Vec<_> = catalog.backups.iter().map(|backup| row(backup, zone, now)).collect();
-        let headings =
-            ["ID", "OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED", "PINNED"];
+        let headings = [
+            "ID", "OBJECT", "JOB", "DATABASE", "STARTED", "AGE", "SIZE", "CHECKED", "VERIFIED",
+            "PINNED",
+        ];
         table(headings, &rows)
     };
     for broken in &catalog.broken {
@@ -43,7 +45,7 @@ pub fn as_text(catalog: &Catalog, remote: &str, zone: Zone, now: DateTime<Utc>) 
     text
 }
 
-fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 9] {
+fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 10] {
     let manifest = &backup.manifest;
     let check = manifest.dump().map_or("", |dump| dump.passed.check.as_str());
     [
@@ -55,7 +57,11 @@ fn row(backup: &Backup, zone: Zone, now: DateTime<Utc>) -> [String; 9] {
         age(now - manifest.started),
         size(manifest.bytes()),
         shown(check),
-        if backup.is_pinned() { "pinned".to_owned() } else { String::new() },
+        backup.verified().map_or_else(
+            || "never".to_owned(),
+            |mark| format!("{} {} ago", mark.outcome.as_str(), age(now - mark.at)),
+        ),
+        if backup.notes.pinned { "pinned".to_owned() } else { String::new() },
     ]
 }
 
@@ -66,9 +72,12 @@ pub fn as_json(catalog: &Catalog) -> Value {
         .iter()
         .map(|backup| {
             let mut value = json!(backup.manifest);
-            value["pinned"] = backup.is_pinned().into();
+            value["pinned"] = backup.notes.pinned.into();
             value["manifest"] = json!(backup.manifest_name);
             value["paths"] = backup.objects().collect();
+            if let Some(mark) = backup.verified() {
+                value["verified"] = json!({ "at": mark.at, "result": mark.outcome.as_str() });
+            }
             value
         })
         .collect();

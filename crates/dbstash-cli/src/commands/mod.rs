@@ -6,3 +6,4 @@ pub mod pin;
 pub mod plan;
 pub mod prune;
 pub mod status;
+pub mod verify;

@@ -72,7 +72,7 @@ impl Change<'_> {
     async fn change(&self, app: &App, backup: &Backup) -> Result<Exit> {
         let (done, already) =
             if self.pin { ("pinned", "already pinned") } else { ("unpinned", "not pinned") };
-        let is_as_asked = backup.is_pinned() == self.pin;
+        let is_as_asked = backup.notes.pinned == self.pin;
         if self.dry_run {
             let told = if is_as_asked { already.to_owned() } else { format!("would be {done}") };
             print(&format!("{told}: {}\n", named(backup)))?;

@@ -142,6 +142,8 @@ pub struct Place {
     pub zone: Zone,
     /// The jobs that were asked for; `None` for all, also those that nobody knows any more.
     pub jobs: Option<Vec<JobId>>,
+    /// Where copies on local disk are made: its first job's.
+    pub temp_dir: PathBuf,
 }
 
 /// Where backups go. Not `Debug`, as above.

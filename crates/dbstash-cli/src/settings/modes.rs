@@ -36,13 +36,7 @@ pub(super) fn modes(reader: &mut Reader<'_>, machine: &dyn Machine) -> Modes {
         Ok(jobs @ 1..=MOST_JOBS) => Ok(u32::try_from(jobs).unwrap_or(1)),
         _ => Err(format!("accepted are whole numbers from 1 to {MOST_JOBS}")),
     });
-    let temp_dir = reader.value(&BACKUP_TEMP_DIR, |text| {
-        // It becomes part of other programs' command languages.
-        if text.contains(['\'', '"', '\\']) || text.contains(char::is_control) {
-            return Err("accepted are paths without quotes and backslashes".to_owned());
-        }
-        Ok(machine.absolute(text.as_ref()))
-    });
+    let temp_dir = temp_dir(reader, machine);
     if mode == Mode::Directory && reader.is_set(&BACKUP_EXTENSION) {
         let idle = "BACKUP_EXTENSION has no effect with BACKUP_MODE=directory: a folder has none";
         reader.complaints.warn(idle.to_owned());
@@ -51,7 +45,19 @@ pub(super) fn modes(reader: &mut Reader<'_>, machine: &dyn Machine) -> Modes {
         let idle = "BACKUP_JOBS has no effect with BACKUP_MODE=stream: a stream comes from one job";
         reader.complaints.warn(idle.to_owned());
     }
-    Modes { mode, sqlite_format, jobs: jobs.unwrap_or(1), temp_dir: temp_dir.unwrap_or_default() }
+    Modes { mode, sqlite_format, jobs: jobs.unwrap_or(1), temp_dir }
+}
+
+/// Where files are made on local disk.
+pub(super) fn temp_dir(reader: &mut Reader<'_>, machine: &dyn Machine) -> PathBuf {
+    let temp_dir = reader.value(&BACKUP_TEMP_DIR, |text| {
+        // It becomes part of other programs' command languages.
+        if text.contains(['\'', '"', '\\']) || text.contains(char::is_control) {
+            return Err("accepted are paths without quotes and backslashes".to_owned());
+        }
+        Ok(machine.absolute(text.as_ref()))
+    });
+    temp_dir.unwrap_or_default()
 }
 
 /// What concerns one engine only.

@@ -16,8 +16,10 @@ use super::nearest::nearest;
 use super::pass::Pass;
 use super::reader::Reader;
 use super::remotes::Remotes;
-use super::table::{DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, Group, Setting, TZ};
-use super::{Fleet, JobSettings, Place, Places, Shown, job, parse, process, remote, shown, table};
+use super::table::{BACKUP_TEMP_DIR, DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, Group, Setting, TZ};
+use super::{
+    Fleet, JobSettings, Place, Places, Shown, job, modes, parse, process, remote, shown, table,
+};
 
 /// Makes settings of what was given, or tells every mistake at once.
 pub fn resolve(layers: &Layers, machine: &dyn Machine) -> Result<Fleet, Mistakes> {
@@ -62,8 +64,8 @@ fn look(
 /// said about a database, nor are its secrets read.
 pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, Mistakes> {
     let wanted = |setting: &Setting| {
-        setting.group == Group::Rclone
-            || [TZ.name, DBSTASH_STATE_DIR.name, DRY_RUN.name].contains(&setting.name)
+        let others = [TZ.name, DBSTASH_STATE_DIR.name, BACKUP_TEMP_DIR.name, DRY_RUN.name];
+        setting.group == Group::Rclone || others.contains(&setting.name)
     };
     let mut pass = Pass::begin(layers, machine, wanted);
     let state_dir = pass.process(|reader| reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from));
@@ -74,13 +76,14 @@ pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, 
         let remote = remote::remote(reader, machine);
         let zone = reader.value(&TZ, parse::zone);
         let id = reader.given(&DBSTASH_JOB).and_then(|text| text.parse::<JobId>().ok());
-        Some((remotes.shared(remote?), zone?, id))
+        let temp_dir = modes::temp_dir(reader, machine);
+        Some((remotes.shared(remote?), zone?, id, temp_dir))
     });
     let mut places: Vec<Place> = Vec::new();
-    for (remote, zone, id) in found {
+    for (remote, zone, id, temp_dir) in found {
         let known = places.iter().position(|known| Arc::ptr_eq(&known.remote, &remote));
         let number = known.unwrap_or_else(|| {
-            places.push(Place { remote, zone, jobs: chosen.then(Vec::new) });
+            places.push(Place { remote, zone, jobs: chosen.then(Vec::new), temp_dir });
             places.len() - 1
         });
         if let Some(jobs) = &mut places[number].jobs {

@@ -52,6 +52,7 @@ pub fn conformance_on(kinds: &[RemoteKind], subject: &dyn Subject) {
         assert!(names.contains(&format!("{object}.dbstash.json")), "{names:?}");
         assert!(names.iter().all(|name| !name.contains(".part")), "{names:?}");
         assert_eq!(subject.restored(&remote.read(&object)), digest, "{kind}");
+        crate::modes::verified(&run);
     }
 }
 

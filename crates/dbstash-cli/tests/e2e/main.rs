@@ -38,3 +38,4 @@ mod secrets;
 mod sqlite;
 mod timetable;
 mod transfer;
+mod verify;

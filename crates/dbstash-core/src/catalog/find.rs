@@ -46,12 +46,17 @@ impl Catalog {
 mod tests {
     use super::*;
     use crate::manifest::{name_for, tests::manifest};
+    use crate::sidecar::Notes;
 
     #[test]
     fn a_text_means_one_or_several() {
         let backup = |job: &str, database: &str, age, object: &str| {
             let manifest = manifest(job, database, age, object);
-            Backup { manifest_name: name_for(&format!("f/{object}")), manifest, sidecars: vec![] }
+            Backup {
+                manifest_name: name_for(&format!("f/{object}")),
+                manifest,
+                notes: Notes::default(),
+            }
         };
         let backups = vec![
             backup("j-1", "a", 1, "x"),

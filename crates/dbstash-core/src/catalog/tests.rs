@@ -156,16 +156,25 @@ fn a_pin_is_known_by_its_name() {
     for object in ["a/x.sql", "a/y.sql", "a/d/f", "x.pin", "x"] {
         entries.push(entry(object, 10));
     }
-    for note in ["a/x.sql.pin", "a/y.sql.verified.json", "a/d.pin", "gone.sql.pin", "nobody.pin"] {
+    for note in [
+        "a/x.sql.pin",
+        "a/y.sql.20260101T000000000Z.bytes.verified.json",
+        "a/d.pin",
+        "gone.sql.pin",
+        "nobody.pin",
+    ] {
         entries.push(entry(note, 3));
     }
     let catalog = Catalog::sort(&entries, &bodies, now());
-    let pinned: Vec<_> = catalog.backups.iter().filter(|b| b.is_pinned()).collect();
+    let pinned: Vec<_> = catalog.backups.iter().filter(|b| b.notes.pinned).collect();
     let pinned: Vec<_> = pinned.iter().flat_map(|b| b.objects()).collect();
     assert_eq!(pinned, ["a/d/", "a/x.sql"], "x.pin is a backup itself");
     assert_eq!(catalog.backups.len(), 5);
-    let noted: Vec<_> = catalog.backups.iter().flat_map(|b| b.sidecars.clone()).collect();
-    assert_eq!(noted, ["a/d.pin", "a/x.sql.pin", "a/y.sql.verified.json"]);
+    let noted: Vec<_> = catalog.backups.iter().flat_map(Backup::sidecars).collect();
+    assert_eq!(
+        noted,
+        ["a/d.pin", "a/x.sql.pin", "a/y.sql.20260101T000000000Z.bytes.verified.json"]
+    );
     assert_eq!(catalog.others, ["nobody.pin"]);
 }
 

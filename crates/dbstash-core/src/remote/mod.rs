@@ -39,6 +39,9 @@ pub trait Remote: Send + Sync {
     /// Copies small objects into a local directory, under their names. One that is missing is left out.
     async fn fetch(&self, names: &[String], into: &Path) -> Result<(), RemoteError>;
 
+    /// Begins to read an object back. Whether it is there shows when it is read.
+    async fn read(&self, name: &str) -> Result<Box<dyn Download>, RemoteError>;
+
     /// Gives up what was being written under this name by somebody who is dead, and what no listing shows: the parts of
     /// an upload that S3 keeps. A best effort: not every server tells of them.
     async fn give_up(&self, name: &str);
@@ -63,6 +66,27 @@ pub trait Upload: Send {
     /// Takes everything back: after it, neither the name nor a temporary is there. Idempotent; works after a commit,
     /// too. The upload's process gets `grace` to end.
     async fn abort(&mut self, grace: Duration) -> Result<(), RemoteError>;
+}
+
+/// An object on its way back. Dropped, it ends.
+#[async_trait]
+pub trait Download: Send {
+    /// The next bytes. 0 is the end, and comes only when the remote has sent all it has.
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, ReadError>;
+}
+
+/// An object that could not be read to its end.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// There is none of that name.
+    #[error("it is not there")]
+    Missing,
+    /// It is there, and what wraps the remote (encryption) does not recognise it.
+    #[error("{0}")]
+    Damaged(String),
+    /// The remote failed, which says nothing about the object.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 /// A folder on its way. It has its final name from the start: without a manifest it is no backup.

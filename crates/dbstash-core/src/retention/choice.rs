@@ -28,7 +28,7 @@ pub fn select(
     });
     let future = by_age.partition_point(|&i| backups[i].manifest.started > now);
     for &i in &by_age[..future] {
-        let reason = if backups[i].is_pinned() { Reason::Pinned } else { Reason::Future };
+        let reason = if backups[i].notes.pinned { Reason::Pinned } else { Reason::Future };
         verdicts[i] = Verdict::Keep(reason);
     }
     let all: Vec<&Backup> = by_age.iter().map(|&i| &backups[i]).collect();
@@ -53,7 +53,7 @@ fn judge(
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Verdict {
-    if backup.is_pinned() {
+    if backup.notes.pinned {
         return Verdict::Keep(Reason::Pinned);
     }
     if newer < policy.min_files.max(1) {

@@ -6,7 +6,8 @@ use super::*;
 use crate::catalog::Backup;
 use crate::job::JobId;
 use crate::manifest::{self, tests::manifest};
-use crate::sidecar;
+use crate::sidecar::Notes;
+use crate::verify::{Mark, Outcome};
 use crate::zone::zone;
 
 fn now() -> DateTime<Utc> {
@@ -16,11 +17,11 @@ fn now() -> DateTime<Utc> {
 fn backup(job: &str, database: &str, age_hours: i64, n: usize) -> Backup {
     let object = format!("{n}.sql");
     let manifest = manifest(job, database, age_hours, &object);
-    Backup { manifest_name: manifest::name_for(&object), manifest, sidecars: Vec::new() }
+    Backup { manifest_name: manifest::name_for(&object), manifest, notes: Notes::default() }
 }
 
 fn pin(backup: &mut Backup) {
-    backup.sidecars.push(sidecar::name(&backup.manifest_name, sidecar::PIN));
+    backup.notes.pinned = true;
 }
 
 fn policy(max_files: Option<usize>, max_hours: Option<i64>, min_files: usize) -> Policy {
@@ -81,7 +82,8 @@ fn a_pinned_one_stays_and_counts() {
     assert_eq!(gone(&backups, &policy(Some(2), None, 1)), [2]);
     assert_eq!(verdicts(&backups, &policy(Some(1), None, 1))[3], Verdict::Keep(Reason::Pinned));
     // Other notes are no pin.
-    backups[3].sidecars = vec![sidecar::name(&backups[3].manifest_name, sidecar::VERIFIED)];
+    backups[3].notes.pinned = false;
+    backups[3].notes.verified = vec![Mark::new(now(), Outcome::Bytes)];
     assert_eq!(gone(&backups, &policy(Some(1), None, 1)), [2, 3]);
 }
 

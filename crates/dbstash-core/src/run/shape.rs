@@ -5,7 +5,7 @@ use crate::engine::{Companion, Plan};
 use crate::job::Job;
 use crate::manifest;
 use crate::name::object_name;
-use crate::sidecar;
+use crate::sidecar::Note;
 
 /// What a backup consists of, before it has a name.
 pub(super) struct Shape {
@@ -54,10 +54,9 @@ impl Names {
         self.objects.iter().chain([&self.manifest])
     }
 
-    /// All that have to be free: a note on what had the name before would be one on this.
+    /// All that have to be free: a pin of what had the name before would be one of this.
     pub(super) fn all(&self) -> Vec<String> {
-        let notes = sidecar::KINDS.iter().map(|kind| sidecar::name(&self.manifest, kind));
-        self.own().cloned().chain(notes).collect()
+        self.own().cloned().chain([Note::Pin.name(&self.manifest)]).collect()
     }
 }
 
@@ -76,13 +75,7 @@ mod tests {
     fn every_name_begins_with_the_base() {
         assert_eq!(
             names("sql", false, 1).1,
-            [
-                "a/shop..sql",
-                "a/shop..globals.sql",
-                "a/shop..sql.dbstash.json",
-                "a/shop..sql.pin",
-                "a/shop..sql.verified.json"
-            ]
+            ["a/shop..sql", "a/shop..globals.sql", "a/shop..sql.dbstash.json", "a/shop..sql.pin"]
         );
         let (base, all) = names("", true, 2);
         assert_eq!(base, "a/shop.-2");

@@ -3,32 +3,32 @@
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// A buffer, and how much of it is filled.
-pub(super) struct Chunk {
-    pub(super) buffer: Vec<u8>,
-    pub(super) filled: usize,
+pub(crate) struct Chunk {
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) filled: usize,
 }
 
 impl Chunk {
     /// The filled part.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.filled]
     }
 }
 
 /// The end that hands chunks over.
-pub(super) struct Giver {
+pub(crate) struct Giver {
     full: Sender<Chunk>,
     spare: Receiver<Chunk>,
 }
 
 /// The end that takes them, and gives them back.
-pub(super) struct Taker {
+pub(crate) struct Taker {
     full: Receiver<Chunk>,
     spare: Sender<Chunk>,
 }
 
 /// A lane on which `chunks` of `size` bytes go round.
-pub(super) fn lane(chunks: usize, size: usize) -> (Giver, Taker) {
+pub(crate) fn lane(chunks: usize, size: usize) -> (Giver, Taker) {
     // Either way has room for all there are: nobody waits to send.
     let (full, taken) = channel(chunks);
     let (back, spare) = channel(chunks);
@@ -40,17 +40,17 @@ pub(super) fn lane(chunks: usize, size: usize) -> (Giver, Taker) {
 
 impl Giver {
     /// A chunk to fill; `None` when the other end is gone.
-    pub(super) async fn spare(&mut self) -> Option<Chunk> {
+    pub(crate) async fn spare(&mut self) -> Option<Chunk> {
         self.spare.recv().await
     }
 
     /// The same, for a thread of its own.
-    pub(super) fn wait_for_spare(&mut self) -> Option<Chunk> {
+    pub(crate) fn wait_for_spare(&mut self) -> Option<Chunk> {
         self.spare.blocking_recv()
     }
 
     /// Hands a chunk over.
-    pub(super) fn give(&self, chunk: Chunk) {
+    pub(crate) fn give(&self, chunk: Chunk) {
         // When the other end is gone, there will be no spare one either.
         let _ = self.full.try_send(chunk);
     }
@@ -58,17 +58,17 @@ impl Giver {
 
 impl Taker {
     /// The next chunk; `None` when there will be no more.
-    pub(super) async fn take(&mut self) -> Option<Chunk> {
+    pub(crate) async fn take(&mut self) -> Option<Chunk> {
         self.full.recv().await
     }
 
     /// The same, for a thread of its own.
-    pub(super) fn wait_to_take(&mut self) -> Option<Chunk> {
+    pub(crate) fn wait_to_take(&mut self) -> Option<Chunk> {
         self.full.blocking_recv()
     }
 
     /// Gives a chunk back.
-    pub(super) fn give_back(&self, chunk: Chunk) {
+    pub(crate) fn give_back(&self, chunk: Chunk) {
         let _ = self.spare.try_send(Chunk { filled: 0, ..chunk });
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dbstash_core::artifact::{Artifact, Complete};
 use dbstash_core::remote::rclone::{Patience, Rclone, Settings};
-use dbstash_core::remote::{NewObject, ObjectSize, Remote, Upload};
+use dbstash_core::remote::{NewObject, ObjectSize, ReadError, Remote, Upload};
 use dbstash_testkit::{RemoteKind, TestRemote, tools};
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -53,6 +53,16 @@ async fn stored(remote: &Rclone, name: &str, bytes: &[u8]) -> Box<dyn Upload> {
     upload
 }
 
+async fn read(remote: &Rclone, name: &str) -> Result<Vec<u8>, ReadError> {
+    let (mut all, mut buf) = (Vec::new(), vec![0; 100_000]);
+    let mut download = remote.read(name).await?;
+    while let n @ 1.. = download.read(&mut buf).await? {
+        all.extend_from_slice(&buf[..n]);
+    }
+    assert_eq!(download.read(&mut buf).await.unwrap(), 0, "the end is the end");
+    Ok(all)
+}
+
 fn bytes(len: usize) -> Vec<u8> {
     (0..len).map(|i| u8::try_from((i * i / 7) % 251).unwrap()).collect()
 }
@@ -80,6 +90,13 @@ async fn conformance(fixture: &TestRemote) {
     assert_eq!(fixture.names(), [odd]);
     assert!(fixture.read(odd) == content);
     assert_eq!(remote.stat("folder one").await.unwrap(), None, "a folder is no object");
+
+    // Read back as it is; what is not there is not taken for an empty object by whoever knows its size.
+    assert!(read(&remote, odd).await.unwrap() == content);
+    match read(&remote, "folder one/nothing.sql").await {
+        Ok(bytes) => assert_eq!(bytes, [0; 0]),
+        Err(error) => assert!(matches!(error, ReadError::Missing), "{error}"),
+    }
 
     // Aborted before the end, small or big: nothing is there.
     for len in [10, 150_000, BIG] {
@@ -163,6 +180,20 @@ conformance! {
     moto: Moto;
     crypt_over_local: CryptLocal;
     crypt_over_s3: CryptS3;
+}
+
+/// What rclone's crypt does not recognise is no failure of the remote.
+#[tokio::test]
+async fn what_encryption_does_not_know_is_damaged() {
+    let Some(fixture) = TestRemote::start(RemoteKind::CryptLocal) else { return };
+    let remote = remote(&fixture);
+    drop(stored(&remote, "a.sql", &bytes(200_000)).await);
+    for (name, mut raw) in fixture.stored() {
+        let middle = raw.len() / 2;
+        raw[middle] ^= 1;
+        fixture.damage(&name, &raw);
+    }
+    assert!(matches!(read(&remote, "a.sql").await, Err(ReadError::Damaged(_))));
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use dbstash_core::remote::{
-    Entry, Features, NewObject, NewTree, ObjectSize, Remote, RemoteError, TreeUpload, Upload,
+    Download, Entry, Features, NewObject, NewTree, ObjectSize, Remote, RemoteError, TreeUpload,
+    Upload,
 };
 
 use crate::dice::Dice;
@@ -172,6 +173,10 @@ impl Remote for Folder {
             let _ = fs::copy(self.path(name), into.join(name));
         }
         Ok(())
+    }
+
+    async fn read(&self, _name: &str) -> Result<Box<dyn Download>, RemoteError> {
+        Err(RemoteError::new("nothing is read back here"))
     }
 
     async fn give_up(&self, _name: &str) {}

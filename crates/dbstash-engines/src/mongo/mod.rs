@@ -10,10 +10,12 @@ mod gzip;
 mod tree;
 
 use dbstash_core::engine::{
-    Check, Dump, Engine, Format, Incomplete, Passed, Plan, PlanError, Stdout, Step, Stream, Tree,
+    Check, Dump, Engine, Format, Incomplete, Passed, Plan, PlanError, Stdout, Step, Stream,
+    Structure, Tree,
 };
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
+use dbstash_core::manifest::Object;
 
 use self::archive::Archive;
 use self::flags::Flags;
@@ -21,6 +23,7 @@ use self::gzip::Gzip;
 use self::tree::Files;
 use crate::conn::mongo::{is_srv, param};
 use crate::passing;
+use crate::unpack::Unpacked;
 
 /// The engine.
 pub(crate) struct Mongo;
@@ -74,6 +77,15 @@ impl Engine for Mongo {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn structure(&self, object: &Object) -> Option<Structure> {
+        Some(match object.format.as_str() {
+            "archive" => Structure::Stream(Box::new(Unpacked::new(Box::new(Archive::new(None))))),
+            "bson" => Structure::Stream(Box::new(Bare::default())),
+            "directory" => Structure::Files(Box::new(Files::new(None))),
+            _ => return None,
+        })
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

@@ -6,13 +6,15 @@ mod footer;
 mod options;
 mod rows;
 mod split;
+mod stored;
 mod tab;
 
 use dbstash_core::engine::{
-    Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Tree,
+    Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree,
 };
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
+use dbstash_core::manifest::Object;
 
 use self::flags::Flags;
 use self::footer::{Footer, Seen};
@@ -205,6 +207,10 @@ impl Engine for Dialect {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn structure(&self, object: &Object) -> Option<Structure> {
+        stored::structure(*self, object)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

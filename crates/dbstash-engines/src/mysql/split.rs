@@ -141,6 +141,22 @@ impl Split {
     }
 }
 
+impl Split {
+    /// The next bytes of a dump that is not cut.
+    pub(super) fn follow(&mut self, bytes: &[u8]) {
+        self.feed(bytes, &mut |_| {});
+    }
+
+    /// Whether every statement of it has its end, and it its footer.
+    pub(super) fn whole(mut self) -> Result<Passed, Incomplete> {
+        self.go_on(&mut |_| {});
+        if !self.lexer.is_between() {
+            return Err(Incomplete("it ends in the middle of a statement".into()));
+        }
+        self.footer.finish()
+    }
+}
+
 impl Splitter for Split {
     fn feed(&mut self, mut bytes: &[u8], out: &mut dyn FnMut(Piece<'_>)) {
         self.footer.feed(bytes);

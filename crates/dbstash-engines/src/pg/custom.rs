@@ -10,19 +10,20 @@
 
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
+use super::blocks::Blocks;
+
 /// What is longer is no version.
 const LONGEST_TEXT: usize = 200;
 const VERSIONS: std::ops::RangeInclusive<u8> = 12..=16;
-/// Magic, version (3), sizes of numbers and offsets, format.
+/// Magic, version, sizes of numbers and offsets, format.
 const HEADER: usize = 11;
-/// The format bytes of the archives.
+/// The format bytes of the archives; a tar has the directory's.
 const CUSTOM: u8 = 1;
-/// That of a tar: its table of contents is the same.
 const DIRECTORY: u8 = 3;
 const DATA: u8 = 1;
 const LARGE_OBJECTS: u8 = 3;
 /// The mark of an entry without data, in the place of its offset.
-const NO_DATA: u8 = 3;
+pub(super) const NO_DATA: u8 = 3;
 
 /// Follows the stream. Table data is skipped, not looked at.
 #[derive(Default)]
@@ -45,6 +46,8 @@ pub(super) struct Custom {
     broken: Option<String>,
     /// The archive's version, when it is too new to be followed.
     newer: Option<u8>,
+    /// Looks at the data, too.
+    within: Option<Blocks>,
 }
 
 /// Which field is next.
@@ -120,7 +123,11 @@ impl Check for Custom {
         while self.broken.is_none() && self.newer.is_none() {
             let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
             self.skip -= passed as u64;
-            bytes = &bytes[passed..];
+            let (data, rest) = bytes.split_at(passed);
+            if let (State::Chunk { .. }, Some(blocks)) = (self.state, &mut self.within) {
+                blocks.data(data);
+            }
+            bytes = rest;
             let missing = self.size() - self.field.len();
             let (part, rest) = bytes.split_at(missing.min(bytes.len()));
             if self.skip > 0 || part.len() < missing {
@@ -146,10 +153,16 @@ impl Check for Custom {
 }
 
 impl Custom {
-    fn judge(self, at_end: bool) -> Result<Passed, Incomplete> {
+    /// One that looks at the data, too.
+    pub(super) fn thorough() -> Self {
+        Self { within: Some(Blocks::default()), ..Self::default() }
+    }
+
+    fn judge(mut self, at_end: bool) -> Result<Passed, Incomplete> {
         if let Some(what) = self.broken {
             return Err(Incomplete(format!("it is no pg_dump archive: {what}")));
         }
+        let degraded = self.within.take().map(Blocks::finish).transpose()?.flatten();
         if let Some(minor) = self.newer {
             // The good dump of a newer tool is better than none.
             return Ok(Passed::degraded(&format!(
@@ -168,6 +181,7 @@ impl Custom {
         Ok(Passed {
             server_version: self.server_version,
             tool_version: self.tool_version.map(|version| format!("pg_dump version {version}")),
+            degraded,
             ..Passed::by("blocks")
         })
     }
@@ -188,7 +202,12 @@ impl Custom {
     fn step(&mut self, field: &[u8]) -> Result<State, &'static str> {
         Ok(match self.state {
             State::Header => self.header(field)?,
-            State::Compression => State::Date(7),
+            State::Compression => {
+                if let Some(blocks) = &mut self.within {
+                    blocks.compression(field)?;
+                }
+                State::Date(7)
+            }
             State::Date(1) => State::DatabaseName,
             State::Date(left) => State::Date(left - 1),
             State::DatabaseName => {
@@ -217,6 +236,8 @@ impl Custom {
             State::Entry(n) => {
                 if ENTRY[n].0 == Kind::Text {
                     self.pass_over(field)?;
+                } else if let Some(blocks) = &mut self.within {
+                    blocks.number(n, number(field)?)?;
                 }
                 self.entry_from(n + 1)
             }
@@ -244,6 +265,9 @@ impl Custom {
                 if field[0] != NO_DATA {
                     self.promised += 1;
                 }
+                if let Some(blocks) = &mut self.within {
+                    blocks.offset(field)?;
+                }
                 self.entry_ends()
             }
             State::BlockType => match field[0] {
@@ -251,13 +275,25 @@ impl Custom {
                 LARGE_OBJECTS => State::BlockId { large_objects: true },
                 _ => return Err("it has a block of an unknown type"),
             },
-            State::BlockId { large_objects: true } => State::LargeObject,
-            State::BlockId { large_objects: false } => State::Chunk { large_object: false },
+            State::BlockId { large_objects } => {
+                if let Some(blocks) = &mut self.within {
+                    blocks.begin(number(field)?)?;
+                }
+                if large_objects {
+                    State::LargeObject
+                } else {
+                    State::Chunk { large_object: false }
+                }
+            }
             State::LargeObject if number(field)? == 0 => self.block_ends(),
             State::LargeObject => State::Chunk { large_object: true },
             State::Chunk { large_object } => match u64::try_from(number(field)?) {
-                Ok(0) if large_object => State::LargeObject,
-                Ok(0) => self.block_ends(),
+                Ok(0) => {
+                    if let Some(blocks) = &mut self.within {
+                        blocks.end();
+                    }
+                    if large_object { State::LargeObject } else { self.block_ends() }
+                }
                 Ok(length) => {
                     self.skip = length;
                     State::Chunk { large_object }

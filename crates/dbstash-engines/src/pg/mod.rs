@@ -1,5 +1,7 @@
 //! PostgreSQL: `pg_dump` for one database, `pg_dumpall` for all of a server.
 
+mod balance;
+mod blocks;
 mod conninfo;
 mod custom;
 mod directory;
@@ -7,12 +9,14 @@ mod environment;
 mod explain;
 mod flags;
 mod footer;
+mod stored;
 
 use dbstash_core::engine::{
-    Check, Companion, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Tree,
+    Check, Companion, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree,
 };
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Globals, Job, Mode, Server, Source};
+use dbstash_core::manifest::Object;
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
 
 use self::flags::{Compression, Flags, Output, Wish};
@@ -97,6 +101,10 @@ impl Engine for Pg {
 
     fn explain(&self, stderr: &str) -> Option<String> {
         explain::explain(stderr)
+    }
+
+    fn structure(&self, object: &Object) -> Option<Structure> {
+        stored::structure(object)
     }
 }
 

@@ -8,15 +8,17 @@ mod rdb;
 mod refusal;
 mod resp;
 mod sync;
+mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
-use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream};
+use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
+use dbstash_core::manifest::Object;
 
 use self::rdb::Rdb;
 pub use self::sync::{Psync, Replica};
@@ -108,6 +110,10 @@ impl Engine for Redis {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn structure(&self, object: &Object) -> Option<Structure> {
+        (object.format == RDB.name).then(|| Structure::Stream(Box::new(walk::Thorough::default())))
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dbstash_core::engine::{Check, Format, Incomplete, Passed, Stdout, Step, Tree};
+use dbstash_core::engine::{Check, Format, Incomplete, Passed, Stdout, Step, Structure, Tree};
 use dbstash_core::invocation::{Arg, Invocation};
 
 use super::{BUSY, READ, uri};
@@ -23,21 +23,28 @@ pub(super) fn tree(path: &Path) -> Tree {
         inside: format!("/{COPY}"),
         after: "\"".to_owned(),
     });
+    Tree {
+        steps: vec![Step { invocation: copy, stdout: Stdout::Ignored }, check()],
+        format: Format { name: "file", extension: "db", compressed: false },
+        check: None,
+        file: Some(COPY),
+    }
+}
+
+/// Looks at a copy that was stored.
+pub(super) fn structure() -> Structure {
+    Structure::Copy { file: COPY, step: check() }
+}
+
+/// Looks at every page and row of the copy.
+fn check() -> Step {
     // An error in a -cmd is passed over: a collation or function of the application cannot be checked, only copied.
     let constraints = "PRAGMA ignore_check_constraints=ON";
     let mut check = sqlite3(&["-cmd", constraints, "-cmd", "PRAGMA integrity_check"]);
     let (nothing, inside) = (String::new(), format!("/{COPY}"));
     check.args.push(Arg::Tree { before: nothing.clone(), inside, after: nothing });
     check.args.push(Arg::Plain(OPENS.to_owned()));
-    Tree {
-        steps: vec![
-            Step { invocation: copy, stdout: Stdout::Ignored },
-            Step { invocation: check, stdout: Stdout::Checked(Box::new(Integrity::default())) },
-        ],
-        format: Format { name: "file", extension: "db", compressed: false },
-        check: None,
-        file: Some(COPY),
-    }
+    Step { invocation: check, stdout: Stdout::Checked(Box::new(Integrity::default())) }
 }
 
 /// In the place of `~/.sqliterc`, which could change what happens: nothing.

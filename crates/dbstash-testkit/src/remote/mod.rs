@@ -168,6 +168,11 @@ impl TestRemote {
         files
     }
 
+    /// Writes to one of the files behind the remote, by a name that [`TestRemote::stored`] tells. Not for moto.
+    pub fn damage(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.scratch.path().join("store").join(name), bytes).unwrap();
+    }
+
     /// Writes an object.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let target = self.at(name);

@@ -68,8 +68,18 @@ pub fn conformance_on(kinds: &[RemoteKind], subject: &dyn Subject, more: &[(&str
             let scratch = Scratch::new("fetched");
             let files = fetched(&remote, &object, &scratch);
             assert_eq!(subject.restored(&files), digest, "{mode} {kind}");
+            verified(&work.run);
+            work.is_empty();
         }
     }
+}
+
+/// What restores is found good, in its structure.
+#[track_caller]
+pub fn verified(run: &Dbstash) {
+    let seen = run.clone().args(["verify"]).run(PATIENCE);
+    eprint!("{}", seen.stdout);
+    assert!(seen.expect_code(0).stdout.starts_with("good (structure)"), "{seen}");
 }
 
 /// The files of a stored backup, got with rclone and unpacked with stock tools.

@@ -39,7 +39,7 @@ fn keep_rules_are_explained_and_delete_the_rest() {
         for name in foreign {
             seed.file(name, b"foreign");
         }
-        seed.file(&format!("{ODD}[19]*.sql.verified.json"), b"{}");
+        seed.file(&format!("{ODD}[19]*.sql.20260101T000000000Z.structure.verified.json"), b"{}");
         seed.onto(&remote);
         let run = job(&remote)
             .env("TZ", "Asia/Kolkata")

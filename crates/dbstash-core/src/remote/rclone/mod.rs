@@ -3,6 +3,7 @@
 mod cause;
 mod command;
 mod contact;
+mod download;
 mod features;
 mod folders;
 mod log;
@@ -25,7 +26,8 @@ use self::contact::Contact;
 pub use self::contact::Patience;
 use self::features::{Config, Flags, Report, Storage, Version, is_path, storage, without_path};
 use super::{
-    Entry, Features, NewObject, NewTree, ObjectSize, Remote, RemoteError, TreeUpload, Upload,
+    Download, Entry, Features, NewObject, NewTree, ObjectSize, ReadError, Remote, RemoteError,
+    TreeUpload, Upload,
 };
 
 /// A question about one object.
@@ -173,24 +175,17 @@ impl Rclone {
 
     /// The bytes of an object, counted by reading it back: for remotes that do not tell sizes.
     async fn count(&self, name: &str) -> Result<u64, RemoteError> {
-        use tokio::io::AsyncReadExt as _;
-        let spec = command::spawn(&self.settings, &["cat", &self.path(name)], false);
-        let mut running = crate::process::spawn(&spec).map_err(|e| command::launch_error(&e))?;
-        let mut bytes = 0;
-        if let Some(mut stdout) = running.stdout.take() {
-            let mut buf = vec![0; 256 * 1024];
-            while let n @ 1.. =
-                stdout.read(&mut buf).await.map_err(|e| RemoteError::new(e.to_string()))?
-            {
-                bytes += n as u64;
+        let mut download = download::RcloneDownload::begin(self.clone(), name)?;
+        let (mut bytes, mut buf) = (0, vec![0; 256 * 1024]);
+        loop {
+            match download.read(&mut buf).await {
+                Ok(0) => return Ok(bytes),
+                Ok(n) => bytes += n as u64,
+                Err(ReadError::Remote(error)) => return Err(error),
+                Err(other) => {
+                    return Err(RemoteError::new(format!("{name} cannot be read back: {other}")));
+                }
             }
-        }
-        let exit = running.wait().await.map_err(|e| RemoteError::new(e.to_string()))?;
-        let stderr = running.last_words().await;
-        if exit.success() {
-            Ok(bytes)
-        } else {
-            Err(failure(&format!("read {name} back"), exit, &stderr))
         }
     }
 
@@ -343,6 +338,10 @@ impl Remote for Rclone {
         ];
         let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
         succeeded(answer, &what).map(drop)
+    }
+
+    async fn read(&self, name: &str) -> Result<Box<dyn Download>, RemoteError> {
+        Ok(Box::new(download::RcloneDownload::begin(self.clone(), name)?))
     }
 
     async fn give_up(&self, name: &str) {

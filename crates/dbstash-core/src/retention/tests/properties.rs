@@ -92,7 +92,7 @@ proptest! {
         backups in any_backups(), policy in any_policy(),
     ) {
         let gone = deleted(&backups, &policy);
-        prop_assert!(gone.iter().all(|b| is_ours(b) && !b.is_pinned() && b.manifest.started <= now()));
+        prop_assert!(gone.iter().all(|b| is_ours(b) && !b.notes.pinned && b.manifest.started <= now()));
         let ours: Vec<_> =
             backups.iter().filter(|b| is_ours(b) && b.manifest.started <= now()).collect();
         prop_assert!(ours.len() - gone.len() >= policy.min_files.min(ours.len()));
@@ -110,7 +110,7 @@ proptest! {
     ) {
         let policy = Policy { hold_below: 0, keep: Keep::default(), ..policy };
         for backup in &mut backups {
-            backup.sidecars.clear();
+            backup.notes = Notes::default();
             backup.manifest.host = "box".into();
         }
         let left = backups.iter().filter(|b| is_ours(b) && b.manifest.started <= now()).count()

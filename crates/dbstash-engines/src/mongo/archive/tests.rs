@@ -175,3 +175,19 @@ proptest! {
         let _ = verdict(gzip(), &zipped(&bytes), chunk);
     }
 }
+
+/// What is stored and changed later: data by their sums, the rest by what it has to be.
+#[test]
+fn changes_of_the_data_are_found() {
+    let good = sample();
+    let found = |at: usize, mask: u8| {
+        let mut bad = good.clone();
+        bad[at] ^= mask;
+        let mut check = Box::new(Archive::new(None));
+        check.feed(&bad);
+        check.finish().is_err()
+    };
+    let all: Vec<_> = (0..good.len()).flat_map(|at| [(at, 1_u8 << (at % 8)), (at, 0xff)]).collect();
+    let share = all.iter().filter(|(at, mask)| found(*at, *mask)).count() * 100 / all.len();
+    assert!(share >= 50, "{share} % of {}", all.len());
+}

@@ -1,0 +1,83 @@
+//! What `dbstash verify` is asked for.
+
+use clap::{Arg, ArgAction, ArgMatches};
+use dbstash_core::verify::Level;
+
+use super::Command;
+
+/// Which backups are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest of each database of each job.
+    Latest,
+    /// All of them.
+    All,
+    /// So many of a hundred, at least one: those first that were never verified, or longest ago.
+    Sample(Share),
+    /// The one of this id, or with an object of this name.
+    One(String),
+}
+
+/// Hundredths, 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share(pub u8);
+
+const ID: &str = "id";
+const ALL: &str = "all";
+const SAMPLE: &str = "sample";
+const LEVEL: &str = "level";
+
+pub(super) fn arguments() -> [Arg; 4] {
+    [
+        Arg::new(ID).value_name("ID").help(
+            "The id of a backup or the name of its object; \"latest\" (the default) is the newest of each \
+             database",
+        ),
+        Arg::new(ALL)
+            .long(ALL)
+            .action(ArgAction::SetTrue)
+            .conflicts_with(ID)
+            .help("Every backup that is there"),
+        Arg::new(SAMPLE)
+            .long(SAMPLE)
+            .value_name("SHARE")
+            .value_parser(share)
+            .conflicts_with_all([ID, ALL])
+            .help("Such a share of them (10%), those first that were never verified, or longest ago"),
+        Arg::new(LEVEL)
+            .long(LEVEL)
+            .value_name("LEVEL")
+            .value_parser(level)
+            .default_value("structure")
+            .help("bytes: read back, counted, hashed; structure: and read as the dump it is"),
+    ]
+}
+
+pub(super) fn read(matches: &ArgMatches) -> Command {
+    let wanted = if matches.get_flag(ALL) {
+        Wanted::All
+    } else if let Some(share) = matches.get_one::<Share>(SAMPLE) {
+        Wanted::Sample(*share)
+    } else {
+        match matches.get_one::<String>(ID).map(String::as_str) {
+            None | Some("latest") => Wanted::Latest,
+            Some(id) => Wanted::One(id.to_owned()),
+        }
+    };
+    let level = matches.get_one::<Level>(LEVEL).copied().unwrap_or(Level::Structure);
+    Command::Verify { wanted, level }
+}
+
+fn share(text: &str) -> Result<Share, &'static str> {
+    let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
+    let share = number.filter(|number| (1..=100).contains(number)).map(Share);
+    share.ok_or("accepted are 1% to 100%")
+}
+
+fn level(text: &str) -> Result<Level, &'static str> {
+    match text {
+        "bytes" => Ok(Level::Bytes),
+        "structure" => Ok(Level::Structure),
+        _ => Err("accepted are bytes and structure"),
+    }
+}

@@ -1,0 +1,242 @@
+//! `dbstash verify`: reads backups back, and says of each what it is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use chrono::Utc;
+use dbstash_core::catalog::{Backup, Broken, Catalog};
+use dbstash_core::clock::{Clock as _, SystemClock};
+use dbstash_core::job::JobId;
+use dbstash_core::launch::Local;
+use dbstash_core::manifest::{self, Manifest};
+use dbstash_core::remote::Remote as _;
+use dbstash_core::secret::{ExposeSecret, Redactor};
+use dbstash_core::spool::Spool;
+use dbstash_core::state::StateDir;
+use dbstash_core::store::{Guard, Pace};
+use dbstash_core::verify::{self, Context, Level, Looked, Verdict};
+
+use crate::app::{complain, print};
+use crate::args::{Command, Wanted};
+use crate::entry::{block_on, refuse, tell, variable};
+use crate::exit::Exit;
+use crate::places::{Destination, open_state};
+use crate::settings::children::{child_environment, tool_environment};
+use crate::settings::machine::Machine as _;
+use crate::settings::{Environment, Here, Layers, Place, resolve_places};
+use crate::signals::Signals;
+use crate::text::shown;
+
+/// Every remote of the settings; needs no database.
+pub fn all(
+    layers: &Layers,
+    wanted: &Wanted,
+    level: Level,
+    redactor: &mut Redactor,
+) -> Result<Exit> {
+    let found = match resolve_places(layers, &Here) {
+        Ok(found) => found,
+        Err(mistakes) => {
+            let command = Command::Verify { wanted: wanted.clone(), level };
+            return Ok(refuse(&mistakes, layers, &command));
+        }
+    };
+    *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
+    tell(&found.warnings);
+    let state = open_state(found.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    let mut done = Tally::default();
+    block_on(async {
+        let signals = Signals::listen()?;
+        for place in &found.places {
+            if found.places.len() > 1 {
+                print(&format!("== {}\n", redactor.redact(&place.remote.root)))?;
+            }
+            let ground = Ground { place, state: &state, environment: &layers.environment };
+            let one = ground.verify(wanted, level, &signals, &mut done);
+            if let Err(error) = one.await {
+                done.untested += 1;
+                complain(&format!("error: {}", redactor.redact(&format!("{error:#}"))));
+            }
+        }
+        if let Some(signal) = signals.caught() {
+            return Ok(Exit::Signal(signal));
+        }
+        if done.nothing() {
+            complain(match wanted {
+                Wanted::One(_) => {
+                    "error: no backup of that name or id: what has no manifest is none"
+                }
+                _ => "error: there are no backups to verify",
+            });
+        }
+        Ok(done.exit())
+    })
+}
+
+/// How many came out how.
+#[derive(Default)]
+struct Tally {
+    good: usize,
+    corrupt: usize,
+    untested: usize,
+}
+
+impl Tally {
+    fn nothing(&self) -> bool {
+        self.good + self.corrupt + self.untested == 0
+    }
+
+    /// Nothing found is nothing tested.
+    fn exit(&self) -> Exit {
+        match self {
+            Self { corrupt: 1.., .. } => Exit::Failed,
+            Self { untested: 0, good: 1.., .. } => Exit::Done,
+            _ => Exit::Untested,
+        }
+    }
+}
+
+/// What is to be looked at.
+#[derive(Debug)]
+enum Target<'a> {
+    Backup(&'a Backup),
+    Broken(&'a Broken),
+}
+
+struct Ground<'a> {
+    place: &'a Place,
+    state: &'a StateDir,
+    environment: &'a Environment,
+}
+
+impl Ground<'_> {
+    async fn verify(
+        &self,
+        wanted: &Wanted,
+        level: Level,
+        signals: &Signals,
+        done: &mut Tally,
+    ) -> Result<()> {
+        let env = child_environment(self.environment, &self.place.remote);
+        let destination = Destination::open(&self.place.remote, env, self.state)?;
+        let remote = &destination.remote;
+        let cache = self.state.cache(&remote.label());
+        let catalog = Catalog::load(remote, &cache, SystemClock.now()).await?;
+        Spool::sweep(&self.place.temp_dir);
+        let environment =
+            tool_environment(self.environment, std::env::current_exe().ok().as_deref());
+        let launcher = Local { environment };
+        for target in chosen(&catalog, wanted, self.place.jobs.as_deref()) {
+            if signals.cancel.is_cancelled() {
+                return Ok(());
+            }
+            let backup = match target {
+                Target::Backup(backup) => backup,
+                Target::Broken(Broken { manifest_name, why, newer, .. }) => {
+                    let word = if *newer { "not tested" } else { "corrupt" };
+                    *(if *newer { &mut done.untested } else { &mut done.corrupt }) += 1;
+                    print(&line(word, manifest_name, why))?;
+                    continue;
+                }
+            };
+            let now = SystemClock.now();
+            let random = uuid::Uuid::new_v4().simple().to_string();
+            let run = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), &random[..8]);
+            let engine = dbstash_engines::engine(backup.manifest.engine);
+            let temp_dir: &Path = &self.place.temp_dir;
+            let state = self.state;
+            let cx = Context { remote, engine, launcher: &launcher, state, temp_dir, run: &run };
+            let verdict = tokio::select! {
+                biased;
+                () = signals.cancel.cancelled() => return Ok(()),
+                verdict = verify::verify(backup, level, cx) => verdict,
+            };
+            print(&told(backup, &verdict, done))?;
+            let guard =
+                Guard { cancel: &signals.cancel, deadline: None, stall: None, pace: &|_: Pace| {} };
+            let at = (Utc::now(), &*Here.host_name());
+            match verify::record(backup, level, &verdict, at, cx, &guard).await {
+                Ok(Some((_, Some(left)))) => complain(&format!("warning: {left}")),
+                Ok(_) => {}
+                Err(error) => {
+                    complain(&format!("warning: the result is not stored: {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a verdict is to people.
+fn told(backup: &Backup, verdict: &Verdict, done: &mut Tally) -> String {
+    let name = backup.objects().next().unwrap_or_default();
+    match verdict {
+        Verdict::Good { level, objects } => {
+            done.good += 1;
+            let words = objects.first().map_or("", |Looked { degraded, check, .. }| {
+                degraded.as_deref().or(check.as_deref()).unwrap_or_default()
+            });
+            line(&format!("good ({})", level.as_str()), &name, words)
+        }
+        Verdict::Corrupt(what) => {
+            done.corrupt += 1;
+            line("corrupt", &name, what)
+        }
+        Verdict::Untested(why) => {
+            done.untested += 1;
+            line("not tested", &name, why)
+        }
+    }
+}
+
+fn line(word: &str, name: &str, more: &str) -> String {
+    let colon = if more.is_empty() { "" } else { ": " };
+    format!("{word:<16}  {}{colon}{}\n", shown(name), shown(more))
+}
+
+/// What is meant, the newest first; what is broken costs nothing, and is never left out for being so.
+fn chosen<'a>(catalog: &'a Catalog, wanted: &Wanted, jobs: Option<&[JobId]>) -> Vec<Target<'a>> {
+    let ours = |manifest: &Manifest| jobs.is_none_or(|jobs| jobs.contains(&manifest.job));
+    let backups: Vec<&Backup> = catalog.backups.iter().filter(|b| ours(&b.manifest)).collect();
+    let told = |broken: &&Broken| broken.manifest.as_deref().is_none_or(ours);
+    let broken: Vec<&Broken> = catalog.broken.iter().filter(told).collect();
+    match wanted {
+        Wanted::All => {
+            let all = broken.into_iter().map(Target::Broken);
+            all.chain(backups.into_iter().map(Target::Backup)).collect()
+        }
+        Wanted::Latest => {
+            let mut latest: BTreeMap<_, (_, Target<'a>)> = BTreeMap::new();
+            let backups = backups.into_iter().map(|b| (&b.manifest, Target::Backup(b)));
+            let broken = broken.into_iter();
+            let broken = broken.filter_map(|b| Some((b.manifest.as_deref()?, Target::Broken(b))));
+            for (manifest, target) in backups.chain(broken) {
+                let key = (manifest.job.as_str(), &*manifest.database);
+                if latest.get(&key).is_none_or(|(started, _)| *started < manifest.started) {
+                    latest.insert(key, (manifest.started, target));
+                }
+            }
+            latest.into_values().map(|(_, target)| target).collect()
+        }
+        Wanted::Sample(share) => {
+            let count = (backups.len() * usize::from(share.0)).div_ceil(100);
+            let mut backups = backups;
+            backups.sort_by_key(|b| b.verified().map(|mark| mark.at));
+            let broken = broken.into_iter().filter(|b| b.manifest.is_some()).map(Target::Broken);
+            broken.chain(backups.into_iter().take(count).map(Target::Backup)).collect()
+        }
+        Wanted::One(name) => {
+            let name = name.trim_end_matches('/');
+            let is = |manifest_name: &str, manifest: Option<&Manifest>| {
+                let object = manifest_name.strip_suffix(manifest::SUFFIX);
+                manifest_name == name
+                    || object == Some(name)
+                    || manifest.is_some_and(|manifest| manifest.id == name)
+            };
+            let broken = broken.into_iter().filter(|b| is(&b.manifest_name, b.manifest.as_deref()));
+            let backups = backups.into_iter().filter(|b| is(&b.manifest_name, Some(&b.manifest)));
+            broken.map(Target::Broken).chain(backups.map(Target::Backup)).collect()
+        }
+    }
+}

@@ -12,8 +12,10 @@ use percent_encoding::percent_decode_str;
 
 mod copy;
 mod script;
+mod statements;
 
 use self::script::Script;
+use self::statements::Stored;
 
 /// How long a writer that holds the file may make the dump wait.
 const BUSY: &str = ".timeout 60000";
@@ -110,7 +112,8 @@ impl Engine for Sqlite {
         match object.format.as_str() {
             // Only `--data-only` leaves its mark out.
             "plain" => {
-                Some(Structure::Stream(Box::new(Script::new(object.passed.degraded.is_some()))))
+                let ends = Script::new(object.passed.degraded.is_some());
+                Some(Structure::Stream(Box::new(Stored::new(ends))))
             }
             "file" => Some(copy::structure()),
             _ => None,

@@ -3,6 +3,8 @@
 
 use memchr::{memchr, memchr2};
 
+use crate::utf8::Utf8;
+
 /// Of a longer statement only the beginning is looked at: no `COPY` is as long.
 const LONGEST: usize = 256 * 1024;
 /// What says whether a backslash means itself in a plain text.
@@ -36,35 +38,6 @@ pub(super) struct Balance {
     /// Whether it says that its text is UTF-8.
     is_utf8: bool,
     broken: Option<String>,
-}
-
-/// Whether bytes are UTF-8, in chunks of any size.
-#[derive(Default)]
-struct Utf8 {
-    /// The part of a character that has come.
-    part: Vec<u8>,
-    is_broken: bool,
-}
-
-impl Utf8 {
-    fn feed(&mut self, mut bytes: &[u8]) {
-        while !self.part.is_empty() && !bytes.is_empty() && !self.is_broken {
-            self.part.push(bytes[0]);
-            bytes = &bytes[1..];
-            let part = std::mem::take(&mut self.part);
-            self.judge(&part);
-        }
-        self.judge(bytes);
-    }
-
-    fn judge(&mut self, bytes: &[u8]) {
-        if let Err(error) = std::str::from_utf8(bytes) {
-            self.is_broken |= error.error_len().is_some();
-            if !self.is_broken {
-                self.part = bytes[error.valid_up_to()..].to_vec();
-            }
-        }
-    }
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +98,7 @@ impl Balance {
     pub(super) fn finish(self) -> Result<(), String> {
         match (self.broken, self.state) {
             (Some(what), _) => Err(what),
-            (None, _) if self.is_utf8 && (self.text.is_broken || !self.text.part.is_empty()) => {
+            (None, _) if self.is_utf8 && (!self.text.is_good() || self.text.is_within()) => {
                 Err("it says that its text is UTF-8, and it is not".to_owned())
             }
             (None, State::Rows) => Err("the rows of its last COPY have no end".to_owned()),

@@ -149,7 +149,8 @@ fn mysql_and_mariadb() {
         let of = |database, words: &[&str]| stdout(server.client(tool).args(words).arg(database));
         let dump = |words: &[&str]| of("shop", words);
         let full = &["--single-transaction", "--routines", "--triggers", "--events"];
-        assert!(verdict(key, "plain", &dump(full), 4096).is_ok());
+        let passed = verdict(key, "plain", &dump(full), 4096);
+        assert!(passed.is_ok(), "{tool}: {passed:?}");
         let found = share(tool, key, "plain", &of("small", full));
         assert!(found >= 2, "{found}");
         for words in [&["--hex-blob"][..], &["--xml"], &["--skip-extended-insert", "--no-data"]] {

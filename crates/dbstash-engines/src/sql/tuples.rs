@@ -170,9 +170,13 @@ impl Tuples {
             (State::Text, b'\'') => State::Quote,
             (State::Text, b'\\') => State::Escape,
             (State::Text, _) => return Err("a text of it has a byte that is escaped in one".into()),
-            (State::Escape, _) if ESCAPES.contains(&byte) => State::Text,
+            // Half a character is escaped, too.
+            (State::Escape, _) if byte >= 0x80 || ESCAPES.contains(&byte) => State::Text,
             (State::Escape, _) => {
-                return Err("a text of it has an escape that the client does not write".into());
+                return Err(format!(
+                    "a text of it has the escape {:?}, which the client does not write",
+                    char::from(byte)
+                ));
             }
             (State::Quote, b'\'') if self.writer == Writer::Sqlite => State::Text,
             (State::Digits, b'\'') => State::AfterValue,

@@ -16,6 +16,7 @@ mod ending;
 mod engines;
 mod first_process;
 mod fleet;
+mod flips;
 mod health;
 mod hooks;
 mod hostile;

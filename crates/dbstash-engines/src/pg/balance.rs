@@ -3,6 +3,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::copied::Rows;
 use crate::utf8::Utf8;
 
 /// Of a longer statement only the beginning is looked at: no `COPY` is as long.
@@ -11,8 +12,6 @@ const LONGEST: usize = 256 * 1024;
 const QUOTING: &[u8] = b"SET standard_conforming_strings";
 /// What says in which encoding the text is.
 const ENCODING: &[u8] = b"SET client_encoding";
-/// What may follow a backslash in a row, as the server writes it.
-const ESCAPES: &[u8] = b"bfnrtv\\N";
 
 /// Follows a script; keeps the beginning of the statement at hand.
 #[derive(Default)]
@@ -33,7 +32,7 @@ pub(super) struct Balance {
     tag: Vec<u8>,
     /// How much of the tag has come again.
     again: usize,
-    row: Row,
+    rows: Rows,
     text: Utf8,
     /// Whether it says that its text is UTF-8.
     is_utf8: bool,
@@ -63,17 +62,6 @@ enum State {
     Command,
     /// Rows, after the end of their statement's line.
     Rows,
-}
-
-/// A row so far.
-#[derive(Debug, Default, Clone, Copy)]
-struct Row {
-    tabs: u64,
-    wanted: u64,
-    bytes: u64,
-    escape: bool,
-    /// The bytes so far are those of an end mark.
-    is_end: bool,
 }
 
 impl Balance {
@@ -228,8 +216,7 @@ impl Balance {
             self.fail("a COPY of it is not from its own rows");
         }
         if is_rows {
-            // The line break after the statement ends a row that is none.
-            self.row = Row { wanted: commas, tabs: commas, ..Row::default() };
+            self.rows = Rows::after_statement(commas + 1);
             return State::Rows;
         }
         State::Code
@@ -248,26 +235,10 @@ impl Balance {
     }
 
     fn rows(&mut self, byte: u8) -> State {
-        let row = &mut self.row;
-        let is_escaped = std::mem::take(&mut row.escape);
-        match byte {
-            b'\n' if row.is_end && row.bytes == 2 => return State::Code,
-            b'\n' if row.tabs != row.wanted || is_escaped => {
-                let (found, wanted) = (row.tabs + 1, row.wanted + 1);
-                self.fail(format!("a row of it has {found} columns and should have {wanted}"));
-            }
-            b'\n' => *row = Row { wanted: row.wanted, ..Row::default() },
-            b'\r' | 0 => self.fail("a row of it has a byte that no row has"),
-            _ => {
-                row.bytes += 1;
-                row.is_end = is_escaped && byte == b'.' && row.bytes == 2;
-                row.tabs += u64::from(byte == b'\t');
-                if is_escaped && !row.is_end && !ESCAPES.contains(&byte) {
-                    self.fail("a row of it has an escape that the server does not write");
-                } else if !is_escaped {
-                    row.escape = byte == b'\\';
-                }
-            }
+        match self.rows.step(byte) {
+            Ok(true) => return State::Code,
+            Ok(false) => {}
+            Err(what) => self.fail(what),
         }
         State::Rows
     }

@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod compression;
+mod damage;
 mod ending;
 mod engines;
 mod first_process;

@@ -4,6 +4,7 @@ mod address;
 mod archive;
 mod bson;
 mod crc64;
+mod elements;
 mod explain;
 mod flags;
 mod gzip;
@@ -82,8 +83,10 @@ impl Engine for Mongo {
     fn structure(&self, object: &Object) -> Option<Structure> {
         Some(match object.format.as_str() {
             "archive" => Structure::Stream(Box::new(Unpacked::new(Box::new(Archive::new(None))))),
-            "bson" => Structure::Stream(Box::new(Bare::default())),
-            "directory" => Structure::Files(Box::new(Files::new(None))),
+            "bson" => {
+                Structure::Stream(Box::new(Bare { walk: bson::Walk::thorough(), broken: None }))
+            }
+            "directory" => Structure::Files(Box::new(Files::thorough())),
             _ => return None,
         })
     }

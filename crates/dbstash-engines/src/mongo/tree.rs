@@ -24,6 +24,8 @@ const TAIL: usize = 512;
 pub(super) struct Files {
     /// The database that has to be in it.
     database: Option<String>,
+    /// Looks at every value, too.
+    thorough: bool,
     current: Option<(String, Reader)>,
     data: BTreeSet<String>,
     /// Whether there have to be data, too.
@@ -64,6 +66,7 @@ impl Files {
     pub(super) fn new(database: Option<&str>) -> Self {
         Self {
             database: database.map(str::to_owned),
+            thorough: false,
             current: None,
             data: BTreeSet::new(),
             described: BTreeMap::new(),
@@ -71,6 +74,11 @@ impl Files {
             tool_version: None,
             broken: None,
         }
+    }
+
+    /// For a stored tree.
+    pub(super) fn thorough() -> Self {
+        Self { thorough: true, ..Self::new(None) }
     }
 
     /// The end of the file begun last.
@@ -141,7 +149,7 @@ impl TreeCheck for Files {
             None => (path, false),
         };
         let content = if name.ends_with(DATA) {
-            Content::Documents(Walk::default())
+            Content::Documents(if self.thorough { Walk::thorough() } else { Walk::default() })
         } else if name.ends_with(DESCRIPTION) || name.rsplit('/').next() == Some(PRELUDE) {
             Content::Text(Box::new(Ends::new(0, TAIL)))
         } else {

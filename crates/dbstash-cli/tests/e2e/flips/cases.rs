@@ -60,7 +60,11 @@ fn postgres(server: &PgServer, newest: bool) {
     }
     if !newest {
         let run = run.env("DB_URI", server.uri("")).env("BACKUP_ALL_DATABASES", "true");
-        flips(&run, &remote, &Case::new("all databases", &[flags("--no-role-passwords")], (25, 90)));
+        flips(
+            &run,
+            &remote,
+            &Case::new("all databases", &[flags("--no-role-passwords")], (25, 90)),
+        );
     }
 }
 
@@ -111,7 +115,7 @@ fn every_byte_of_mongo() {
     let Some(server) = MongoServer::start("pw") else { return };
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     server.keep(&["make", "small", "things"]);
-    server.keep(&["bump", "small"]);
+    server.keep(&["few", "small"]);
     let run = dbstash(&remote)
         .env("PATH", server.path(Mongodump::Fake).unwrap())
         .env("DB_URI", server.uri("small"));
@@ -162,7 +166,8 @@ fn every_byte_of_sqlite() {
     }
     let scratch = dbstash_testkit::Scratch::new("small");
     let path = scratch.path().join("small.db");
-    sqlite::run(&path, SMALL);
+    let more = "CREATE INDEX by_name ON item (name, price); INSERT INTO item SELECT id + 10, 'number ' || id, price FROM item;";
+    sqlite::run(&path, &format!("PRAGMA page_size=512; {SMALL} {more}"));
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     let run = dbstash(&remote).env("DB_URI", format!("sqlite://{}", path.display()));
     let file = ("SQLITE_FORMAT", "file");

@@ -180,7 +180,7 @@ impl<R: Rules> Script<R> {
                 return Err("a comment of it begins within another".to_owned());
             }
             (State::Version(n), b'0'..=b'9') if n < 6 => State::Version(n + 1),
-            (State::Version(5 | 6), b' ') => {
+            (State::Version(0 | 5 | 6), b' ') => {
                 self.versioned = true;
                 State::Code
             }
@@ -192,7 +192,10 @@ impl<R: Rules> Script<R> {
             }
             (State::Star, b'/') => {
                 self.versioned = false;
-                if !self.statement.is_empty() {
+                // The end of a statement is within, or it goes on.
+                if self.statement.trim_ascii_end().ends_with(b";") {
+                    self.statement_ends()?;
+                } else if !self.statement.is_empty() {
                     self.push(b" ");
                 }
                 State::Code
@@ -245,14 +248,12 @@ impl<R: Rules> Script<R> {
                 None => return Err("a statement of it closes what it did not open".to_owned()),
             },
             b';' if self.rules.goes_on(&self.statement) => {}
-            b';' if self.depth > 0 || self.versioned => {
+            b';' if self.depth > 0 => {
                 return Err("a statement of it ends before all that it opened".to_owned());
             }
+            b';' if self.versioned => {}
             b';' => {
-                if !self.is_long {
-                    self.rules.statement(self.statement.trim_ascii(), &self.columns)?;
-                }
-                self.ended();
+                self.statement_ends()?;
                 return Ok(State::Code);
             }
             _ => {}
@@ -263,6 +264,16 @@ impl<R: Rules> Script<R> {
             b'[' if R::WRITER == Writer::Sqlite => State::Quoted(b']'),
             _ => State::Code,
         })
+    }
+
+    fn statement_ends(&mut self) -> Result<(), String> {
+        if !self.is_long {
+            let text = self.statement.trim_ascii();
+            let text = text.strip_suffix(b";").unwrap_or(text);
+            self.rules.statement(text, &self.columns)?;
+        }
+        self.ended();
+        Ok(())
     }
 
     fn ended(&mut self) {

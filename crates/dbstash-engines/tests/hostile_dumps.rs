@@ -30,17 +30,68 @@ const FORMATS: [(EngineKey, &str); 15] = [
 
 /// Words at which something begins or ends in one of them.
 const WORDS: [&[u8]; 62] = [
-    b"--\n-- PostgreSQL database dump\n--\n", b"COPY t (a, \"b\") FROM stdin;\n", b"\\.\n", b"1\t\\N\n", b"$_$", b"'",
-    b"\"", b"`", b"\\", b"/*", b"*/", b"/*!50003 ", b"/*M!100616 ", b"--", b"\n", b";", b"(", b")", b",", b"\0",
-    b"PGDMP\x01\x0f\0\x04\x08\x01", b"PGDMP\x01\x10\0\x04\x08\x03", b"PGDMP\x01\x0c\0\x04\x08\x01",
-    b"\0\x01\0\0\0", b"\0\x05\0\0\0", b"\x01\x01\0\0\0", b"\0\xff\xff\xff\x7f", b"\x02", b"\x03", b"\x01",
-    b"SET NAMES utf8mb4;\n", b"SET NAMES gbk;\n", b"INSERT INTO `t` VALUES ", b"(1,'a',NULL)", b"0x00", b"_binary '",
-    b"CREATE TABLE `t` (\n", b"-- Table structure for table `t`\n", b"DELIMITER ;;\n", b"DELIMITER ;\n",
-    b"SET @OLD_X=@@X, X=1;\n", b"SET X=@OLD_X;\n", b"-- Dump completed on x\n", b"<?xml", b"\x6d\xe2\x99\x81",
-    b"\xff\xff\xff\xff", b"\x05\0\0\0\0", b"\x10\0\0\0\x02a\0\x03\0\0\0hi\0\0", b"\xff\xff\xff\x7f", b"REDIS0011",
-    b"VALKEY080", b"\xfa\x01a\x01b", b"\xfe\x00", b"\x81\xff\xff\xff\xff\xff\xff\xff\xff", b"\xc3", b"\xff",
-    b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", b"CREATE TRIGGER x BEGIN SELECT 1;", b"END;\n", b"COMMIT;\n",
-    b"\x1f\x8b\x08\0\0\0\0\0\0\x03", b"\x28\xb5\x2f\xfd",
+    b"--\n-- PostgreSQL database dump\n--\n",
+    b"COPY t (a, \"b\") FROM stdin;\n",
+    b"\\.\n",
+    b"1\t\\N\n",
+    b"$_$",
+    b"'",
+    b"\"",
+    b"`",
+    b"\\",
+    b"/*",
+    b"*/",
+    b"/*!50003 ",
+    b"/*M!100616 ",
+    b"--",
+    b"\n",
+    b";",
+    b"(",
+    b")",
+    b",",
+    b"\0",
+    b"PGDMP\x01\x0f\0\x04\x08\x01",
+    b"PGDMP\x01\x10\0\x04\x08\x03",
+    b"PGDMP\x01\x0c\0\x04\x08\x01",
+    b"\0\x01\0\0\0",
+    b"\0\x05\0\0\0",
+    b"\x01\x01\0\0\0",
+    b"\0\xff\xff\xff\x7f",
+    b"\x02",
+    b"\x03",
+    b"\x01",
+    b"SET NAMES utf8mb4;\n",
+    b"SET NAMES gbk;\n",
+    b"INSERT INTO `t` VALUES ",
+    b"(1,'a',NULL)",
+    b"0x00",
+    b"_binary '",
+    b"CREATE TABLE `t` (\n",
+    b"-- Table structure for table `t`\n",
+    b"DELIMITER ;;\n",
+    b"DELIMITER ;\n",
+    b"SET @OLD_X=@@X, X=1;\n",
+    b"SET X=@OLD_X;\n",
+    b"-- Dump completed on x\n",
+    b"<?xml",
+    b"\x6d\xe2\x99\x81",
+    b"\xff\xff\xff\xff",
+    b"\x05\0\0\0\0",
+    b"\x10\0\0\0\x02a\0\x03\0\0\0hi\0\0",
+    b"\xff\xff\xff\x7f",
+    b"REDIS0011",
+    b"VALKEY080",
+    b"\xfa\x01a\x01b",
+    b"\xfe\x00",
+    b"\x81\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\xc3",
+    b"\xff",
+    b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n",
+    b"CREATE TRIGGER x BEGIN SELECT 1;",
+    b"END;\n",
+    b"COMMIT;\n",
+    b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
+    b"\x28\xb5\x2f\xfd",
 ];
 
 fn object(format: &str) -> Object {
@@ -65,9 +116,17 @@ fn said(key: EngineKey, format: &str, bytes: &[u8], size: usize) -> String {
             format!("{:?}", check.finish())
         }
         Some(Structure::Files(mut check)) => {
-            for name in
-                ["10.dat", "11.dat.gz", "12.dat.zst", "a.bson", "a.metadata.json", "a.sql", "a.txt", "blobs.toc", "toc.dat"]
-            {
+            for name in [
+                "10.dat",
+                "11.dat.gz",
+                "12.dat.zst",
+                "a.bson",
+                "a.metadata.json",
+                "a.sql",
+                "a.txt",
+                "blobs.toc",
+                "toc.dat",
+            ] {
                 if check.begin(name, bytes.len() as u64) {
                     bytes.chunks(size).for_each(|chunk| check.feed(chunk));
                 }
@@ -112,8 +171,14 @@ proptest! {
 #[test]
 fn nothing_takes_for_ever() {
     let heads: [&[u8]; 8] = [
-        b"", b"--\n-- PostgreSQL database dump\n--\n", b"PGDMP\x01\x0f\0\x04\x08\x01", b"SET NAMES utf8mb4;\n",
-        b"CREATE TRIGGER x BEGIN ", b"REDIS0011", b"\x6d\xe2\x99\x81", b"INSERT INTO t VALUES (",
+        b"",
+        b"--\n-- PostgreSQL database dump\n--\n",
+        b"PGDMP\x01\x0f\0\x04\x08\x01",
+        b"SET NAMES utf8mb4;\n",
+        b"CREATE TRIGGER x BEGIN ",
+        b"REDIS0011",
+        b"\x6d\xe2\x99\x81",
+        b"INSERT INTO t VALUES (",
     ];
     for word in WORDS {
         for head in heads {

@@ -64,10 +64,15 @@ fn a_length_that_lies_costs_nothing() {
     costs("a text of an archive", custom, &[&head[..], b"\0\xff\xff\xff\x7f"].concat(), b'x', MOST);
     let number = |n: u32| [&[0][..], &n.to_le_bytes()].concat();
     let none = number(0);
-    let copy = [head.clone(), none.repeat(3), number(1), number(1), number(1), none.repeat(4), number(3)].concat();
+    let copy =
+        [head.clone(), none.repeat(3), number(1), number(1), number(1), none.repeat(4), number(3)]
+            .concat();
     let copy = [copy, none.repeat(2)].concat();
     costs("a COPY of an archive", custom, &[&copy[..], b"\0\xff\xff\xff\x7f"].concat(), b'x', MOST);
-    for lie in [&b"\x00\x81\x7f\xff\xff\xff\xff\xff\xff\xff"[..], b"\x01\x01k\x81\x7f\xff\xff\xff\xff\xff\xff\xff"] {
+    for lie in [
+        &b"\x00\x81\x7f\xff\xff\xff\xff\xff\xff\xff"[..],
+        b"\x01\x01k\x81\x7f\xff\xff\xff\xff\xff\xff\xff",
+    ] {
         let lie = [b"REDIS0011", lie].concat();
         costs("a value of an RDB", (EngineKey::Redis, "rdb"), &lie, 0, MOST);
     }
@@ -78,10 +83,21 @@ fn a_length_that_lies_costs_nothing() {
         let lie = [&length.to_le_bytes()[..], b"\x02a\0\xff\xff\xff\x7f"].concat();
         costs("a text of a document", (EngineKey::Mongo, "bson"), &lie, b'x', MOST);
     }
-    for (what, head) in [("a statement", &b""[..]), ("a text", b"SELECT '"), ("a name", b"SELECT \""), ("a row", b"COPY t (a) FROM stdin;\n")] {
+    for (what, head) in [
+        ("a statement", &b""[..]),
+        ("a text", b"SELECT '"),
+        ("a name", b"SELECT \""),
+        ("a row", b"COPY t (a) FROM stdin;\n"),
+    ] {
         costs(what, (EngineKey::Pg, "plain"), head, b'x', MOST);
     }
-    for head in ["SET NAMES utf8;\nx", "SET NAMES utf8;\nINSERT INTO `t` VALUES ('", "CREATE TABLE t (", "/* ", "-- "] {
+    for head in [
+        "SET NAMES utf8;\nx",
+        "SET NAMES utf8;\nINSERT INTO `t` VALUES ('",
+        "CREATE TABLE t (",
+        "/* ",
+        "-- ",
+    ] {
         for byte in *b"x(,;" {
             costs(head, (EngineKey::Mysql, "plain"), head.as_bytes(), byte, MOST);
         }

@@ -72,6 +72,8 @@ impl Pair {
                 self.remote.write(&name, bytes);
             }
         }
+        // The manifests are known from here on.
+        assert_eq!(backups(&self.run), self.names);
     }
 
     /// At both levels the later one is as told, and the older one is good whatever happened to the other.

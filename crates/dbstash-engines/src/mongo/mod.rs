@@ -8,6 +8,7 @@ mod elements;
 mod explain;
 mod flags;
 mod gzip;
+mod json;
 mod tree;
 
 use dbstash_core::engine::{

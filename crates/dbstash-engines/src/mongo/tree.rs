@@ -8,6 +8,7 @@ use flate2::write::GzDecoder;
 
 use super::archive::nothing_of;
 use super::bson::Walk;
+use super::json::Json;
 use crate::ends::Ends;
 
 const DATA: &str = ".bson";
@@ -44,14 +45,20 @@ enum Reader {
 /// What is in a file.
 enum Content {
     Documents(Walk),
-    Text(Box<Ends>),
+    /// Its end, and all of it where that is of interest.
+    Text(Box<Ends>, Option<Json>),
 }
 
 impl Write for Content {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Documents(walk) => walk.feed(bytes).map_err(io::Error::other)?,
-            Self::Text(ends) => ends.feed(bytes),
+            Self::Text(ends, all) => {
+                ends.feed(bytes);
+                if let Some(json) = all {
+                    json.feed(bytes);
+                }
+            }
         }
         Ok(bytes.len())
     }
@@ -95,7 +102,10 @@ impl Files {
                 None
             }
             Ok(Content::Documents(_)) => Some("it ends within a document".to_owned()),
-            Ok(Content::Text(ends)) => self.text(&path, &String::from_utf8_lossy(ends.tail())),
+            Ok(Content::Text(_, Some(json))) if !json.is_whole() => {
+                Some("it is no JSON".to_owned())
+            }
+            Ok(Content::Text(ends, _)) => self.text(&path, &String::from_utf8_lossy(ends.tail())),
         };
         if let Some(wrong) = wrong {
             self.broken.get_or_insert(format!("its file {path} is not whole: {wrong}"));
@@ -151,7 +161,7 @@ impl TreeCheck for Files {
         let content = if name.ends_with(DATA) {
             Content::Documents(if self.thorough { Walk::thorough() } else { Walk::default() })
         } else if name.ends_with(DESCRIPTION) || name.rsplit('/').next() == Some(PRELUDE) {
-            Content::Text(Box::new(Ends::new(0, TAIL)))
+            Content::Text(Box::new(Ends::new(0, TAIL)), self.thorough.then(Json::default))
         } else {
             return false;
         };

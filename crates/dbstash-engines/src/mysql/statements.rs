@@ -98,7 +98,9 @@ impl Known {
     }
 
     fn of_table(&self, found: &[u8]) -> Result<(), String> {
-        match &self.table {
+        // Markers may be in another character set.
+        let is_told = |table: &&Vec<u8>| self.is_utf8 || table.is_ascii();
+        match self.table.as_ref().filter(is_told) {
             Some(table) if table != found => Err(format!(
                 "a statement about table {} names another one",
                 String::from_utf8_lossy(table)
@@ -338,7 +340,12 @@ impl Known {
         };
         let rest = rest[kind.len()..].trim_ascii_start();
         let Some(rest) = rest.strip_prefix(b"IF EXISTS ") else {
-            return if rest.starts_with(b"`") { Ok(()) } else { Err(told(statement)) };
+            let is_of_data = matches!(*kind, b"TABLE" | b"VIEW");
+            return if rest.starts_with(b"`") || !is_of_data && !rest.is_empty() {
+                Ok(())
+            } else {
+                Err(told(statement))
+            };
         };
         let (found, _) = name(rest.trim_ascii_start()).ok_or_else(|| told(statement))?;
         if *kind == b"TABLE" { self.of_table(&found) } else { Ok(()) }

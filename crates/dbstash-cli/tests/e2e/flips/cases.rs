@@ -63,7 +63,7 @@ fn postgres(server: &PgServer, newest: bool) {
         flips(
             &run,
             &remote,
-            &Case::new("all databases", &[flags("--no-role-passwords")], (25, 90)),
+            &Case::new("all databases", &[flags("--no-role-passwords")], (17, 93)),
         );
     }
 }

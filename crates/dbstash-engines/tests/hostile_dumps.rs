@@ -108,8 +108,14 @@ fn object(format: &str) -> Object {
     }
 }
 
-/// What is said of these bytes in chunks of this size, as a stream or as files of such names.
+/// What is said of these bytes in chunks of this size. Of two things that are wrong, either may be told.
 fn said(key: EngineKey, format: &str, bytes: &[u8], size: usize) -> String {
+    let verdict = verdict(key, format, bytes, size);
+    if verdict.starts_with("Err") { "corrupt".to_owned() } else { verdict }
+}
+
+/// The same in words; as a stream, or as files of such names.
+fn verdict(key: EngineKey, format: &str, bytes: &[u8], size: usize) -> String {
     match engine(key).structure(&object(format)) {
         Some(Structure::Stream(mut check)) => {
             bytes.chunks(size).for_each(|chunk| check.feed(chunk));
@@ -161,7 +167,7 @@ proptest! {
         let bytes = parts.concat();
         for (key, format) in FORMATS {
             let whole = said(key, format, &bytes, bytes.len().max(1));
-            prop_assert_eq!(&whole, &said(key, format, &bytes, size), "{:?} {}", key, format);
+            prop_assert_eq!(&whole, &said(key, format, &bytes, size), "{:?} {} {:?}", key, format, String::from_utf8_lossy(&bytes));
             prop_assert_eq!(&whole, &said(key, format, &bytes, 1), "{:?} {}", key, format);
         }
     }
@@ -183,14 +189,14 @@ fn nothing_takes_for_ever() {
     for word in WORDS {
         for head in heads {
             let mut bytes = head.to_vec();
-            while bytes.len() < 100_000 {
+            while bytes.len() < 12_000 {
                 bytes.extend_from_slice(word);
             }
             for (key, format) in FORMATS {
                 let before = Instant::now();
                 said(key, format, &bytes, 64 * 1024);
                 let took = before.elapsed();
-                assert!(took < Duration::from_secs(10), "{key:?} {format} {word:?}: {took:?}");
+                assert!(took < Duration::from_secs(5), "{key:?} {format} {word:?}: {took:?}");
             }
         }
     }

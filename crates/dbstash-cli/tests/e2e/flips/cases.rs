@@ -31,28 +31,28 @@ fn postgres(server: &PgServer, newest: bool) {
     server.psql("small", &format!("{PG} GRANT SELECT ON item TO PUBLIC"));
     let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("small"));
     let mut cases = vec![
-        Case::new("plain", &[ALONE], (0, 0)),
-        Case::new("-Fc", &[ALONE, flags("-Fc")], (0, 0)),
-        Case::new("-Fc -Z0", &[ALONE, flags("-Fc -Z0")], (0, 0)),
-        Case::new("directory", &[FOLDER, ALONE], (0, 0)),
+        Case::new("plain", &[ALONE], (20, 90)),
+        Case::new("-Fc", &[ALONE, flags("-Fc")], (33, 68)),
+        Case::new("-Fc -Z0", &[ALONE, flags("-Fc -Z0")], (28, 78)),
+        Case::new("directory", &[FOLDER, ALONE], (24, 77)),
     ];
     if newest {
         cases.extend([
-            Case::new("-Fc -Zzstd", &[ALONE, flags("-Fc -Zzstd")], (0, 0)),
-            Case::new("directory -Zzstd", &[FOLDER, ALONE, flags("-Zzstd")], (0, 0)),
+            Case::new("-Fc -Zzstd", &[ALONE, flags("-Fc -Zzstd")], (31, 69)),
+            Case::new("directory -Zzstd", &[FOLDER, ALONE, flags("-Zzstd")], (33, 72)),
         ]);
     } else {
         cases.extend([
             Case::new("plain zstd", &[ALONE, ZSTD], (94, 95)),
             Case::new("plain gzip", &[ALONE, GZIP], (94, 95)),
             Case::new("plain -Z6", &[ALONE, flags("-Z6")], (94, 95)),
-            Case::new("--inserts", &[ALONE, flags("--inserts")], (0, 0)),
+            Case::new("--inserts", &[ALONE, flags("--inserts")], (25, 90)),
             Case::new("-Fc -Z0 zstd", &[ALONE, flags("-Fc -Z0"), ZSTD], (94, 95)),
-            Case::new("-Ft", &[ALONE, flags("-Ft")], (0, 0)),
-            Case::new("directory gzip", &[FOLDER, ALONE, ("BACKUP_COMPRESS", "true")], (0, 0)),
-            Case::new("tar", &[TAR, ALONE], (0, 0)),
+            Case::new("-Ft", &[ALONE, flags("-Ft")], (31, 51)),
+            Case::new("directory gzip", &[FOLDER, ALONE, ("BACKUP_COMPRESS", "true")], (34, 72)),
+            Case::new("tar", &[TAR, ALONE], (48, 74)),
             Case::new("tar zstd", &[TAR, ALONE, ZSTD], (94, 95)),
-            Case { beside: true, ..Case::new("globals", &[("PG_GLOBALS", "on")], (0, 0)) },
+            Case { beside: true, ..Case::new("globals", &[("PG_GLOBALS", "on")], (26, 85)) },
         ]);
     }
     for case in &cases {
@@ -89,11 +89,11 @@ fn mysql(family: Family) {
     server.sql("small", SMALL);
     let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("small"));
     for case in [
-        Case::new("plain", &[], (0, 0)),
+        Case::new("plain", &[], (54, 78)),
         Case::new("plain zstd", &[ZSTD], (94, 95)),
         Case::new("plain gzip", &[GZIP], (94, 95)),
-        Case::new("directory", &[FOLDER], (0, 0)),
-        Case::new("tar", &[TAR], (0, 0)),
+        Case::new("directory", &[FOLDER], (55, 74)),
+        Case::new("tar", &[TAR], (60, 72)),
         Case::new("tar gzip", &[TAR, GZIP], (94, 95)),
     ] {
         flips(&run, &remote, &case);
@@ -121,12 +121,12 @@ fn every_byte_of_mongo() {
         .env("DB_URI", server.uri("small"));
     let by_tool = ("BACKUP_COMPRESS", "true");
     for case in [
-        Case::new("archive", &[], (0, 0)),
+        Case::new("archive", &[], (72, 90)),
         Case::new("archive --gzip", &[by_tool], (94, 95)),
         Case::new("archive zstd", &[ZSTD], (94, 95)),
-        Case::new("directory", &[FOLDER], (0, 0)),
+        Case::new("directory", &[FOLDER], (15, 15)),
         Case::new("directory --gzip", &[FOLDER, by_tool], (80, 80)),
-        Case::new("tar", &[TAR], (0, 0)),
+        Case::new("tar", &[TAR], (55, 55)),
     ] {
         flips(&run, &remote, &case);
     }
@@ -172,7 +172,7 @@ fn every_byte_of_sqlite() {
     let run = dbstash(&remote).env("DB_URI", format!("sqlite://{}", path.display()));
     let file = ("SQLITE_FORMAT", "file");
     for case in [
-        Case::new(".dump", &[], (0, 0)),
+        Case::new(".dump", &[], (66, 80)),
         Case::new(".dump zstd", &[ZSTD], (94, 95)),
         Case::new(".dump gzip", &[GZIP], (92, 92)),
         Case { most: 100, ..Case::new("file", &[file], (0, 0)) },

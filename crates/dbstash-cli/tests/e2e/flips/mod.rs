@@ -23,9 +23,9 @@ struct Case {
     beside: bool,
 }
 
-const MOST: usize = 300;
+const MOST: usize = 220;
 /// At level bytes all of them are, of a small backup.
-const MOST_BYTES: usize = 3000;
+const MOST_BYTES: usize = 2200;
 
 impl Case {
     fn new(
@@ -71,7 +71,7 @@ fn flips(run: &Dbstash, remote: &TestRemote, case: &Case) {
             }
             if position % step == 0 {
                 // As if by chance, and the same every time.
-                let bit = at.wrapping_mul(0x9e37_79b9) >> 7 & 7;
+                let bit = (at.wrapping_mul(0x9e37_79b9) >> 7) & 7;
                 for (n, mask) in [1 << bit, 0xff].into_iter().enumerate() {
                     tried[n] += 1;
                     match stored.forged(file, with(mask)) {

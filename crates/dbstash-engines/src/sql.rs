@@ -149,6 +149,7 @@ impl<R: Rules> Script<R> {
         }
     }
 
+    #[expect(clippy::match_same_arms, reason = "the order of the arms counts")]
     fn step(&mut self, byte: u8) -> Result<State, String> {
         let is_mysql = R::WRITER == Writer::Mysql;
         Ok(match (self.state, byte) {

@@ -123,6 +123,7 @@ fn verdict(key: EngineKey, format: &str, bytes: &[u8], size: usize) -> String {
         }
         Some(Structure::Files(mut check)) => {
             for name in [
+                "",
                 "10.dat",
                 "11.dat.gz",
                 "12.dat.zst",

@@ -123,9 +123,7 @@ fn changed(text: &[u8], from: &str, to: &str) -> Vec<u8> {
 
 #[test]
 fn each_damage_is_told_and_listed() {
-    for (kind, compression) in
-        [(RemoteKind::Local, "none"), (RemoteKind::Local, "zstd"), (RemoteKind::CryptLocal, "gzip")]
-    {
+    for (kind, compression) in [(RemoteKind::Local, "none"), (RemoteKind::CryptLocal, "gzip")] {
         let Some(pair) = Pair::make(kind, compression) else { return };
         eprintln!("--- {kind} {compression}");
         let Pair { remote, names, bytes, manifests, .. } = &pair;

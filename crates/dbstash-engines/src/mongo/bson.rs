@@ -126,7 +126,8 @@ impl Walk {
 
     /// Whether a document has just ended, or none begun.
     pub(super) fn is_between(&self) -> bool {
-        self.left == 0 && self.have == 0
+        let is_within = self.within.as_ref().is_some_and(|within| !within.is_between());
+        self.left == 0 && self.have == 0 && !is_within
     }
 }
 

@@ -107,10 +107,9 @@ impl Elements {
                 self.todo.extend_from_slice(value(kind).unwrap_or_default());
                 self.begin()
             }
-            State::Name(_) => Ok(self.state),
+            State::Name(_) | State::Pass(_) => Ok(self.state),
             State::Nul if byte == 0 => Ok(self.after()),
             State::Nul => Err("a text does not end where it says"),
-            State::Pass(_) => Ok(self.state),
             State::Item => match self.todo.last() {
                 Some(Item::Bool) if byte > 1 => Err("a truth is neither true nor false"),
                 Some(Item::Bool) => {

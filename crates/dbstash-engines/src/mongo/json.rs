@@ -66,6 +66,7 @@ impl Json {
         is_text && !self.is_broken && self.state == State::Over
     }
 
+    #[expect(clippy::match_same_arms, reason = "the order of the arms counts")]
     fn step(&mut self, byte: u8) -> Option<State> {
         Some(match (self.state, byte) {
             (State::Text { is_key: true }, b'"') => State::Colon,

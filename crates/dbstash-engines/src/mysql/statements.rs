@@ -266,7 +266,7 @@ impl Rules for Known {
             b"USE" => named(rest).and_then(|(_, rest)| end(rest, &[b""])),
             b"CREATE" | b"ALTER" => {
                 let word = first_word(rest);
-                if word.len() > 2 && word.iter().all(|byte| byte.is_ascii_alphabetic()) {
+                if word.len() > 2 && word.iter().all(u8::is_ascii_alphabetic) {
                     Ok(())
                 } else {
                     Err(told(statement))

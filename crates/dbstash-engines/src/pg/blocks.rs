@@ -139,7 +139,9 @@ impl Blocks {
             }
         };
         match &mut self.open {
-            Some(unpack) => self.broken = unpack.feed(bytes, &mut raw).err().map(unpackable),
+            Some(unpack) => {
+                self.broken = unpack.feed(bytes, &mut raw).err().map(|what| unpackable(&what));
+            }
             None => raw(bytes),
         }
     }
@@ -153,7 +155,7 @@ impl Blocks {
                     copied.feed(bytes);
                 }
             };
-            self.broken = unpack.finish(&mut raw).err().map(unpackable);
+            self.broken = unpack.finish(&mut raw).err().map(|what| unpackable(&what));
         }
         if has_rows && !self.foreign && self.broken.is_none() {
             let told = Told { columns: self.columns, is_utf8: self.is_utf8 };
@@ -176,7 +178,7 @@ impl Blocks {
     }
 }
 
-fn unpackable(what: String) -> String {
+fn unpackable(what: &str) -> String {
     format!("its data cannot be unpacked: {what}")
 }
 

@@ -85,7 +85,8 @@ impl TreeCheck for Directory {
             // Some of newer tools are empty: an empty large object is no frame.
             let by = Packing::of_name(path).filter(|_| bytes > 0);
             // Large objects are anything, and what lz4 has compressed is not looked into.
-            let is_rows = path.as_bytes()[0].is_ascii_digit() && !path.ends_with(".lz4");
+            let is_rows = path.starts_with(|first: char| first.is_ascii_digit())
+                && path.strip_suffix(PACKED[2]).is_none();
             if self.thorough && (by.is_some() || is_rows) {
                 let unpack = by.and_then(Unpack::new);
                 let data = Data { unpack, rows: Copied::default() };
@@ -104,12 +105,11 @@ impl TreeCheck for Directory {
             Current::List => self.lists.extend_from_slice(bytes),
             Current::Data(path, data) => {
                 let Data { unpack, rows } = &mut **data;
-                let fed = match unpack {
-                    Some(unpack) => unpack.feed(bytes, &mut |raw| rows.feed(raw)),
-                    None => {
-                        rows.feed(bytes);
-                        Ok(())
-                    }
+                let fed = if let Some(unpack) = unpack {
+                    unpack.feed(bytes, &mut |raw| rows.feed(raw))
+                } else {
+                    rows.feed(bytes);
+                    Ok(())
                 };
                 if let Err(what) = fed {
                     self.broken.get_or_insert(format!("its file {path} is not whole: {what}"));

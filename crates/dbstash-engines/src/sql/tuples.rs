@@ -153,6 +153,7 @@ impl Tuples {
         Ok(at)
     }
 
+    #[expect(clippy::match_same_arms, reason = "the order of the arms counts")]
     fn step(&mut self, byte: u8) -> Result<(), String> {
         self.state = match (self.state, byte) {
             (State::Row, b' ' | b'\n' | b'\r') => State::Row,

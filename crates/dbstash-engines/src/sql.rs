@@ -238,7 +238,10 @@ impl<R: Rules> Script<R> {
             self.rows = Some(rows);
             return Ok(State::Code);
         }
-        self.columns.code(byte, self.depth);
+        // A comment may begin with these, and no column.
+        if !b"-/*".contains(&byte) {
+            self.columns.code(byte, self.depth);
+        }
         match byte {
             b'-' => return Ok(State::Dash),
             b'/' => return Ok(State::Slash),

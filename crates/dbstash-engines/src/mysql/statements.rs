@@ -257,7 +257,7 @@ impl Rules for Known {
                 let odd: [&[u8]; 5] =
                     [b" GENERATED ", b" AS (", b"INVISIBLE", b"VERSIONING", b"PERIOD FOR"];
                 let is_odd = odd.iter().any(|word| memchr::memmem::find(rest, word).is_some());
-                self.columns = columns.count().filter(|_| !is_odd && self.table.is_some());
+                self.columns = columns.count_quoted().filter(|_| !is_odd && self.table.is_some());
                 Ok(())
             }
             b"INSERT" | b"REPLACE" if memchr::memmem::find(rest, b"SELECT").is_none() => {
@@ -360,3 +360,6 @@ fn told(statement: &[u8]) -> String {
     let beginning: String = String::from_utf8_lossy(statement).chars().take(60).collect();
     format!("a statement of it makes no sense: {beginning:?}")
 }
+
+#[cfg(test)]
+mod tests;

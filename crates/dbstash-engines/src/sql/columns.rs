@@ -1,27 +1,17 @@
 //! How many columns the statement of a table names.
 
-/// What begins an item that is no column.
-const NONE: [&[u8]; 13] = [
-    b"PRIMARY",
-    b"UNIQUE",
-    b"KEY",
-    b"INDEX",
-    b"FULLTEXT",
-    b"SPATIAL",
-    b"CONSTRAINT",
-    b"CHECK",
-    b"FOREIGN",
-    b"PERIOD",
-    b"VECTOR",
-    b"EXCLUDE",
-    b"LIKE",
-];
+/// What begins an item that is no column, in anybody's SQL.
+const NONE: [&[u8]; 5] = [b"PRIMARY", b"UNIQUE", b"CONSTRAINT", b"CHECK", b"FOREIGN"];
+/// The same where names are quoted; elsewhere these may be names.
+const NONE_OF_MYSQL: [&[u8]; 6] = [b"KEY", b"INDEX", b"FULLTEXT", b"SPATIAL", b"PERIOD", b"VECTOR"];
 
 /// Counts the items in the first parentheses of a statement.
 #[derive(Debug, Default)]
 pub(crate) struct Columns {
     state: State,
     count: u64,
+    /// Items that begin with a word that may be a name.
+    keys: u64,
     /// The first letters of the item at hand.
     word: Vec<u8>,
 }
@@ -63,11 +53,17 @@ impl Columns {
 
     fn item(&mut self) {
         self.count += u64::from(!NONE.contains(&&*self.word));
+        self.keys += u64::from(NONE_OF_MYSQL.contains(&&*self.word));
         self.word.clear();
     }
 
     /// How many there were.
     pub(crate) fn count(&self) -> Option<u64> {
         (self.state == State::After).then_some(self.count)
+    }
+
+    /// How many there were where all names are quoted.
+    pub(crate) fn count_quoted(&self) -> Option<u64> {
+        Some(self.count()?.saturating_sub(self.keys))
     }
 }

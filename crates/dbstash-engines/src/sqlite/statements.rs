@@ -198,3 +198,6 @@ fn told(statement: &[u8]) -> String {
     let beginning: String = String::from_utf8_lossy(statement).chars().take(60).collect();
     format!("a statement of it makes no sense: {beginning:?}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 
 use memchr::{memchr, memchr2};
 
-use super::copied::Rows;
+use super::copied::{OIDS, Rows};
 use crate::utf8::Utf8;
 
 /// Of a longer statement only the beginning is looked at: no `COPY` is as long.
@@ -216,7 +216,7 @@ impl Balance {
             self.fail("a COPY of it is not from its own rows");
         }
         if is_rows {
-            self.rows = Rows::after_statement(commas + 1);
+            self.rows = Rows::after_statement(commas + 1 + u64::from(statement.ends_with(OIDS)));
             return State::Rows;
         }
         State::Code
@@ -275,6 +275,7 @@ mod tests {
             "COPY public.t (a, \"b, (c\", d) FROM stdin;\n1\t\\N\t\\\\.\n'(\t\\t\t\n\\.\n\n\nSELECT 1 - 2 / 3;\n",
             "SET standard_conforming_strings = off;\nSELECT 'a\\'(';\n",
             "COPY public.none  FROM stdin;\n\n\n\\.\n",
+            "COPY public.old (a, b) WITH OIDS FROM stdin;\n16384\t1\t2\n\\.\n",
             "COPY public.one (a) FROM stdin;\n\\.\n",
         ] {
             assert_eq!(verdict(good), Ok(()), "{good}");

@@ -5,6 +5,9 @@ use crate::utf8::Utf8;
 /// What may follow a backslash in a row, as the server writes it.
 const ESCAPES: &[u8] = b"bfnrtv\\N";
 
+/// A `COPY` whose rows have a number before their columns ends so.
+pub(super) const OIDS: &[u8] = b" WITH OIDS FROM stdin;";
+
 /// Follows rows byte by byte.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Rows {
@@ -127,13 +130,15 @@ pub(super) struct Files {
 /// How many columns a `COPY` of an archive names; none where it is none.
 pub(super) fn columns(statement: &[u8]) -> Option<u64> {
     let rest = statement.strip_prefix(b"COPY ")?;
+    // Of servers up to 11: a column that is not named.
+    let more = u64::from(memchr::memmem::find(rest, OIDS).is_some());
     let (mut quoted, mut inside, mut count) = (false, false, 0);
     for byte in rest {
         match byte {
             b'"' => quoted = !quoted,
             _ if quoted => {}
             b'(' => (inside, count) = (true, 1),
-            b')' if inside => return Some(count),
+            b')' if inside => return Some(count + more),
             b',' if inside => count += 1,
             _ => {}
         }
@@ -160,6 +165,7 @@ mod tests {
     fn rows_have_the_columns_of_their_statement() {
         assert_eq!(columns(b"COPY public.t (a, \"b, (c\", d) FROM stdin;\n"), Some(3));
         assert_eq!(columns(b"COPY public.none  FROM stdin;\n"), Some(0));
+        assert_eq!(columns(b"COPY old.t (a, b) WITH OIDS FROM stdin;\n"), Some(3));
         assert_eq!(columns(b""), None);
         assert_eq!(verdict(Some(2), b"1\tx\n2\t\\N\n\\.\n\n\n"), Ok(()));
         assert_eq!(verdict(Some(0), b"\n\n\\.\n\n\n"), Ok(()));

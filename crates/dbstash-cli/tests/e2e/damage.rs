@@ -242,7 +242,7 @@ fn encrypted_bytes_that_changed_are_corrupt() {
     assert_eq!(files.len(), 2, "{:?}", stored.keys());
     for (name, good) in &files[..1] {
         for at in [0, 7, 8, 31, 32, 48, good.len() / 2, good.len() - 1] {
-            let mut bad = good.to_vec();
+            let mut bad = (*good).clone();
             bad[at] ^= 1 << (at % 8);
             pair.remote.damage(name, &bad);
             let done = pair.run.clone().args(["verify", "--all", "--level", "bytes"]).run(PATIENCE);

@@ -175,7 +175,7 @@ fn every_byte_of_sqlite() {
         Case::new(".dump", &[], (66, 80)),
         Case::new(".dump zstd", &[ZSTD], (94, 95)),
         Case::new(".dump gzip", &[GZIP], (92, 92)),
-        Case { most: 100, ..Case::new("file", &[file], (0, 0)) },
+        Case { most: 100, ..Case::new("file", &[file], (17, 16)) },
         Case { most: 60, ..Case::new("file gzip", &[file, GZIP], (90, 90)) },
     ] {
         flips(&run, &remote, &case);

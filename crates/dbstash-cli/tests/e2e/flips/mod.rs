@@ -23,7 +23,7 @@ struct Case {
     beside: bool,
 }
 
-const MOST: usize = 220;
+const MOST: usize = 180;
 /// At level bytes all of them are, of a small backup.
 const MOST_BYTES: usize = 2200;
 

@@ -64,9 +64,8 @@ impl Stored {
         let of = |wanted: &String, name: &String| {
             name == wanted || wanted.ends_with('/') && name.starts_with(wanted.as_str())
         };
-        let is = |name: &&String| match beside {
-            false => of(dump, name),
-            true => rest.iter().any(|wanted| of(wanted, name)),
+        let is = |name: &&String| {
+            if beside { rest.iter().any(|wanted| of(wanted, name)) } else { of(dump, name) }
         };
         self.objects.keys().filter(is).cloned().collect()
     }

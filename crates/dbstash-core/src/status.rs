@@ -2,8 +2,10 @@
 //!
 //! A backup that did not happen is as loud as one that failed: a database is overdue when a run of it was due after its
 //! newest good backup, and a grace has passed since. A run that is at work is waited for, unless it stands still or
-//! outlasts the next due run and its grace.
+//! outlasts the next due run and its grace. A newest backup that is known to be corrupt is as bad as one that is missing,
+//! at once, and until another one is there or this one is found good.
 
+mod checked;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -14,11 +16,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+pub use self::checked::{Checked, Spoiled, Verdicts};
 pub use self::snapshot::{
     AtWork, DatabaseStatus, Failed, JobStatus, Problem, Snapshot, State, Tally, Undelivered,
 };
-use crate::daemon::Past;
 use crate::job::{EngineKey, Job, JobId};
+use crate::past::Stock;
 use crate::report::{Observer, Outcome, Report, RunEvent, RunId};
 use crate::timetable::Timetable;
 
@@ -47,6 +50,7 @@ struct Entry {
     /// Whether the settings name its databases: otherwise they are those of the last run.
     named: bool,
     next: Option<DateTime<Utc>>,
+    next_round: Option<DateTime<Utc>>,
     databases: BTreeMap<String, DatabaseStatus>,
     /// Runs that were due while one was at work, in all and since the last one that was not late.
     missed: u64,
@@ -81,6 +85,7 @@ impl Board {
             expected,
             named: subjects.is_some(),
             next: None,
+            next_round: None,
             databases,
             missed,
             missed_in_a_row: 0,
@@ -95,20 +100,20 @@ impl Board {
     }
 
     /// What was found on the remote when the process began. A run since then knows better.
-    pub fn known(&self, job: &JobId, past: &[Past]) {
+    pub fn known(&self, job: &JobId, stock: &[Stock]) {
         self.change(job, |entry| {
-            for past in past {
-                let status = entry.database(&past.database);
-                if status.last_success.as_ref().is_none_or(|newest| newest.ended < past.ended) {
-                    status.last_success = Some(past.clone());
-                }
-            }
+            stock.iter().for_each(|one| entry.database(&one.database).known(one))
         });
     }
 
     /// Its next run starts then.
     pub fn next(&self, job: &JobId, at: Option<DateTime<Utc>>) {
         self.change(job, |entry| entry.next = at);
+    }
+
+    /// Its next round of verifications starts then.
+    pub fn next_round(&self, job: &JobId, at: Option<DateTime<Utc>>) {
+        self.change(job, |entry| entry.next_round = at);
     }
 
     /// This many runs were due while the last one was at work; how often in a row that happened.
@@ -196,6 +201,7 @@ impl Observer for Board {
                     status.again = None;
                     status.finished(report);
                 }
+                RunEvent::Verified(what) => status.verified(what),
                 RunEvent::Warning(_) | RunEvent::Note(_) | RunEvent::Hook { .. } => {}
             }
         });
@@ -210,11 +216,13 @@ impl Entry {
     fn status(&self, id: &JobId, born: DateTime<Utc>, now: DateTime<Utc>) -> JobStatus {
         let mut databases: Vec<_> = self.databases.values().cloned().collect();
         let mut problems = Vec::new();
+        let is_told = !self.named && databases.iter().any(DatabaseStatus::is_of_this_process);
         for status in &mut databases {
             status.due = self.due(status, born);
             if self.named || status.is_of_this_process() {
                 problems.extend(self.problem(status, now));
             }
+            problems.extend(status.flaw().filter(|_| !is_told || status.is_of_this_process()));
         }
         // Before the first run nobody knows which databases there still are: the newest backup of any speaks for all.
         if !databases.iter().any(DatabaseStatus::is_of_this_process) && !self.named {
@@ -227,6 +235,7 @@ impl Entry {
             job: id.clone(),
             engine: self.engine,
             next_run: self.next,
+            next_verification: self.next_round,
             missed: self.missed,
             problems,
             databases,

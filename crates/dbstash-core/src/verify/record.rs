@@ -57,7 +57,7 @@ pub async fn record(
             (Outcome::Structure, Some(*level), None, objects.clone())
         }
         Verdict::Corrupt(what) => (Outcome::Corrupt, None, Some(what.clone()), Vec::new()),
-        Verdict::Untested(_) => return Ok(None),
+        Verdict::Untested(_) | Verdict::Gone => return Ok(None),
     };
     let mark = Mark::new(at, outcome);
     let (id, host) = (backup.manifest.id.clone(), host.to_owned());

@@ -1,0 +1,206 @@
+//! What a job verifies by itself: some of its backups, now and then.
+
+use std::collections::BTreeMap;
+
+use chrono::Utc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context, Examined, Level, Occasion, Sample, Target, Verdict, Verification, Witness, chosen,
+    examine,
+};
+use crate::catalog::{Backup, Catalog};
+use crate::error::RunError;
+use crate::job::Job;
+use crate::manifest::{self, Manifest};
+use crate::past::Past;
+use crate::report::{RunEvent, RunId};
+use crate::run;
+use crate::spool::Spool;
+use crate::store::Progress;
+use crate::timetable::Timetable;
+
+/// When a job verifies what, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rounds {
+    /// When.
+    pub timetable: Timetable,
+    /// How far.
+    pub level: Level,
+    /// Which backups.
+    pub sample: Sample,
+}
+
+/// How many came out how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// As they were stored.
+    pub good: usize,
+    /// Not so.
+    pub corrupt: usize,
+    /// Nobody knows.
+    pub untested: usize,
+    /// Whether all were looked at; otherwise a signal ended it.
+    pub whole: bool,
+}
+
+/// Looks at what the rounds of a job say, and tells its observer of each.
+pub(crate) async fn round(
+    job: &Job,
+    rounds: &Rounds,
+    cx: run::Context<'_>,
+    cancel: &CancellationToken,
+) -> Round {
+    let mut work =
+        Work { job, rounds, cx, cancel, round: Round::default(), standing: BTreeMap::new() };
+    Spool::sweep(&job.temp_dir);
+    let now = cx.clock.now();
+    let cache = cx.state.cache(&cx.remote.label());
+    let loaded = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return work.round,
+        loaded = Catalog::load(cx.remote, &cache, now) => loaded,
+    };
+    match loaded {
+        Ok(catalog) => work.catalog(&catalog).await,
+        Err(error) => work.nothing(format!("what backups there are cannot be told: {error}")),
+    }
+    work.round
+}
+
+struct Work<'a> {
+    job: &'a Job,
+    rounds: &'a Rounds,
+    cx: run::Context<'a>,
+    cancel: &'a CancellationToken,
+    round: Round,
+    /// Of each database its backups, the newest first, and whether each is known to be corrupt.
+    standing: BTreeMap<String, Vec<(Past, bool)>>,
+}
+
+impl Work<'_> {
+    async fn catalog(&mut self, catalog: &Catalog) {
+        let subjects = self.job.subjects();
+        let is_named = |label: &str| {
+            subjects.as_ref().is_none_or(|all| all.iter().any(|subject| subject.label() == label))
+        };
+        let ours =
+            |manifest: &Manifest| manifest.job == self.job.id && is_named(&manifest.database);
+        for backup in catalog.backups.iter().filter(|b| ours(&b.manifest)) {
+            let all = self.standing.entry(backup.manifest.database.clone()).or_default();
+            all.push((backup.into(), backup.is_corrupt()));
+        }
+        let targets = chosen(catalog, self.rounds.sample, |m| m.is_some_and(ours));
+        if targets.is_empty() {
+            self.nothing("there are no backups to verify".to_owned());
+        }
+        for target in targets {
+            let begun = Instant::now();
+            let (past, verdict) = match target {
+                Target::Broken(broken) => {
+                    let Some(manifest) = broken.manifest.as_deref() else { continue };
+                    let name = &*broken.manifest_name;
+                    let object = name.strip_suffix(manifest::SUFFIX).unwrap_or(name);
+                    let what = broken.why.clone();
+                    let found = if broken.newer { Verdict::Untested } else { Verdict::Corrupt };
+                    (Past::of(manifest, object), found(what))
+                }
+                Target::Backup(backup) => match self.look(backup).await {
+                    Ok(verdict) => (backup.into(), verdict),
+                    Err(_) => return,
+                },
+            };
+            self.tell(past, verdict, begun);
+        }
+        self.round.whole = true;
+    }
+
+    /// Looks at one; a signal alone ends that without a verdict.
+    async fn look(&self, backup: &Backup) -> Result<Verdict, RunError> {
+        let (job, run::Context { engine, launcher, remote, state, clock, .. }) =
+            (self.job, self.cx);
+        let (run, progress) = (name(clock.now()), Progress::default());
+        let cx = Context {
+            remote,
+            engine,
+            launcher,
+            state,
+            temp_dir: &job.temp_dir,
+            run: &run,
+            progress: &progress,
+        };
+        let limits = [None, job.limits.stall];
+        let by =
+            Witness { clock, host: &job.naming.host, cancel: self.cancel, limits, pace: &|_| {} };
+        let Examined { verdict, warning, .. } = examine(backup, self.rounds.level, cx, by).await?;
+        if let Some(text) = warning {
+            self.cx.observer.on(&self.id(&backup.into()), RunEvent::Warning(&text));
+        }
+        Ok(verdict)
+    }
+
+    fn tell(&mut self, backup: Past, verdict: Verdict, begun: Instant) {
+        let corrupt = matches!(verdict, Verdict::Corrupt(_));
+        match verdict {
+            // It was not to stay.
+            Verdict::Gone => return,
+            Verdict::Good { .. } => self.round.good += 1,
+            Verdict::Corrupt(_) => self.round.corrupt += 1,
+            Verdict::Untested(_) => self.round.untested += 1,
+        }
+        let all = self.standing.entry(backup.database.clone()).or_default();
+        if let Some((_, is_corrupt)) = all.iter_mut().find(|(past, _)| past.id == backup.id)
+            && (corrupt || matches!(verdict, Verdict::Good { .. }))
+        {
+            *is_corrupt = corrupt;
+        }
+        let newest = all.iter().all(|(past, _)| past.started <= backup.started);
+        let good = all.iter().find(|(_, is_corrupt)| !is_corrupt).map(|(past, _)| past.clone());
+        let id = self.id(&backup);
+        let told = Verification {
+            occasion: Occasion::Scheduled,
+            backup: Some(backup),
+            newest,
+            good,
+            asked: self.rounds.level,
+            verdict,
+            at: self.cx.clock.now(),
+            duration: begun.elapsed(),
+        };
+        self.cx.observer.on(&id, RunEvent::Verified(&told));
+    }
+
+    /// Nothing could be looked at.
+    fn nothing(&mut self, why: String) {
+        self.round.untested += 1;
+        self.round.whole = true;
+        let now = self.cx.clock.now();
+        let told = Verification {
+            occasion: Occasion::Scheduled,
+            backup: None,
+            newest: false,
+            good: None,
+            asked: self.rounds.level,
+            verdict: Verdict::Untested(why),
+            at: now,
+            duration: std::time::Duration::ZERO,
+        };
+        for subject in self.job.subjects().unwrap_or_else(|| vec![self.job.subject()]) {
+            let (job, engine) = (self.job.id.clone(), self.job.engine);
+            let id = RunId { id: name(now), job, engine, database: subject.label().to_owned() };
+            self.cx.observer.on(&id, RunEvent::Verified(&told));
+        }
+    }
+
+    fn id(&self, backup: &Past) -> RunId {
+        let (job, engine) = (self.job.id.clone(), self.job.engine);
+        RunId { id: backup.id.clone(), job, engine, database: backup.database.clone() }
+    }
+}
+
+/// As a run's.
+fn name(now: chrono::DateTime<Utc>) -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), &random[..8])
+}

@@ -6,6 +6,7 @@ use dbstash_core::engine::Passed;
 use dbstash_core::manifest::Object;
 use dbstash_core::report::{Observer, Outcome, Report, RunEvent, RunId};
 use dbstash_core::secret::Redactor;
+use dbstash_core::verify::{Verdict, Verification};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{MakeWriter, layer};
@@ -108,8 +109,41 @@ impl Observer for LogObserver {
                 report.outcome.cause().unwrap_or_default(),
                 wait.as_secs_f64()
             ),
+            RunEvent::Verified(told) => verified(run, told),
             RunEvent::Finished(report) => summary(run, report),
         }
+    }
+}
+
+/// What a backup is.
+fn verified(run: &RunId, told: &Verification) {
+    let (level, duration) = (told.asked.as_str(), seconds(told.duration));
+    let object = told.backup.as_ref().map_or("", |past| &*past.object);
+    match &told.verdict {
+        Verdict::Good { level: found, objects } => {
+            let dump = objects.first();
+            let check = dump.and_then(|dump| dump.check.as_deref());
+            let degraded = dump.and_then(|dump| dump.degraded.as_deref());
+            of_run!(
+                info,
+                run,
+                object,
+                level,
+                found = found.as_str(),
+                check,
+                degraded,
+                duration,
+                "backup verified: good ({})",
+                found.as_str()
+            );
+        }
+        Verdict::Corrupt(what) => {
+            of_run!(error, run, object, level, duration, "backup is corrupt: {what}");
+        }
+        Verdict::Untested(why) => {
+            of_run!(warn, run, object, level, duration, "backup not verified: {why}");
+        }
+        Verdict::Gone => {}
     }
 }
 

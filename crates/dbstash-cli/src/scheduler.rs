@@ -16,6 +16,7 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::state::StateDir;
 use dbstash_core::status::Board;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::verify::Round;
 use dbstash_core::zone::Zone;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +71,7 @@ pub async fn run(
         let observer = Observers(vec![&LogObserver, &*board, notifiers]);
         let member = |settings| {
             let (place, destination) = destinations.of(settings);
-            let JobSettings { job, timetable, .. } = settings;
+            let JobSettings { job, timetable, rounds, .. } = settings;
             let cx = Context {
                 engine: dbstash_engines::engine(job.engine),
                 launcher: ground.launcher,
@@ -81,7 +82,7 @@ pub async fn run(
                 shell: ground.shell,
                 cancel: &signals.cancel,
             };
-            Member { job, timetable, cx, place }
+            Member { job, timetable, rounds: rounds.as_ref(), cx, place }
         };
         let members: Vec<_> = fleet.jobs.iter().map(member).collect();
         let parallel = NonZeroUsize::new(fleet.process.parallel).unwrap_or(NonZeroUsize::MIN);
@@ -149,11 +150,14 @@ async fn open(fleet: &Fleet, board: &Arc<Board>, ground: &Ground<'_>) -> Result<
 fn notify(member: &Member<'_>, tick: &Tick<'_>, notifiers: &Notifiers) {
     let job = &member.job.id;
     match tick {
-        Tick::Known(past) => {
-            past.iter().for_each(|past| notifiers.known(job, &past.database, past.ended));
-        }
+        Tick::Known(stock) => stock.iter().for_each(|stock| {
+            if let Some(past) = &stock.good {
+                notifiers.known(job, &past.database, past.ended);
+            }
+        }),
         Tick::Done(reports) => notifiers.over(job, reports),
         Tick::Missed(n) => notifiers.missed(job, *n),
+        Tick::Round(round) if round.whole => notifiers.round(job),
         _ => {}
     }
 }
@@ -162,11 +166,11 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
     let (job, zone) = (&member.job.id, member.timetable.zone);
     let name = job.as_str();
     match tick {
-        Tick::Known(past) => {
-            board.known(job, past);
+        Tick::Known(stock) => {
+            board.known(job, stock);
             tracing::debug!(
                 job = name,
-                databases = past.len(),
+                databases = stock.len(),
                 "known is what was backed up before"
             );
         }
@@ -179,6 +183,25 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
             let local = local(*at, zone);
             tracing::info!(job = name, next_run = local.as_str(), "next backup at {local}");
         }
+        Tick::NextRound(at) => {
+            board.next_round(job, *at);
+            match at.map(|at| local(at, zone)) {
+                Some(at) => tracing::info!(
+                    job = name,
+                    next_verification = at.as_str(),
+                    "next verification at {at}"
+                ),
+                None => tracing::error!(job = name, "VERIFY_SCHEDULE never comes again"),
+            }
+        }
+        Tick::Round(Round { good, corrupt, untested, whole }) => tracing::info!(
+            job = name,
+            good,
+            corrupt,
+            untested,
+            "verification {}: {good} good, {corrupt} corrupt, {untested} not tested",
+            if *whole { "done" } else { "put off" }
+        ),
         Tick::Missed(n) => {
             let in_a_row = board.missed(job, u64::try_from(*n).unwrap_or(u64::MAX));
             let were = if *n == 1 { "backup was" } else { "backups were" };
@@ -227,5 +250,5 @@ fn local(at: DateTime<Utc>, zone: Zone) -> String {
 #[must_use]
 pub fn at_once(settings: JobSettings) -> JobSettings {
     let zone = settings.timetable.zone;
-    JobSettings { timetable: Timetable::now(zone), ..settings }
+    JobSettings { timetable: Timetable::now(zone), rounds: None, ..settings }
 }

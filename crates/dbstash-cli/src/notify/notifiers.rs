@@ -126,6 +126,13 @@ impl Notifiers {
         entry.notifier.missed(job, entry.engine, &entry.subject, &error, entry.missed);
     }
 
+    /// A round of verifications of a job is over.
+    pub fn round(&self, job: &JobId) {
+        if let Some(entry) = self.entry(job) {
+            entry.notifier.round(job);
+        }
+    }
+
     /// No job could even begin.
     pub fn broken(&self, error: &str) {
         for (job, entry) in &*self.jobs() {

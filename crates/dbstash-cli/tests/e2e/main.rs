@@ -38,4 +38,5 @@ mod secrets;
 mod sqlite;
 mod timetable;
 mod transfer;
+mod verifies;
 mod verify;

@@ -44,7 +44,7 @@ impl Run<'_> {
                 Pace::Again => self.tell(RunEvent::Still(None)),
             },
         };
-        let Ok(Examined { verdict, warning, .. }) = examine(&backup, asked, cx, by).await else {
+        let Ok(Examined { verdict, mark, warning }) = examine(&backup, asked, cx, by).await else {
             self.warn("the backup was not verified: ended by a signal".to_owned());
             return Ok(());
         };
@@ -66,7 +66,7 @@ impl Run<'_> {
             good: None,
             asked,
             verdict,
-            at: self.cx.clock.now(),
+            at: mark.map_or_else(|| self.cx.clock.now(), |mark| mark.at),
             duration: begun.elapsed(),
         };
         self.tell(RunEvent::Verified(&told_of));

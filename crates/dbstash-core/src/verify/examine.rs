@@ -57,7 +57,7 @@ pub struct Verification {
     pub asked: Level,
     /// What came out.
     pub verdict: Verdict,
-    /// When it was over.
+    /// When it was over, as noted beside the backup.
     pub at: DateTime<Utc>,
     /// How long it took.
     pub duration: Duration,

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, Examined, Level, Occasion, Sample, Target, Verdict, Verification, Witness, chosen,
-    examine,
+    Context, Examined, Level, Mark, Occasion, Sample, Target, Verdict, Verification, Witness,
+    chosen, examine,
 };
 use crate::catalog::{Backup, Catalog};
 use crate::error::RunError;
@@ -97,27 +97,27 @@ impl Work<'_> {
         }
         for target in targets {
             let begun = Instant::now();
-            let (past, verdict) = match target {
+            let (past, verdict, mark) = match target {
                 Target::Broken(broken) => {
                     let Some(manifest) = broken.manifest.as_deref() else { continue };
                     let name = &*broken.manifest_name;
                     let object = name.strip_suffix(manifest::SUFFIX).unwrap_or(name);
                     let what = broken.why.clone();
                     let found = if broken.newer { Verdict::Untested } else { Verdict::Corrupt };
-                    (Past::of(manifest, object), found(what))
+                    (Past::of(manifest, object), found(what), None)
                 }
                 Target::Backup(backup) => match self.look(backup).await {
-                    Ok(verdict) => (backup.into(), verdict),
+                    Ok((verdict, mark)) => (backup.into(), verdict, mark),
                     Err(_) => return,
                 },
             };
-            self.tell(past, verdict, begun);
+            self.tell(past, verdict, mark, begun);
         }
         self.round.whole = true;
     }
 
     /// Looks at one; a signal alone ends that without a verdict.
-    async fn look(&self, backup: &Backup) -> Result<Verdict, RunError> {
+    async fn look(&self, backup: &Backup) -> Result<(Verdict, Option<Mark>), RunError> {
         let (job, run::Context { engine, launcher, remote, state, clock, .. }) =
             (self.job, self.cx);
         let (run, progress) = (name(clock.now()), Progress::default());
@@ -133,14 +133,15 @@ impl Work<'_> {
         let limits = [None, job.limits.stall];
         let by =
             Witness { clock, host: &job.naming.host, cancel: self.cancel, limits, pace: &|_| {} };
-        let Examined { verdict, warning, .. } = examine(backup, self.rounds.level, cx, by).await?;
+        let Examined { verdict, mark, warning } =
+            examine(backup, self.rounds.level, cx, by).await?;
         if let Some(text) = warning {
             self.cx.observer.on(&self.id(&backup.into()), RunEvent::Warning(&text));
         }
-        Ok(verdict)
+        Ok((verdict, mark))
     }
 
-    fn tell(&mut self, backup: Past, verdict: Verdict, begun: Instant) {
+    fn tell(&mut self, backup: Past, verdict: Verdict, mark: Option<Mark>, begun: Instant) {
         let corrupt = matches!(verdict, Verdict::Corrupt(_));
         match verdict {
             // It was not to stay.
@@ -165,7 +166,7 @@ impl Work<'_> {
             good,
             asked: self.rounds.level,
             verdict,
-            at: self.cx.clock.now(),
+            at: mark.map_or_else(|| self.cx.clock.now(), |mark| mark.at),
             duration: begun.elapsed(),
         };
         self.cx.observer.on(&id, RunEvent::Verified(&told));

@@ -36,7 +36,10 @@ fn every_database_in_every_mode() {
     let Some(server) = PgServer::start("pw") else { return };
     for database in ["one", "two"] {
         server.createdb(database);
-        server.psql(database, "CREATE TABLE t AS SELECT generate_series(1, 500) n");
+        server.psql(
+            database,
+            "CREATE TABLE t AS SELECT generate_series(1, 500) n; GRANT SELECT ON t TO PUBLIC",
+        );
     }
     for mode in ["stream", "directory", "tar"] {
         let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
@@ -137,7 +140,7 @@ fn what_nobody_can_test_is_a_warning() {
         assert_eq!(marks(&remote), [""; 0], "{done}");
     };
     let away = Between::new("echo 'connection refused' >&2; exit 1");
-    warned(&run.clone().env("PATH", away.path()), "connection refused");
+    warned(&run.clone().env("PATH", away.path()), "back: it exited with code 1");
     let slow = Between::new("exec sleep 300");
     let slow = run.env("PATH", slow.path()).env("BACKUP_NAME_TEMPLATE", "slow/{uuid}");
     warned(&slow.clone().env("BACKUP_TIMEOUT", "3s"), "BACKUP_TIMEOUT");

@@ -149,13 +149,16 @@ fn a_share_takes_turns_and_every_database_has_one() {
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     for database in ["one", "two"] {
         server.createdb(database);
-        server.psql(database, "CREATE TABLE t AS SELECT generate_series(1, 500) n");
+        server.psql(
+            database,
+            "CREATE TABLE t AS SELECT generate_series(1, 500) n; GRANT SELECT ON t TO PUBLIC",
+        );
     }
     let run = dbstash(&remote)
         .env("PATH", server.path())
-        .env("DB_URI", server.uri("one"))
-        .env("DB_NAME", "one,two");
-    let run = run.env("DB_URI", server.uri("")).env("BACKUP_NAME_TEMPLATE", "{db}-{uuid}");
+        .env("DB_URI", server.uri(""))
+        .env("DB_NAME", "one,two")
+        .env("BACKUP_NAME_TEMPLATE", "{db}-{uuid}");
     for _ in 0..2 {
         run.run(PATIENCE).expect_code(0);
     }

@@ -14,7 +14,7 @@ use dbstash_core::report::{Observers, Report};
 use dbstash_core::run::Context;
 use dbstash_core::secret::Redactor;
 use dbstash_core::state::StateDir;
-use dbstash_core::status::Board;
+use dbstash_core::status::{Board, Over};
 use dbstash_core::timetable::Timetable;
 use dbstash_core::verify::Round;
 use dbstash_core::zone::Zone;
@@ -88,8 +88,7 @@ pub async fn run(
         let parallel = NonZeroUsize::new(fleet.process.parallel).unwrap_or(NonZeroUsize::MIN);
         let terms = Terms { parallel, retire: &retire, left: &left };
         let tell = |member: &Member<'_>, tick: Tick<'_>| {
-            notify(member, &tick, notifiers);
-            tell(member, &tick, &board, destinations.at(member.place));
+            tell(member, &tick, (&board, notifiers), destinations.at(member.place));
         };
         let Ended { last: reports, left: not_begun } = tokio::select! {
             ended = daemon::serve(&members, terms, &tell) => ended,
@@ -147,27 +146,21 @@ async fn open(fleet: &Fleet, board: &Arc<Board>, ground: &Ground<'_>) -> Result<
     Ok(socket::serve(ground.state, &site)?)
 }
 
-fn notify(member: &Member<'_>, tick: &Tick<'_>, notifiers: &Notifiers) {
-    let job = &member.job.id;
-    match tick {
-        Tick::Known(stock) => stock.iter().for_each(|stock| {
-            if let Some(past) = &stock.good {
-                notifiers.known(job, &past.database, past.ended);
-            }
-        }),
-        Tick::Done(reports) => notifiers.over(job, reports),
-        Tick::Missed(n) => notifiers.missed(job, *n),
-        Tick::Round(round) if round.whole => notifiers.round(job),
-        _ => {}
-    }
-}
-
-fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Destination) {
+/// Tells everyone; what concerns a whole job, and what comes of it, the board knows.
+fn tell(
+    member: &Member<'_>,
+    tick: &Tick<'_>,
+    (board, notifiers): (&Board, &Notifiers),
+    destination: &Destination,
+) {
     let (job, zone) = (&member.job.id, member.timetable.zone);
     let name = job.as_str();
     match tick {
         Tick::Known(stock) => {
             board.known(job, stock);
+            for past in stock.iter().filter_map(|stock| stock.good.as_ref()) {
+                notifiers.known(job, &past.database, past.ended);
+            }
             tracing::debug!(
                 job = name,
                 databases = stock.len(),
@@ -185,23 +178,26 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
         }
         Tick::NextRound(at) => {
             board.next_round(job, *at);
-            match at.map(|at| local(at, zone)) {
-                Some(at) => tracing::info!(
-                    job = name,
-                    next_verification = at.as_str(),
-                    "next verification at {at}"
-                ),
-                None => tracing::error!(job = name, "VERIFY_SCHEDULE never comes again"),
+            if let Some(at) = at.map(|at| local(at, zone)) {
+                let next_verification = at.as_str();
+                tracing::info!(job = name, next_verification, "next verification at {at}");
+            } else {
+                tracing::error!(job = name, "VERIFY_SCHEDULE never comes again");
             }
         }
-        Tick::Round(Round { good, corrupt, untested, whole }) => tracing::info!(
-            job = name,
-            good,
-            corrupt,
-            untested,
-            "verification {}: {good} good, {corrupt} corrupt, {untested} not tested",
-            if *whole { "done" } else { "put off" }
-        ),
+        Tick::Round(Round { good, corrupt, untested, whole }) => {
+            if *whole {
+                notifiers.round(job);
+            }
+            tracing::info!(
+                job = name,
+                good,
+                corrupt,
+                untested,
+                "verification {}: {good} good, {corrupt} corrupt, {untested} not tested",
+                if *whole { "done" } else { "put off" }
+            );
+        }
         Tick::Missed(n) => {
             let in_a_row = board.missed(job, u64::try_from(*n).unwrap_or(u64::MAX));
             let were = if *n == 1 { "backup was" } else { "backups were" };
@@ -211,6 +207,7 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
                     "{text}, and so it went {in_a_row} times in a row: back up less often, or find out what takes so long"
                 );
                 tracing::error!(job = name, skipped = n, "{text}");
+                notifiers.missed(job, in_a_row, &text);
             } else {
                 tracing::warn!(job = name, skipped = n, "{text}");
             }
@@ -228,7 +225,9 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
             tracing::error!(job = name, "the schedule never comes again");
         }
         Tick::Done(reports) => {
-            match board.done(job, reports) {
+            let Over { skips, only } = board.done(job, reports);
+            notifiers.over(job, reports, only.as_deref());
+            match skips {
                 0 | 1 => {}
                 n => tracing::error!(
                     job = name,

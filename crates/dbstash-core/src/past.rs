@@ -102,7 +102,9 @@ mod tests {
         };
         let stock = |all: &[Backup]| {
             let mut stock = Stock::new("db");
-            all.iter().for_each(|backup| stock.add(backup));
+            for backup in all {
+                stock.add(backup);
+            }
             let name = |past: &Option<Past>| past.as_ref().map(|past| past.object.clone());
             (name(&stock.good), name(&stock.corrupt), stock)
         };

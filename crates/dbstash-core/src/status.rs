@@ -59,6 +59,15 @@ struct Entry {
     late: bool,
 }
 
+/// What the end of a run tells of its job.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Over {
+    /// The most skips in a row any of its databases has now.
+    pub skips: u64,
+    /// The databases there are by now, where the settings do not name them and the server could be asked.
+    pub only: Option<Vec<String>>,
+}
+
 impl Board {
     /// One without jobs, of a process that began then.
     pub fn new(born: DateTime<Utc>) -> Self {
@@ -102,7 +111,9 @@ impl Board {
     /// What was found on the remote when the process began. A run since then knows better.
     pub fn known(&self, job: &JobId, stock: &[Stock]) {
         self.change(job, |entry| {
-            stock.iter().for_each(|one| entry.database(&one.database).known(one))
+            for one in stock {
+                entry.database(&one.database).known(one);
+            }
         });
     }
 
@@ -128,9 +139,9 @@ impl Board {
         in_a_row
     }
 
-    /// A run of the job is over. The most skips in a row any of its databases has now.
-    pub fn done(&self, job: &JobId, reports: &[Report]) -> u64 {
-        let mut skips = 0;
+    /// A run of the job is over.
+    pub fn done(&self, job: &JobId, reports: &[Report]) -> Over {
+        let mut over = Over::default();
         self.change(job, |entry| {
             // What was missed during it is only told after its end.
             if !std::mem::take(&mut entry.late) {
@@ -140,13 +151,15 @@ impl Board {
             let asked_in_vain = reports.iter().any(|report| {
                 matches!(&report.outcome, Outcome::Failed { error, .. } if error.phase() == "databases")
             });
-            if !entry.named && !asked_in_vain {
+            if !entry.named && !asked_in_vain && !reports.is_empty() {
                 entry.databases.retain(|label, _| covers(label));
+                over.only = Some(entry.databases.keys().cloned().collect());
             }
             let status = |report: &Report| entry.databases.get(&report.run.database);
-            skips = reports.iter().filter_map(status).map(|s| s.tally.skipped_in_a_row).max().unwrap_or(0);
+            let skips = reports.iter().filter_map(status).map(|s| s.tally.skipped_in_a_row);
+            over.skips = skips.max().unwrap_or(0);
         });
-        skips
+        over
     }
 
     /// Everything, as it is at `now`; nothing is known here of what was told to others.

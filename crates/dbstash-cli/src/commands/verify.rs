@@ -65,7 +65,7 @@ pub fn all(
                 Wanted::One(_) => {
                     "error: no backup of that name or id: what has no manifest is none"
                 }
-                _ => "error: there are no backups to verify",
+                Wanted::Some(_) => "error: there are no backups to verify",
             });
         }
         Ok(done.exit())

@@ -70,7 +70,9 @@ impl Run<'_> {
             duration: begun.elapsed(),
         };
         self.tell(RunEvent::Verified(&told_of));
-        told.into_iter().for_each(|text| self.warn(text));
+        if let Some(text) = told {
+            self.warn(text);
+        }
         done
     }
 }

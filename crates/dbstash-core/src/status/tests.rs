@@ -76,7 +76,7 @@ fn finish(board: &Board, job: &Job, reports: &[Report]) -> u64 {
     for report in reports {
         board.on(&report.run, RunEvent::Finished(report));
     }
-    board.done(&job.id, reports)
+    board.done(&job.id, reports).skips
 }
 
 fn start(board: &Board, job: &Job, at: DateTime<Utc>) {

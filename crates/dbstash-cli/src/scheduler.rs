@@ -82,7 +82,7 @@ pub async fn run(
                 shell: ground.shell,
                 cancel: &signals.cancel,
             };
-            Member { job, timetable, rounds: rounds.as_ref(), cx, place }
+            Member { job, timetable, rounds: rounds.as_deref(), cx, place }
         };
         let members: Vec<_> = fleet.jobs.iter().map(member).collect();
         let parallel = NonZeroUsize::new(fleet.process.parallel).unwrap_or(NonZeroUsize::MIN);

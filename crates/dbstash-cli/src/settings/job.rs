@@ -116,8 +116,11 @@ pub(super) fn job(
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };
     let rounds = rounds.filter(|_| !timetable.is_once());
-    let rounds =
-        rounds.map(|rounds| Rounds { timetable: Timetable { zone, ..rounds.timetable }, ..rounds });
+    let in_zone = |rounds: Rounds| {
+        let timetable = Timetable { zone, ..rounds.timetable };
+        Box::new(Rounds { timetable, ..rounds })
+    };
+    let rounds = rounds.map(in_zone);
     let marks = marks::marks(reader, Scope::Job);
     let remote = remotes.shared(remote);
     Some(JobSettings { job: Arc::new(job), remote, timetable, rounds, expected, notify, marks })

@@ -115,7 +115,7 @@ pub struct JobSettings {
     /// When runs start.
     pub timetable: Timetable,
     /// What is verified by a schedule of its own.
-    pub rounds: Option<Rounds>,
+    pub rounds: Option<Box<Rounds>>,
     /// When a missing backup is a problem.
     pub expected: Expected,
     /// Who is told of what.

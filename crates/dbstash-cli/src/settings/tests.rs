@@ -87,7 +87,7 @@ struct Settings {
     job: Arc<Job>,
     remote: Arc<RemoteSettings>,
     timetable: Timetable,
-    rounds: Option<Rounds>,
+    rounds: Option<Box<Rounds>>,
     notify: NotifySettings,
     log: LogSettings,
     state_dir: Option<PathBuf>,

@@ -60,7 +60,7 @@ impl DatabaseStatus {
             && self.corrupt.is_none()
             && Some(past.ended) > newest(&self.last_success)
         {
-            self.corrupt = Some(Spoiled { backup: past.clone(), what: None });
+            self.corrupt = Some(Box::new(Spoiled { backup: past.clone(), what: None }));
         }
         self.tested = self.tested.max(stock.verified);
         self.proven = self.proven.max(stock.proven);
@@ -75,13 +75,13 @@ impl DatabaseStatus {
             Verdict::Gone => return,
         };
         *count += 1;
-        self.last_verification = Some(Checked {
+        self.last_verification = Some(Box::new(Checked {
             at: told.at,
             id: told.backup.as_ref().map(|past| past.id.clone()),
             object: told.backup.as_ref().map(|past| past.object.clone()),
             result: word.to_owned(),
             error: error.cloned(),
-        });
+        }));
         let Some(past) = &told.backup else { return };
         match &told.verdict {
             Verdict::Good { .. } => {
@@ -105,7 +105,8 @@ impl DatabaseStatus {
                 let newer =
                     self.last_success.as_ref().is_some_and(|one| one.started > past.started);
                 if told.newest && !newer {
-                    self.corrupt = Some(Spoiled { backup: past.clone(), what: Some(what.clone()) });
+                    self.corrupt =
+                        Some(Box::new(Spoiled { backup: past.clone(), what: Some(what.clone()) }));
                 }
             }
             Verdict::Untested(_) | Verdict::Gone => {}
@@ -114,7 +115,7 @@ impl DatabaseStatus {
 
     /// What is wrong with the newest backup.
     pub(super) fn flaw(&self) -> Option<Problem> {
-        let Spoiled { backup, what } = self.corrupt.as_ref()?;
+        let Spoiled { backup, what } = self.corrupt.as_deref()?;
         let why = what.as_ref().map_or_else(String::new, |what| format!(": {what}"));
         let text = format!(
             "the newest backup, {} of {}, is corrupt{why}",

@@ -103,9 +103,9 @@ pub struct DatabaseStatus {
     /// The newest good backup: the newest that is not known to be corrupt.
     pub last_success: Option<Past>,
     /// The newest backup of all, if it is corrupt.
-    pub corrupt: Option<Spoiled>,
+    pub corrupt: Option<Box<Spoiled>>,
     /// What was verified last.
-    pub last_verification: Option<Checked>,
+    pub last_verification: Option<Box<Checked>>,
     /// When anything was found out about a backup last, by whomever.
     pub tested: Option<DateTime<Utc>>,
     /// When the newest that was found good was whole.

@@ -150,6 +150,7 @@ fn a_scheduler_tells_what_it_did_and_what_was_there_before() {
         ("dbstash_skipped_total", &json!(0)),
         ("dbstash_retries_total", &json!(0)),
         ("dbstash_overdue", &json!(0)),
+        ("dbstash_corrupt", &json!(0)),
         ("dbstash_running", &json!(0)),
         ("dbstash_build_info", &json!(1)),
     ] {
@@ -160,6 +161,9 @@ fn a_scheduler_tells_what_it_did_and_what_was_there_before() {
     assert!((told - ended.timestamp_millis()).abs() < 2, "{told} {ended}");
     assert!(value(&found, "dbstash_next_run_timestamp_seconds") > told);
     let phases = found.iter().filter(|(name, ..)| name == "dbstash_failures_total");
+    let verified = found.iter().filter(|(name, ..)| name == "dbstash_verifications_total");
+    assert_eq!(verified.clone().count(), 6);
+    assert!(verified.into_iter().all(|(.., n)| *n == 0));
     assert!(phases.clone().count() > 5 && phases.into_iter().all(|(.., n)| *n == 0));
     assert_eq!((at_it.get("/healthz").code, at_it.get("/healthz").body.as_str()), (200, "ok\n"));
     assert_eq!(at_it.status()["last_success"]["id"], manifest["id"]);

@@ -72,7 +72,7 @@ pub enum Occasion {
     Scheduled,
 }
 
-/// Verifies a backup, and stores the result. While it is read nobody here deletes it. A signal ends it without a result.
+/// Verifies a backup, and stores the result. Nobody here deletes it meanwhile. A signal ends it without a result.
 pub async fn examine(
     backup: &Backup,
     level: Level,
@@ -94,11 +94,11 @@ pub async fn examine(
         )),
         Err(error) => Verdict::Untested(error.to_string()),
     };
-    drop(reading);
     let deadline = Some((Instant::now() + NOTING, NOTING));
     let guard = Guard { cancel: by.cancel, deadline, stall: None, pace: &|_| {} };
     let now = (by.clock.now(), by.host);
     let noted = record(backup, level, &verdict, now, cx, &guard).await;
+    drop(reading);
     let (mark, warning) = match noted {
         Ok(Some((mark, left))) => (Some(mark), left),
         Ok(None) => (None, None),

@@ -1,6 +1,6 @@
 //! What a job verifies by itself: some of its backups, now and then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
 use tokio::time::Instant;
@@ -63,10 +63,37 @@ pub(crate) async fn round(
         loaded = Catalog::load(cx.remote, &cache, now) => loaded,
     };
     match loaded {
-        Ok(catalog) => work.catalog(&catalog).await,
+        Ok(catalog) => {
+            let cases = work.cases(&catalog);
+            drop(catalog);
+            work.all(cases).await;
+        }
         Err(error) => work.nothing(format!("what backups there are cannot be told: {error}")),
     }
     work.round
+}
+
+/// What is to be told of.
+enum Case {
+    /// After a look.
+    Open(Backup),
+    /// It is none any more.
+    Closed(Past, Verdict),
+}
+
+impl Case {
+    fn of(target: Target<'_>) -> Option<Self> {
+        match target {
+            Target::Backup(backup) => Some(Self::Open(backup.clone())),
+            Target::Broken(broken) => {
+                let name = &*broken.manifest_name;
+                let object = name.strip_suffix(manifest::SUFFIX).unwrap_or(name);
+                let past = Past::of(broken.manifest.as_deref()?, object);
+                let found = if broken.newer { Verdict::Untested } else { Verdict::Corrupt };
+                Some(Self::Closed(past, found(broken.why.clone())))
+            }
+        }
+    }
 }
 
 struct Work<'a> {
@@ -75,39 +102,51 @@ struct Work<'a> {
     cx: run::Context<'a>,
     cancel: &'a CancellationToken,
     round: Round,
-    /// Of each database its backups, the newest first, and whether each is known to be corrupt.
+    /// Of each database its newest backups, the newest first, and whether each is known to be corrupt: down to one
+    /// that is good, whatever is found out.
     standing: BTreeMap<String, Vec<(Past, bool)>>,
 }
 
 impl Work<'_> {
-    async fn catalog(&mut self, catalog: &Catalog) {
+    /// What is to be looked at. A round may take hours: nothing else of the catalog is kept.
+    fn cases(&mut self, catalog: &Catalog) -> Vec<Case> {
         let subjects = self.job.subjects();
         let is_named = |label: &str| {
             subjects.as_ref().is_none_or(|all| all.iter().any(|subject| subject.label() == label))
         };
         let ours =
             |manifest: &Manifest| manifest.job == self.job.id && is_named(&manifest.database);
+        let targets = chosen(catalog, self.rounds.sample, |m| m.is_some_and(ours));
+        let open = |target: &Target<'_>| match target {
+            Target::Backup(backup) => Some(backup.manifest_name.clone()),
+            Target::Broken(_) => None,
+        };
+        let open: BTreeSet<String> = targets.iter().filter_map(open).collect();
+        let mut settled = BTreeSet::new();
         for backup in catalog.backups.iter().filter(|b| ours(&b.manifest)) {
-            let all = self.standing.entry(backup.manifest.database.clone()).or_default();
+            let database = &backup.manifest.database;
+            if settled.contains(database) {
+                continue;
+            }
+            if !backup.is_corrupt() && !open.contains(&backup.manifest_name) {
+                settled.insert(database.clone());
+            }
+            let all = self.standing.entry(database.clone()).or_default();
             all.push((backup.into(), backup.is_corrupt()));
         }
-        let targets = chosen(catalog, self.rounds.sample, |m| m.is_some_and(ours));
-        if targets.is_empty() {
+        targets.into_iter().filter_map(Case::of).collect()
+    }
+
+    async fn all(&mut self, cases: Vec<Case>) {
+        if cases.is_empty() {
             self.nothing("there are no backups to verify".to_owned());
         }
-        for target in targets {
+        for case in cases {
             let begun = Instant::now();
-            let (past, verdict, mark) = match target {
-                Target::Broken(broken) => {
-                    let Some(manifest) = broken.manifest.as_deref() else { continue };
-                    let name = &*broken.manifest_name;
-                    let object = name.strip_suffix(manifest::SUFFIX).unwrap_or(name);
-                    let what = broken.why.clone();
-                    let found = if broken.newer { Verdict::Untested } else { Verdict::Corrupt };
-                    (Past::of(manifest, object), found(what), None)
-                }
-                Target::Backup(backup) => match self.look(backup).await {
-                    Ok((verdict, mark)) => (backup.into(), verdict, mark),
+            let (past, verdict, mark) = match case {
+                Case::Closed(past, verdict) => (past, verdict, None),
+                Case::Open(backup) => match self.look(&backup).await {
+                    Ok((verdict, mark)) => ((&backup).into(), verdict, mark),
                     Err(_) => return,
                 },
             };

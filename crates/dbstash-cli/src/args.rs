@@ -9,7 +9,7 @@ use dbstash_core::verify::Level;
 
 mod verify;
 
-pub use self::verify::{Share, Wanted};
+pub use self::verify::Wanted;
 
 use crate::settings::Selection;
 use crate::settings::table::{self, Fallback, Kind, Setting};

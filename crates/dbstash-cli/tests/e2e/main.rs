@@ -40,4 +40,5 @@ mod secrets;
 mod sqlite;
 mod timetable;
 mod transfer;
+mod verifies;
 mod verify;

@@ -59,7 +59,7 @@ pub async fn record(
             (Outcome::Structure, Some(*level), None, objects.clone())
         }
         Verdict::Corrupt(what) => (Outcome::Corrupt, None, Some(what.clone()), Vec::new()),
-        Verdict::Untested(_) => return Ok(None),
+        Verdict::Untested(_) | Verdict::Gone => return Ok(None),
     };
     // What was found out last is what stands, whatever the clocks of others say.
     let before = backup.notes.verified.iter().map(|old| old.at).filter(|old| *old <= at + AHEAD);

@@ -77,7 +77,7 @@ fn flips(run: &Dbstash, remote: &TestRemote, case: &Case) {
                     match stored.forged(file, with(mask)) {
                         Verdict::Corrupt(_) => found[n] += 1,
                         Verdict::Good { .. } => {}
-                        Verdict::Untested(why) => panic!("{name}: {file} {at}: {why}"),
+                        verdict => panic!("{name}: {file} {at}: {verdict:?}"),
                     }
                 }
             }

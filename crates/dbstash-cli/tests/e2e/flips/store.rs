@@ -14,6 +14,7 @@ use dbstash_core::remote::{
 };
 use dbstash_core::sidecar::Notes;
 use dbstash_core::state::StateDir;
+use dbstash_core::store::Progress;
 use dbstash_core::verify::{Context, Level, Verdict, verify};
 use dbstash_testkit::{Scratch, TestRemote};
 use sha2::{Digest as _, Sha256};
@@ -141,6 +142,7 @@ impl Stored {
             state: &self.state,
             temp_dir: self.scratch.path(),
             run: "20260101T000000Z-00000000",
+            progress: &Progress::default(),
         };
         self.runtime.block_on(verify(backup, level, cx))
     }

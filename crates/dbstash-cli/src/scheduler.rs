@@ -158,9 +158,7 @@ fn tell(
     match tick {
         Tick::Known(stock) => {
             board.known(job, stock);
-            for past in stock.iter().filter_map(|stock| stock.good.as_ref()) {
-                notifiers.known(job, &past.database, past.ended);
-            }
+            notifiers.known(job, stock);
             tracing::debug!(
                 job = name,
                 databases = stock.len(),

@@ -183,7 +183,7 @@ fn tell(
                 tracing::error!(job = name, "VERIFY_SCHEDULE never comes again");
             }
         }
-        Tick::Round(Round { good, corrupt, untested, whole }) => {
+        Tick::Round(Round { good, corrupt, untested, whole }, missed) => {
             if *whole {
                 notifiers.round(job);
             }
@@ -195,6 +195,13 @@ fn tell(
                 "verification {}: {good} good, {corrupt} corrupt, {untested} not tested",
                 if *whole { "done" } else { "put off" }
             );
+            if *whole && *missed > 0 {
+                tracing::warn!(
+                    job = name,
+                    skipped = missed,
+                    "{missed} more verifications were due before this one was over"
+                );
+            }
         }
         Tick::Missed(n) => {
             let in_a_row = board.missed(job, u64::try_from(*n).unwrap_or(u64::MAX));

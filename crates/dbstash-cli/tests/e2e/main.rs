@@ -12,10 +12,12 @@
 
 mod bad_input;
 mod compression;
+mod damage;
 mod ending;
 mod engines;
 mod first_process;
 mod fleet;
+mod flips;
 mod health;
 mod hooks;
 mod hostile;

@@ -158,9 +158,7 @@ fn tell(
     match tick {
         Tick::Known(stock) => {
             board.known(job, stock);
-            for past in stock.iter().filter_map(|stock| stock.good.as_ref()) {
-                notifiers.known(job, &past.database, past.ended);
-            }
+            notifiers.known(job, stock);
             tracing::debug!(
                 job = name,
                 databases = stock.len(),
@@ -185,7 +183,7 @@ fn tell(
                 tracing::error!(job = name, "VERIFY_SCHEDULE never comes again");
             }
         }
-        Tick::Round(Round { good, corrupt, untested, whole }) => {
+        Tick::Round(Round { good, corrupt, untested, whole }, missed) => {
             if *whole {
                 notifiers.round(job);
             }
@@ -197,6 +195,13 @@ fn tell(
                 "verification {}: {good} good, {corrupt} corrupt, {untested} not tested",
                 if *whole { "done" } else { "put off" }
             );
+            if *whole && *missed > 0 {
+                tracing::warn!(
+                    job = name,
+                    skipped = missed,
+                    "{missed} more verifications were due before this one was over"
+                );
+            }
         }
         Tick::Missed(n) => {
             let in_a_row = board.missed(job, u64::try_from(*n).unwrap_or(u64::MAX));

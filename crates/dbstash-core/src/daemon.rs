@@ -124,8 +124,8 @@ pub enum Tick<'a> {
     Never,
     /// Its next round starts then; `None` for never again.
     NextRound(Option<DateTime<Utc>>),
-    /// A round is over.
-    Round(&'a Round),
+    /// A round is over, and so many of it were due meanwhile.
+    Round(&'a Round, usize),
 }
 
 /// Runs each member by its timetable, until a signal, or until none of them has a run to come.
@@ -223,10 +223,11 @@ pub async fn serve<'a>(
             }
             Some((one, round)) = rounds.next() => {
                 let member = &members[one.member];
-                tell(member, Tick::Round(&round));
+                let now = agenda::onwards(clock.now(), one.due);
+                let timetable = member.timetable(Task::Verify);
+                let missed = timetable.map_or(0, |timetable| timetable.due_between(one.due, now));
+                tell(member, Tick::Round(&round, missed));
                 if round.whole {
-                    let now = agenda::onwards(clock.now(), one.due);
-                    let timetable = member.timetable(Task::Verify);
                     let next = timetable.and_then(|timetable| timetable.following(one.due, now));
                     plan(&mut agenda, (one.member, one.task), member, next, tell);
                 } else {

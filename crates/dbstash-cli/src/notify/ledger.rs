@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dbstash_core::job::EngineKey;
+use dbstash_core::past::Past;
 use dbstash_core::report::{Outcome, Report, RunId};
 use dbstash_core::verify::{Occasion, Verdict, Verification};
 
@@ -84,6 +85,14 @@ impl Ledger {
     pub(super) fn known(&mut self, job: &str, database: &str, last: DateTime<Utc>) {
         let state = self.state(job, database, last);
         state.last = state.last.max(Some(last));
+    }
+
+    /// The newest of it, begun and ended then, was found corrupt before. One that was made since is not it.
+    pub(super) fn spoiled(&mut self, job: &str, database: &str, backup: &Past) {
+        let state = self.state(job, database, backup.ended);
+        if state.last < Some(backup.ended) {
+            state.corrupt = Some(backup.started);
+        }
     }
 
     /// Takes over what another one knows.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, SecondsFormat, Utc};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::job::{EngineKey, JobId};
+use dbstash_core::past::Past;
 use dbstash_core::report::{Observer, Outcome, Report, RunEvent, RunId};
 use dbstash_core::secret::Redactor;
 
@@ -98,6 +99,11 @@ impl Notifier {
     /// The last good backup of this ended then, as a manifest says. The latest time counts.
     pub fn known(&self, job: &JobId, database: &str, last_success: DateTime<Utc>) {
         self.ledger().known(job.as_str(), database, last_success);
+    }
+
+    /// The newest backup of this was found corrupt before, as a mark beside it says.
+    pub fn spoiled(&self, job: &JobId, database: &str, backup: &Past) {
+        self.ledger().spoiled(job.as_str(), database, backup);
     }
 
     /// A run of a job is over, with all of its databases: tells the monitor. To be called once a run; a run without

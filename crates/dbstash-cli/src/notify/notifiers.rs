@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use dbstash_core::clock::Clock;
 use dbstash_core::job::{EngineKey, JobId};
+use dbstash_core::past::Stock;
 use dbstash_core::report::{Observer, Report, RunEvent, RunId};
 use dbstash_core::secret::Redactor;
 use tokio_util::sync::CancellationToken;
@@ -77,10 +78,16 @@ impl Notifiers {
         }
     }
 
-    /// The last good backup of this ended then, as a manifest says.
-    pub fn known(&self, job: &JobId, database: &str, last_success: DateTime<Utc>) {
-        if let Some(entry) = self.entry(job) {
-            entry.notifier.known(job, database, last_success);
+    /// This was there when the process began.
+    pub fn known(&self, job: &JobId, stock: &[Stock]) {
+        let Some(Entry { notifier, .. }) = self.entry(job) else { return };
+        for Stock { database, good, corrupt, .. } in stock {
+            if let Some(past) = good {
+                notifier.known(job, database, past.ended);
+            }
+            if let Some(past) = corrupt {
+                notifier.spoiled(job, database, past);
+            }
         }
     }
 

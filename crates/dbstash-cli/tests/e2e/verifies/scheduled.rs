@@ -209,6 +209,16 @@ fn it_never_comes_without_a_scheduler() {
     let done = run.clone().env("VERIFY_SCHEDULE", EVERY_SECOND).run(PATIENCE);
     done.expect_code(0);
     assert!(super::logged(&done, "WARN", "VERIFY_SCHEDULE has no effect"), "{done}");
+    let dry = run
+        .clone()
+        .env("BACKUP_SCHEDULE", NEW_YEAR)
+        .env("VERIFY_AFTER_BACKUP", "bytes")
+        .env("VERIFY_SCHEDULE", NEW_YEAR)
+        .env("DRY_RUN", "true")
+        .run(PATIENCE);
+    let told = &dry.expect_code(0).stdout;
+    assert!(told.contains("verify    each backup, to bytes\n"), "{dry}");
+    assert!(told.contains("verify    what is stored, to structure, next 2"), "{dry}");
     let by_hand =
         run.env("BACKUP_SCHEDULE", NEW_YEAR).env("VERIFY_SCHEDULE", EVERY_SECOND).args(["backup"]);
     by_hand.run(PATIENCE).expect_code(0);

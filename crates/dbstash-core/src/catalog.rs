@@ -6,13 +6,13 @@ mod listing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
 pub use self::cache::remember;
-use self::cache::{bodies, is_safe_path};
+use self::cache::{Cached, Said, is_safe_path};
 pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
@@ -81,15 +81,19 @@ impl Backup {
 }
 
 impl Catalog {
-    /// Reads a remote: one listing, and the manifests that `cache` does not have yet.
+    /// Reads a remote: one listing, and the manifests that `cache`, a folder of this remote alone, does not have yet.
     pub async fn load(
         remote: &dyn Remote,
         cache: &Path,
         now: DateTime<Utc>,
     ) -> Result<Self, RemoteError> {
+        let folder = cache.to_owned();
+        // Beside the listing, which keeps another process busy.
+        let cached = tokio::task::spawn_blocking(move || Cached::read(&folder));
         let entries = remote.list("").await?;
-        let bodies = bodies(remote, cache, &entries).await?;
-        Ok(Self::sort(&entries, &bodies, now))
+        let cached = cached.await.unwrap_or_default();
+        let said = cache::said(remote, cache, &entries, cached).await?;
+        Ok(Self::sorted(&entries, said, now))
     }
 
     /// The temporaries of runs that are long over.
@@ -98,14 +102,25 @@ impl Catalog {
         now: DateTime<Utc>,
     ) -> Result<Vec<String>, RemoteError> {
         let entries = remote.list(temporary::FOLDER).await?;
-        Ok(Self::sort(&entries, &HashMap::new(), now).stale)
+        Ok(Self::sorted(&entries, HashMap::new(), now).stale)
+    }
+
+    /// [`Catalog::sorted`], of the manifests' texts.
+    #[cfg(test)]
+    pub(crate) fn sort(
+        entries: &[Entry],
+        bodies: &HashMap<String, Vec<u8>>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let read = |(name, body): (&String, &Vec<u8>)| (name.clone(), Manifest::read(name, body));
+        Self::sorted(entries, bodies.iter().map(read).collect(), now)
     }
 
     /// The pure part of [`Catalog::load`].
-    pub fn sort(entries: &[Entry], bodies: &HashMap<String, Vec<u8>>, now: DateTime<Utc>) -> Self {
+    fn sorted(entries: &[Entry], mut said: HashMap<String, Said>, now: DateTime<Utc>) -> Self {
         let listing = Listing::of(entries);
         let mut catalog = Self::default();
-        let mut claimed = BTreeSet::new();
+        let mut claimed = HashSet::new();
         // Some storage has several objects of one name: that is one backup all the same.
         let mut seen = HashSet::new();
         let mut notes = notes(entries, &listing);
@@ -118,8 +133,8 @@ impl Catalog {
                 manifest,
                 newer: false,
             };
-            let read = match bodies.get(&entry.name) {
-                Some(body) => Manifest::read(&entry.name, body).map_err(|e| Broken {
+            let read = match said.remove(&entry.name) {
+                Some(said) => said.map_err(|e| Broken {
                     newer: matches!(e, BadManifest::Newer(_)),
                     ..broken(e.to_string(), None)
                 }),

@@ -7,7 +7,7 @@
 //!                           and by every child it started: what is not locked can publish nothing more
 //! runs/+processes/          the same for a process: its copy of a configuration
 //! schedulers/<pid>          a socket: whoever connects is told how it is with a scheduler's jobs
-//! cache/<remote>/           manifests of the remote, as they were listed
+//! cache/<remote>/           manifests of the remote, as they were listed, in one file
 //! ```
 //!
 //! Whoever makes one of these files holds its folder's flock, shared, until the file's own is taken: under the
@@ -202,7 +202,7 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 

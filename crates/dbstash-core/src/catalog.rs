@@ -2,6 +2,7 @@
 
 mod cache;
 mod find;
+mod judged;
 mod listing;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,8 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 pub use self::cache::remember;
-use self::cache::{Cached, Said, is_safe_path};
+use self::cache::{Cached, Said};
+pub(crate) use self::cache::{Fetched, is_safe_path};
 pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;

@@ -149,6 +149,14 @@ impl StateDir {
         self.dead_dirs(job.as_str())
     }
 
+    /// The same of all jobs.
+    pub fn all_dead_runs(&self) -> Vec<RunDir> {
+        let groups = fs::read_dir(self.root.join("runs")).into_iter().flatten().flatten();
+        let names = groups.filter_map(|group| group.file_name().into_string().ok());
+        let jobs = names.filter(|name| name != PROCESSES);
+        jobs.flat_map(|job| self.dead_dirs(&job)).collect()
+    }
+
     fn dead_dirs(&self, group: &str) -> Vec<RunDir> {
         let folder = self.root.join("runs").join(group);
         live::dead(&folder, |_| true)

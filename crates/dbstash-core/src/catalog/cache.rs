@@ -86,7 +86,7 @@ pub(super) async fn said(
     if let Some(file) = &mut file
         && (!cached.whole || garbage > GARBAGE + said.len() / 10)
     {
-        file.rewrite(folder, &said);
+        file.rewrite(&said);
     }
     drop(cached);
     let mut names: Vec<&String> = cold.keys().collect();
@@ -120,7 +120,7 @@ pub fn remember(folder: &Path, name: &str, manifest: &[u8]) {
 }
 
 /// A name from a listing that stays inside a folder when it is used as a path.
-pub(super) fn is_safe_path(name: &str) -> bool {
+pub(crate) fn is_safe_path(name: &str) -> bool {
     name.split('/').all(|part| !matches!(part, "" | "." | ".."))
         && !name.chars().any(char::is_control)
 }
@@ -214,7 +214,8 @@ impl Writing {
     }
 
     /// Leaves of the file what is wanted, each once: of several, the last.
-    fn rewrite(&mut self, folder: &Path, wanted: &HashMap<String, Said>) {
+    fn rewrite(&self, wanted: &HashMap<String, Said>) {
+        let folder = &self.folder;
         let new = folder.join("manifests.new");
         let write = || -> io::Result<()> {
             let mut file = state::private_file(&new)?;
@@ -248,14 +249,14 @@ impl Writing {
     }
 }
 
-/// Manifests as files, removed with the value, and those of a killed process with the next one's.
-struct Fetched {
+/// Small objects as files, removed with the value, and those of a killed process with the next one's.
+pub(crate) struct Fetched {
     dir: PathBuf,
     _alive: File,
 }
 
 impl Fetched {
-    async fn get(
+    pub(crate) async fn get(
         remote: &dyn Remote,
         folder: &Path,
         names: &[&String],
@@ -277,8 +278,8 @@ impl Fetched {
         Ok(fetched)
     }
 
-    /// A manifest; a little more than the most it may have is enough to refuse it.
-    fn body(&self, name: &str) -> Option<Vec<u8>> {
+    /// What was fetched; a little more than the most a manifest may have is enough to refuse it.
+    pub(crate) fn body(&self, name: &str) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         let file = File::open(self.dir.join("fetched").join(name)).ok()?;
         file.take(manifest::MAX_BYTES + 1).read_to_end(&mut body).ok()?;

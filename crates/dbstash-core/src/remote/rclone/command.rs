@@ -55,18 +55,21 @@ pub(super) async fn call(
 ) -> Result<Answer, RemoteError> {
     let mut all = Vec::new();
     let mut take = |bytes: &[u8]| all.extend_from_slice(bytes);
-    let answer = call_piecewise(settings, args, (input, &mut take), deadline, ANSWER).await?;
+    let answer = call_piecewise(settings, args, input, &mut take, (deadline, ANSWER)).await?;
     Ok(Answer { stdout: all, ..answer })
 }
+
+/// What an answer goes to, piece by piece.
+pub(super) type Take<'a> = dyn FnMut(&[u8]) + Send + 'a;
 
 /// The same for an answer of at most so many bytes that is better not kept whole: it goes, piece by piece, where `take`
 /// puts it.
 pub(super) async fn call_piecewise(
     settings: &Settings,
     args: &[&str],
-    (input, take): (&[u8], &mut (dyn FnMut(&[u8]) + Send)),
-    deadline: Duration,
-    limit: usize,
+    input: &[u8],
+    take: &mut Take<'_>,
+    (deadline, limit): (Duration, usize),
 ) -> Result<Answer, RemoteError> {
     let mut spec = spawn(settings, args, !input.is_empty());
     if is_short(args) && spec.env.iter().all(|(name, _)| name != "GOGC") {

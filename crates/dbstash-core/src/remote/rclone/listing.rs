@@ -44,7 +44,7 @@ impl Rclone {
                 entries.push(Entry { size: item.size(), name });
             });
         };
-        let work = call_piecewise(&self.settings, &args, (b"", &mut take), deadline, LONGEST);
+        let work = call_piecewise(&self.settings, &args, b"", &mut take, (deadline, LONGEST));
         let answer = self.attended(work).await?;
         self.heard(answer.exit, &answer.stderr);
         if answer.exit.code() == Some(3) {

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::OnceCell;
 
 use self::command::{Answer, call, failure};
@@ -319,6 +320,22 @@ impl Remote for Rclone {
             Some(_) => self.give_up_parts_in(name).await,
             None => self.give_up_parts(name).await,
         }
+    }
+
+    async fn unfinished(
+        &self,
+        older: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, RemoteError> {
+        self.unfinished_parts(older, now).await
+    }
+
+    async fn give_up_unfinished(
+        &self,
+        names: &[String],
+        older: TimeDelta,
+    ) -> Result<(), RemoteError> {
+        self.give_up_old_parts(names, older).await
     }
 
     async fn delete(&self, names: &[String]) -> Result<(), RemoteError> {

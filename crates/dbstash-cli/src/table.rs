@@ -26,7 +26,8 @@ impl Table {
     pub fn cell(&mut self, text: &str) {
         let column = self.ends.len() % self.widths.len();
         let width = &mut self.widths[column];
-        *width = text.chars().count().max(*width);
+        let wide = if text.is_ascii() { text.len() } else { text.chars().count() };
+        *width = wide.max(*width);
         self.cells.push_str(text);
         self.ends.push(self.cells.len());
     }

@@ -114,7 +114,9 @@ impl Catalog {
         bodies: &HashMap<String, Vec<u8>>,
         now: DateTime<Utc>,
     ) -> Self {
-        let read = |(name, body): (&String, &Vec<u8>)| (name.clone(), Manifest::read(name, body));
+        let read = |(name, body): (&String, &Vec<u8>)| {
+            (name.clone(), Manifest::read(name, body).map(Box::new))
+        };
         Self::sorted(entries, bodies.iter().map(read).collect(), now)
     }
 
@@ -143,7 +145,8 @@ impl Catalog {
                 None => Err(broken("it could not be read".to_owned(), None)),
             };
             match read.and_then(|manifest| {
-                let backup = Backup { manifest_name: entry.name.clone(), manifest, notes };
+                let backup =
+                    Backup { manifest_name: entry.name.clone(), manifest: *manifest, notes };
                 claimed.extend(backup.objects().filter(|name| !listing.has_manifests_in(name)));
                 let flaw = missing(&backup, &listing).or_else(|| foreign(&backup, &listing));
                 match flaw {

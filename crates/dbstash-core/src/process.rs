@@ -27,7 +27,10 @@ use self::tail::{TAIL, Tail};
 /// Bigger pipes mean fewer wake-ups on both sides of a stream.
 const PIPE: usize = 1024 * 1024;
 /// How much of an answer is read at once.
-const PIECE: usize = 32 * 1024;
+const PIECE: usize = 128 * 1024;
+/// A long answer that comes in small writes is let pile up for so long: a wake-up for each would cost both sides more
+/// than what is in it.
+const GATHER: Duration = Duration::from_millis(2);
 /// How long a child's stderr is waited for once it is gone; a grandchild may hold it open for ever.
 const STDERR_LEAK: Duration = Duration::from_millis(200);
 
@@ -296,6 +299,9 @@ pub async fn answer(
                 n => {
                     most -= n;
                     take(&piece[..n]);
+                    if n < PIECE && limit - most > PIECE {
+                        tokio::time::sleep(GATHER).await;
+                    }
                 }
             }
         }

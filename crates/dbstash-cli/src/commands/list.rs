@@ -70,6 +70,8 @@ async fn one(site: &Site, query: &Query) -> Result<Exit> {
     }
     let label = site.app.destination.remote.label();
     print(&lines::text(&catalog, &shown, (&label, there), query.all, (site.app.zone, now)))?;
+    // The end of the process is near, and gives it all back at once.
+    std::mem::forget(catalog);
     Ok(Exit::Done)
 }
 

@@ -22,7 +22,7 @@ use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
 use crate::state::{self, live};
 
 /// What a manifest says, or what is wrong with it.
-pub(super) type Said = Result<Manifest, BadManifest>;
+pub(super) type Said = Result<Box<Manifest>, BadManifest>;
 
 const FORM: &[u8] = b"dbstash manifests 1\n";
 /// How many are on local disk as files at a time.
@@ -46,7 +46,7 @@ impl Cached {
         let mut cached = Self::default();
         let Some(mut records) = Records::open(folder) else { return cached };
         while let Some((name, body)) = records.next() {
-            let said = Manifest::read(&name, body);
+            let said = Manifest::read(&name, body).map(Box::new);
             cached.said.insert(name, (body.len() as u64, said));
             cached.records += 1;
         }
@@ -100,7 +100,7 @@ pub(super) async fn said(
             {
                 file.add(name, &body);
             }
-            said.insert(name.clone(), Manifest::read(name, &body));
+            said.insert(name.clone(), Manifest::read(name, &body).map(Box::new));
         }
         if let Some(file) = &mut file {
             file.save();

@@ -56,8 +56,8 @@ pub(crate) fn run(scene: &Scene, report: &mut Report) {
     for (name, costs) in names.iter().zip(&mut costs) {
         // The first is a warm-up.
         costs.remove(0);
-        let [wall, cpu] = [walls(costs), Spread::of(costs.iter().map(|cost| cost.cpu))];
-        let wall = Spread::of(wall);
+        let wall = Spread::of(walls(costs));
+        let cpu = Spread::of(costs.iter().map(|cost| cost.cpu));
         println!(
             "{name:<28} {:>7.2} ({:>6.2}-{:>6.2}) {:>6.2} {:>7.0}",
             wall.median,

@@ -56,7 +56,9 @@ mod tests {
     #[test]
     fn it_lines_up() {
         let mut table = Table::new(&["NAME", "N"]);
-        ["é", "1", "longer", ""].into_iter().for_each(|cell| table.cell(cell));
+        for cell in ["é", "1", "longer", ""] {
+            table.cell(cell);
+        }
         assert_eq!(table.text(), "NAME    N\né       1\nlonger\n");
         assert_eq!(Table::new(&["A", "B"]).text(), "A  B\n");
     }

@@ -90,10 +90,14 @@ impl Catalog {
         now: DateTime<Utc>,
     ) -> Result<Self, RemoteError> {
         let folder = cache.to_owned();
-        // Beside the listing, which keeps another process busy.
-        let cached = tokio::task::spawn_blocking(move || Cached::read(&folder));
+        // A big one beside the listing, which keeps another process busy; a thread costs memory for good.
+        let read = Cached::is_big(cache)
+            .then(|| tokio::task::spawn_blocking(move || Cached::read(&folder)));
         let entries = remote.list("").await?;
-        let cached = cached.await.unwrap_or_default();
+        let cached = match read {
+            Some(read) => read.await.unwrap_or_default(),
+            None => Cached::read(cache),
+        };
         let said = cache::said(remote, cache, &entries, cached).await?;
         Ok(Self::sorted(&entries, said, now))
     }

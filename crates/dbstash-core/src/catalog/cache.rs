@@ -27,6 +27,8 @@ pub(super) type Said = Result<Box<Manifest>, BadManifest>;
 const FORM: &[u8] = b"dbstash manifests 1\n";
 /// How many are on local disk as files at a time.
 const BATCH: usize = 4096;
+/// About a thousand manifests.
+const BIG: u64 = 1024 * 1024;
 /// So many that nobody lists any more may stay in the file, beside a tenth of it.
 const GARBAGE: usize = 100;
 
@@ -41,6 +43,11 @@ pub(super) struct Cached {
 }
 
 impl Cached {
+    /// Whether it takes a while to read.
+    pub(super) fn is_big(folder: &Path) -> bool {
+        fs::metadata(path(folder)).is_ok_and(|file| file.len() > BIG)
+    }
+
     /// Reads the file as far as it can be trusted.
     pub(super) fn read(folder: &Path) -> Self {
         let mut cached = Self::default();
@@ -290,5 +297,78 @@ impl Fetched {
 impl Drop for Fetched {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::tests::manifest;
+
+    #[test]
+    fn listed_names_cannot_leave_the_cache() {
+        for bad in ["../x", "a/../../x", "/etc/x", "a//b", "a\nb", ""] {
+            assert!(!is_safe_path(bad), "{bad:?}");
+        }
+        assert!(is_safe_path("a/b c/-d.sql"));
+    }
+
+    #[test]
+    fn what_is_remembered_is_read_as_far_as_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("place");
+        let one = |n: i64| manifest("j", "db", n, &format!("{n} x.sql"));
+        let name = |n: i64| manifest::name_for(&format!("a b/{n} x.sql"));
+        for n in 0..5 {
+            remember(&folder, &name(n), &one(n).write());
+        }
+        // Another of the same name takes its place; what cannot be read is kept as that.
+        remember(&folder, &name(1), &one(1).write());
+        remember(&folder, "bad.dbstash.json", b"{\xff");
+        remember(&folder, "../out.dbstash.json", b"{}");
+        let cached = Cached::read(&folder);
+        assert!(cached.whole && cached.records == 7 && cached.said.len() == 6);
+        let (size, said) = &cached.said[&name(3)];
+        assert_eq!((said.as_deref(), *size), (Ok(&one(3)), one(3).write().len() as u64));
+        assert!(cached.said["bad.dbstash.json"].1.is_err());
+
+        let text = fs::read(path(&folder)).unwrap();
+        for end in 0..text.len() {
+            fs::write(path(&folder), &text[..end]).unwrap();
+            let cut = Cached::read(&folder);
+            for (name, found) in &cut.said {
+                assert_eq!(Some(found), cached.said.get(name), "{end}");
+            }
+        }
+        for at in (0..text.len()).step_by(7) {
+            let mut flipped = text.clone();
+            flipped[at] ^= 1;
+            fs::write(path(&folder), &flipped).unwrap();
+            let found = Cached::read(&folder);
+            assert!(
+                found.said.iter().all(|(name, one)| cached.said.get(name) == Some(one)),
+                "{at}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_what_is_rewritten_each_is_left_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path();
+        for (name, body) in [("a", "1"), ("b", "2"), ("a", "33"), ("c", "4")] {
+            remember(folder, name, body.as_bytes());
+        }
+        let wanted =
+            ["a", "c", "d"].map(|name| (name.to_owned(), Manifest::read("", b"").map(Box::new)));
+        let held = Writing::begin(folder).unwrap();
+        assert!(Writing::begin(folder).is_none(), "one at a time");
+        held.rewrite(&HashMap::from(wanted));
+        let left = Cached::read(folder);
+        let mut sizes: Vec<_> =
+            left.said.iter().map(|(name, (size, _))| (&**name, *size)).collect();
+        sizes.sort_unstable();
+        assert_eq!((sizes, left.records, left.whole), (vec![("a", 2), ("c", 1)], 2, true));
+        assert!(!folder.join("manifests.new").exists());
     }
 }

@@ -1,17 +1,18 @@
 //! `dbstash gc`: what is ours and no backup, and nothing else.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use dbstash_core::job::EngineKey::Pg;
 use dbstash_core::temporary;
 use dbstash_core::verify::{Mark, Outcome};
-use dbstash_testkit::{Dbstash, FakeTools, RemoteKind, Signal, TestRemote};
+use dbstash_testkit::{Dbstash, FakeTools, RemoteKind, Signal, TestRemote, sqlite, tools};
 
 use super::{Laid, with};
 use crate::retention::seed::Seed;
-use crate::scene::{PATIENCE, backups, dbstash};
+use crate::scene::{PATIENCE, backups, dbstash, shop_file};
 
 fn pin(days: i64) -> Vec<u8> {
     let at = Utc::now() - TimeDelta::days(days);
@@ -100,32 +101,49 @@ fn slow(remote: &TestRemote) -> (Dbstash, FakeTools) {
     (run, fakes)
 }
 
+/// The real tool, which stops in the middle until `go` is there.
+fn slow_sqlite(fakes: &FakeTools) {
+    let real = tools::find("sqlite3").unwrap();
+    let (real, dir) = (real.display(), fakes.dir().display());
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *.dump*) ;; *) exec {real} \"$@\" ;; esac\n\
+         {real} \"$@\" > {dir}/out || exit 1\n\
+         head -c 20000 {dir}/out; touch {dir}/there\n\
+         while [ ! -e {dir}/go ]; do sleep 0.05; done\n\
+         tail -c +20001 {dir}/out\n"
+    );
+    let path = fakes.file("sqlite3");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 #[test]
 fn a_backup_that_runs_elsewhere_is_left_alone() {
     for kind in [RemoteKind::Local, RemoteKind::Sftp, RemoteKind::S3, RemoteKind::Moto] {
-        let Some(remote) = TestRemote::start(kind) else { continue };
+        let (Some(file), Some(remote)) = (shop_file(2000), TestRemote::start(kind)) else { return };
         eprintln!("--- on {kind}");
-        let (run, fakes) = slow(&remote);
+        let fakes = FakeTools::new();
+        slow_sqlite(&fakes);
+        let here = dbstash(&remote).env("DB_URI", file.uri());
+        let run = here.clone().env("PATH", fakes.path());
         let mut running = run.spawn();
         running.wait_until(PATIENCE, |_| fakes.file("there").exists());
-        // Another machine: another state directory. And this one, where it runs.
-        for here in [dbstash(&remote), run.clone().env("PATH", dbstash_testkit::tools::path())] {
-            let told = with_others(&here, &["gc", "--yes"]);
-            assert!(told.contains("nothing of dbstash's own"), "{kind}: {told}");
+        // Another machine, with another state directory; and this one, where it runs.
+        for gc in [&dbstash(&remote), &here] {
+            let done = gc.clone().args(["gc", "--yes"]).run(PATIENCE);
+            // Its children are no leftovers of this one's.
+            done.expect_code(0);
+            assert!(done.stdout.contains("nothing of dbstash's own"), "{kind}: {done}");
         }
         fs::write(fakes.file("go"), "").unwrap();
         running.wait(PATIENCE).expect_code(0);
-        assert_eq!(backups(&run).len(), 1, "{kind}");
+        let object = backups(&here).remove(0);
         with(&dbstash(&remote), &["verify"], 0);
-        assert_eq!(remote.pending_uploads(), 0);
+        let copy = file.scratch.path().join("copy.db");
+        sqlite::run(&copy, &String::from_utf8(remote.read(&object)).unwrap());
+        assert_eq!(sqlite::run(&copy, ".dump"), sqlite::run(&file.path, ".dump"), "{kind}");
+        assert_eq!((remote.names().len(), remote.pending_uploads()), (3, 0), "{kind}");
     }
-}
-
-/// Somebody else's children are no leftovers of this one's.
-fn with_others(run: &Dbstash, args: &[&str]) -> String {
-    let done = run.clone().args(args).run(PATIENCE);
-    done.expect_code(0);
-    done.stdout
 }
 
 #[test]

@@ -119,7 +119,8 @@ fn a_hundred_lists_at_once_all_say_the_same() {
             assert!(done.stdout == expected && done.stderr.is_empty(), "{kind}: {done}");
         }
         assert_eq!(names(&cache(&run)), ["lock", "manifests"], "{kind}");
-        assert_eq!(names(&run.state_dir().join("runs/+processes")), [""; 0]);
+        let own = fs::read_dir(run.state_dir().join("runs/+processes"));
+        assert_eq!(own.into_iter().flatten().count(), 0, "{kind}");
         let fakes = rclone("when no-such-word\nexit 1");
         assert_eq!(list(&run.clone().env("PATH", fakes.path()), &fakes), (1, expected), "{kind}");
     }

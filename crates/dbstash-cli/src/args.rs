@@ -14,7 +14,7 @@ mod verify;
 
 pub use self::list::Query;
 pub use self::moment::Moment;
-pub use self::verify::{Share, Wanted};
+pub use self::verify::Wanted;
 
 use crate::settings::Selection;
 use crate::settings::table::{self, Fallback, Kind, Setting};

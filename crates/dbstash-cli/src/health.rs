@@ -2,7 +2,7 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/healthz` | 200, or 503 with what is wrong: a backup is overdue, a run stands still |
+//! | `/healthz` | 200, or 503 with what is wrong: a backup is overdue, a run stands still, the newest is corrupt |
 //! | `/livez` | 200 while the process does its work |
 //! | `/metrics` | OpenMetrics |
 //! | `/status` | everything, as JSON |
@@ -80,6 +80,8 @@ impl Site {
                     clean(&mut failed.error);
                     clean(&mut failed.stderr);
                 });
+                status.last_verification.iter_mut().flat_map(|one| &mut one.error).for_each(clean);
+                status.corrupt.iter_mut().flat_map(|one| &mut one.what).for_each(clean);
                 status.running.iter_mut().flat_map(|run| &mut run.still).for_each(clean);
             }
         }

@@ -6,6 +6,7 @@ use dbstash_core::engine::Passed;
 use dbstash_core::manifest::Object;
 use dbstash_core::report::{Observer, Outcome, Report, RunEvent, RunId};
 use dbstash_core::secret::Redactor;
+use dbstash_core::verify::{Occasion, Verdict, Verification};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{MakeWriter, layer};
@@ -108,8 +109,42 @@ impl Observer for LogObserver {
                 report.outcome.cause().unwrap_or_default(),
                 wait.as_secs_f64()
             ),
+            RunEvent::Verified(told) => verified(run, told),
             RunEvent::Finished(report) => summary(run, report),
         }
+    }
+}
+
+/// What a backup is. Of one that was just stored, its run says what is wrong.
+fn verified(run: &RunId, told: &Verification) {
+    let (asked, duration) = (told.asked.as_str(), seconds(told.duration));
+    let object = told.backup.as_ref().map_or("", |past| &*past.object);
+    match &told.verdict {
+        Verdict::Good { level, objects } => {
+            let dump = objects.first();
+            let check = dump.and_then(|dump| dump.check.as_deref());
+            let degraded = dump.and_then(|dump| dump.degraded.as_deref());
+            let found = level.as_str();
+            of_run!(
+                info,
+                run,
+                object,
+                asked,
+                found,
+                check,
+                degraded,
+                duration,
+                "backup verified: good ({found})"
+            );
+        }
+        _ if told.occasion == Occasion::Stored => {}
+        Verdict::Corrupt(what) => {
+            of_run!(error, run, object, asked, duration, "backup is corrupt: {what}");
+        }
+        Verdict::Untested(why) => {
+            of_run!(warn, run, object, asked, duration, "backup not verified: {why}");
+        }
+        Verdict::Gone => {}
     }
 }
 

@@ -14,8 +14,9 @@ use dbstash_core::report::{Observers, Report};
 use dbstash_core::run::Context;
 use dbstash_core::secret::Redactor;
 use dbstash_core::state::StateDir;
-use dbstash_core::status::Board;
+use dbstash_core::status::{Board, Over};
 use dbstash_core::timetable::Timetable;
+use dbstash_core::verify::Round;
 use dbstash_core::zone::Zone;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +71,7 @@ pub async fn run(
         let observer = Observers(vec![&LogObserver, &*board, notifiers]);
         let member = |settings| {
             let (place, destination) = destinations.of(settings);
-            let JobSettings { job, timetable, .. } = settings;
+            let JobSettings { job, timetable, rounds, .. } = settings;
             let cx = Context {
                 engine: dbstash_engines::engine(job.engine),
                 launcher: ground.launcher,
@@ -81,14 +82,13 @@ pub async fn run(
                 shell: ground.shell,
                 cancel: &signals.cancel,
             };
-            Member { job, timetable, cx, place }
+            Member { job, timetable, rounds: rounds.as_deref(), cx, place }
         };
         let members: Vec<_> = fleet.jobs.iter().map(member).collect();
         let parallel = NonZeroUsize::new(fleet.process.parallel).unwrap_or(NonZeroUsize::MIN);
         let terms = Terms { parallel, retire: &retire, left: &left };
         let tell = |member: &Member<'_>, tick: Tick<'_>| {
-            notify(member, &tick, notifiers);
-            tell(member, &tick, &board, destinations.at(member.place));
+            tell(member, &tick, (&board, notifiers), destinations.at(member.place));
         };
         let Ended { last: reports, left: not_begun } = tokio::select! {
             ended = daemon::serve(&members, terms, &tell) => ended,
@@ -146,27 +146,24 @@ async fn open(fleet: &Fleet, board: &Arc<Board>, ground: &Ground<'_>) -> Result<
     Ok(socket::serve(ground.state, &site)?)
 }
 
-fn notify(member: &Member<'_>, tick: &Tick<'_>, notifiers: &Notifiers) {
-    let job = &member.job.id;
-    match tick {
-        Tick::Known(past) => {
-            past.iter().for_each(|past| notifiers.known(job, &past.database, past.ended));
-        }
-        Tick::Done(reports) => notifiers.over(job, reports),
-        Tick::Missed(n) => notifiers.missed(job, *n),
-        _ => {}
-    }
-}
-
-fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Destination) {
+/// Tells everyone; what concerns a whole job, and what comes of it, the board knows.
+fn tell(
+    member: &Member<'_>,
+    tick: &Tick<'_>,
+    (board, notifiers): (&Board, &Notifiers),
+    destination: &Destination,
+) {
     let (job, zone) = (&member.job.id, member.timetable.zone);
     let name = job.as_str();
     match tick {
-        Tick::Known(past) => {
-            board.known(job, past);
+        Tick::Known(stock) => {
+            board.known(job, stock);
+            for past in stock.iter().filter_map(|stock| stock.good.as_ref()) {
+                notifiers.known(job, &past.database, past.ended);
+            }
             tracing::debug!(
                 job = name,
-                databases = past.len(),
+                databases = stock.len(),
                 "known is what was backed up before"
             );
         }
@@ -179,6 +176,28 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
             let local = local(*at, zone);
             tracing::info!(job = name, next_run = local.as_str(), "next backup at {local}");
         }
+        Tick::NextRound(at) => {
+            board.next_round(job, *at);
+            if let Some(at) = at.map(|at| local(at, zone)) {
+                let next_verification = at.as_str();
+                tracing::info!(job = name, next_verification, "next verification at {at}");
+            } else {
+                tracing::error!(job = name, "VERIFY_SCHEDULE never comes again");
+            }
+        }
+        Tick::Round(Round { good, corrupt, untested, whole }) => {
+            if *whole {
+                notifiers.round(job);
+            }
+            tracing::info!(
+                job = name,
+                good,
+                corrupt,
+                untested,
+                "verification {}: {good} good, {corrupt} corrupt, {untested} not tested",
+                if *whole { "done" } else { "put off" }
+            );
+        }
         Tick::Missed(n) => {
             let in_a_row = board.missed(job, u64::try_from(*n).unwrap_or(u64::MAX));
             let were = if *n == 1 { "backup was" } else { "backups were" };
@@ -188,6 +207,7 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
                     "{text}, and so it went {in_a_row} times in a row: back up less often, or find out what takes so long"
                 );
                 tracing::error!(job = name, skipped = n, "{text}");
+                notifiers.missed(job, in_a_row, &text);
             } else {
                 tracing::warn!(job = name, skipped = n, "{text}");
             }
@@ -205,7 +225,9 @@ fn tell(member: &Member<'_>, tick: &Tick<'_>, board: &Board, destination: &Desti
             tracing::error!(job = name, "the schedule never comes again");
         }
         Tick::Done(reports) => {
-            match board.done(job, reports) {
+            let Over { skips, only } = board.done(job, reports);
+            notifiers.over(job, reports, only.as_deref());
+            match skips {
                 0 | 1 => {}
                 n => tracing::error!(
                     job = name,
@@ -227,5 +249,5 @@ fn local(at: DateTime<Utc>, zone: Zone) -> String {
 #[must_use]
 pub fn at_once(settings: JobSettings) -> JobSettings {
     let zone = settings.timetable.zone;
-    JobSettings { timetable: Timetable::now(zone), ..settings }
+    JobSettings { timetable: Timetable::now(zone), rounds: None, ..settings }
 }

@@ -22,7 +22,7 @@ use crate::manifest::{self, BadManifest, Manifest};
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
 use crate::sidecar::{Note, Notes};
 use crate::temporary;
-use crate::verify::Mark;
+use crate::verify::{Mark, Outcome};
 
 /// The objects of a remote.
 #[derive(Debug, Default)]
@@ -65,6 +65,11 @@ impl Backup {
     /// What was found out about it last, if anything was: what is older was another's of the same name.
     pub fn verified(&self) -> Option<&Mark> {
         self.notes.verified.first().filter(|mark| mark.at >= self.manifest.started)
+    }
+
+    /// Whether it was found to be another thing than what was stored, and nothing better of it since.
+    pub fn is_corrupt(&self) -> bool {
+        self.verified().is_some_and(|mark| mark.outcome == Outcome::Corrupt)
     }
 
     /// The names of what was noted on it: these go with its objects.

@@ -1,9 +1,13 @@
 //! Jobs on their schedules, until a signal.
+//!
+//! Rounds, which verify backups, are apart from runs: one at a time, beside as many runs as there may be, so that no
+//! backup waits for one. They wait for the runs of their own job, and not the other way round: what is being read is
+//! not deleted (`verify/examine.rs`).
 
 mod agenda;
 mod history;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -14,15 +18,16 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::agenda::{Agenda, Appointment};
-pub use self::history::Past;
+use self::agenda::{Agenda, Appointment, Task};
 use crate::chance::chance;
 use crate::clock::Clock;
 use crate::job::{Job, JobId};
+use crate::past::Stock;
 use crate::remote::RemoteError;
 use crate::report::Report;
 use crate::run::{self, Context};
 use crate::timetable::{Next, Timetable};
+use crate::verify::{self, Round, Rounds};
 
 /// While a service is to end: how long nobody begins, and then how long everybody may again, in turn. Short runs are
 /// over within the first, and long ones hold nobody up for more than a moment.
@@ -40,10 +45,21 @@ pub struct Member<'a> {
     pub job: &'a Job,
     /// When.
     pub timetable: &'a Timetable,
+    /// What of it is verified, and when.
+    pub rounds: Option<&'a Rounds>,
     /// With what.
     pub cx: Context<'a>,
     /// Members with the same number have the same remote.
     pub place: usize,
+}
+
+impl<'a> Member<'a> {
+    fn timetable(&self, task: Task) -> Option<&'a Timetable> {
+        match task {
+            Task::Backup => Some(self.timetable),
+            Task::Verify => self.rounds.map(|rounds| &rounds.timetable),
+        }
+    }
 }
 
 /// How members share a process.
@@ -61,7 +77,9 @@ pub struct Terms<'a> {
 pub struct Left {
     /// Whose.
     pub job: JobId,
-    /// When its next run is due, and when it starts; `None` when there is none.
+    /// What of it.
+    task: Task,
+    /// When its next run, or round, is due, and when it starts; `None` when there is none.
     pub next: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// By which rules that is so.
     timetable: Timetable,
@@ -91,7 +109,7 @@ pub struct Ended {
 #[derive(Debug)]
 pub enum Tick<'a> {
     /// The newest backups of it that are there; told once.
-    Known(&'a [Past]),
+    Known(&'a [Stock]),
     /// Its remote does not say what is there, and is asked again later.
     Unknown(&'a RemoteError),
     /// Its next run starts then.
@@ -104,6 +122,10 @@ pub enum Tick<'a> {
     Missed(usize),
     /// Its schedule never comes again.
     Never,
+    /// Its next round starts then; `None` for never again.
+    NextRound(Option<DateTime<Utc>>),
+    /// A round is over.
+    Round(&'a Round),
 }
 
 /// Runs each member by its timetable, until a signal, or until none of them has a run to come.
@@ -117,15 +139,19 @@ pub async fn serve<'a>(
     let born = clock.now();
     let mut agenda = Agenda::new(born);
     for (index, member) in members.iter().enumerate() {
-        match terms.left.iter().find(|left| left.job == member.job.id) {
-            None => plan(&mut agenda, index, member, member.timetable.first(born), tell),
-            Some(left) if left.holds(member.timetable, born) => {
-                if let Some((due, start)) = left.next {
-                    tell(member, Tick::Next(start));
-                    agenda.add(Appointment { start, due, member: index });
+        for task in Task::ALL {
+            let Some(timetable) = member.timetable(task) else { continue };
+            let left = |left: &&Left| left.job == member.job.id && left.task == task;
+            match terms.left.iter().find(left) {
+                None => plan(&mut agenda, (index, task), member, timetable.first(born), tell),
+                Some(left) if left.holds(timetable, born) => {
+                    if let Some((due, start)) = left.next {
+                        tell(member, next_tick(task, start));
+                        agenda.add(Appointment { start, due, member: index, task });
+                    }
                 }
+                Some(_) => plan(&mut agenda, (index, task), member, timetable.next(born), tell),
             }
-            Some(_) => plan(&mut agenda, index, member, member.timetable.next(born), tell),
         }
     }
     let (call, mut called) = mpsc::unbounded_channel();
@@ -134,36 +160,55 @@ pub async fn serve<'a>(
         let _ = call.send(index);
     }));
     let (mut learned, mut last, mut retired) = (false, Vec::new(), None);
-    let mut running = FuturesUnordered::new();
+    let no_more = cancel.child_token();
+    let (mut running, mut rounds) = (FuturesUnordered::new(), FuturesUnordered::new());
+    let mut at_work = BTreeSet::new();
     loop {
-        for index in agenda.look(clock.now()) {
+        for Appointment { member: index, task, .. } in agenda.look(clock.now()) {
             let member = &members[index];
-            plan(&mut agenda, index, member, member.timetable.anew(clock.now()), tell);
+            let next = member.timetable(task).and_then(|timetable| timetable.anew(clock.now()));
+            plan(&mut agenda, (index, task), member, next, tell);
         }
         let retiring = terms.retire.is_cancelled();
-        if running.is_empty() && (retiring || agenda.is_empty()) {
+        if retiring {
+            no_more.cancel();
+        }
+        if running.is_empty() && rounds.is_empty() && (retiring || agenda.is_empty()) {
             let now = agenda.seen();
             let mut next = BTreeMap::new();
-            next.extend(agenda.all().map(|one| (one.member, (one.due, one.start))));
-            let left = members.iter().enumerate().map(|(index, &Member { job, timetable, .. })| {
-                let (job, timetable) = (job.id.clone(), timetable.clone());
-                Left { job, next: next.get(&index).copied(), timetable, seen: now }
+            next.extend(agenda.all().map(|one| ((one.member, one.task), (one.due, one.start))));
+            let all = (0..members.len()).flat_map(|index| Task::ALL.map(|task| (index, task)));
+            let left = all.filter_map(|(index, task)| {
+                let member = &members[index];
+                let (job, timetable) = (member.job.id.clone(), member.timetable(task)?.clone());
+                let next = next.get(&(index, task)).copied();
+                Some(Left { job, task, next, timetable, seen: now })
             });
             return Ended { last, left: left.collect() };
         }
         let held = retiring && holds(retired.get_or_insert_with(Instant::now).elapsed());
         while running.len() < terms.parallel.get()
             && !held
-            && let Some(one) = agenda.take()
+            && let Some(one) = agenda.take_run()
         {
             let member = &members[one.member];
+            at_work.insert(one.member);
             running.push(async move { (one, run::run(member.job, member.cx).await) });
+        }
+        if rounds.is_empty() && !retiring {
+            let ready = agenda.take_round(&at_work);
+            let ready = ready.and_then(|one| Some((one, members[one.member].rounds?)));
+            rounds.extend(ready.map(|(one, what)| {
+                let (Member { job, cx, .. }, no_more) = (&members[one.member], &no_more);
+                async move { (one, verify::round(job, what, *cx, no_more).await) }
+            }));
         }
         tokio::select! {
             biased;
             () = cancel.cancelled() => break,
             Some((one, reports)) = running.next() => {
                 let member = &members[one.member];
+                at_work.remove(&one.member);
                 tell(member, Tick::Done(&reports));
                 let now = agenda::onwards(clock.now(), one.due);
                 match member.timetable.due_between(one.due, now) {
@@ -174,7 +219,20 @@ pub async fn serve<'a>(
                 if next.is_none() {
                     last.extend(reports);
                 }
-                plan(&mut agenda, one.member, member, next, tell);
+                plan(&mut agenda, (one.member, one.task), member, next, tell);
+            }
+            Some((one, round)) = rounds.next() => {
+                let member = &members[one.member];
+                tell(member, Tick::Round(&round));
+                if round.whole {
+                    let now = agenda::onwards(clock.now(), one.due);
+                    let timetable = member.timetable(Task::Verify);
+                    let next = timetable.and_then(|timetable| timetable.following(one.due, now));
+                    plan(&mut agenda, (one.member, one.task), member, next, tell);
+                } else {
+                    // The next service begins it anew.
+                    agenda.add(one);
+                }
             }
             Some(index) = called.recv() => {
                 let ready = born + members[index].timetable.initial_delay;
@@ -186,9 +244,15 @@ pub async fn serve<'a>(
             () = nap(agenda.next(), clock) => {}
         }
     }
-    while let Some((one, reports)) = running.next().await {
-        tell(&members[one.member], Tick::Done(&reports));
-        last.extend(reports);
+    loop {
+        tokio::select! {
+            Some((one, reports)) = running.next() => {
+                tell(&members[one.member], Tick::Done(&reports));
+                last.extend(reports);
+            }
+            Some(_) = rounds.next() => {}
+            else => break,
+        }
     }
     Ended { last, left: Vec::new() }
 }
@@ -199,26 +263,37 @@ fn holds(since: Duration) -> bool {
     since.as_millis() % round < HOLD[0].as_millis()
 }
 
-/// Notes a member's next run, which starts a little later than it is due where that is asked for.
+/// What is told of a next one.
+fn next_tick<'a>(task: Task, start: DateTime<Utc>) -> Tick<'a> {
+    match task {
+        Task::Backup => Tick::Next(start),
+        Task::Verify => Tick::NextRound(Some(start)),
+    }
+}
+
+/// Notes a member's next run or round, which starts a little later than it is due where that is asked for.
 fn plan<'a>(
     agenda: &mut Agenda,
-    index: usize,
+    (index, task): (usize, Task),
     member: &Member<'a>,
     next: Option<Next>,
     tell: &dyn Fn(&Member<'a>, Tick<'_>),
 ) {
+    let Some(timetable) = member.timetable(task) else { return };
     let Some(Next { due, spread }) = next else {
-        if !member.timetable.is_once() {
-            tell(member, Tick::Never);
+        match task {
+            Task::Backup if timetable.is_once() => {}
+            Task::Backup => tell(member, Tick::Never),
+            Task::Verify => tell(member, Tick::NextRound(None)),
         }
         return;
     };
-    let late = if spread { member.timetable.spread(due).mul_f64(chance()) } else { Duration::ZERO };
+    let late = if spread { timetable.spread(due).mul_f64(chance()) } else { Duration::ZERO };
     let start = due + late;
-    if !member.timetable.is_once() {
-        tell(member, Tick::Next(start));
+    if !timetable.is_once() {
+        tell(member, next_tick(task, start));
     }
-    agenda.add(Appointment { start, due, member: index });
+    agenda.add(Appointment { start, due, member: index, task });
 }
 
 /// Sleeps until it is time to look at the clock again.

@@ -42,6 +42,9 @@ pub enum RunError {
     /// The dump is whole and stored, but the manifest is not.
     #[error("the manifest could not be stored: {0}")]
     Manifest(Box<RunError>),
+    /// The backup is stored, and is not what was stored.
+    #[error("the backup was stored, and what is read back of it is corrupt: {0}")]
+    Corrupt(String),
     /// A side stood still.
     #[error("{side} moved no byte for {limit:?} (BACKUP_STALL_TIMEOUT)")]
     Stalled {
@@ -93,7 +96,7 @@ impl From<LaunchError> for RunError {
 }
 
 /// Every phase in which a run can fail.
-pub const PHASES: [&str; 12] = [
+pub const PHASES: [&str; 13] = [
     "hook",
     "plan",
     "state",
@@ -103,6 +106,7 @@ pub const PHASES: [&str; 12] = [
     "compression",
     "upload",
     "manifest",
+    "verify",
     "stall",
     "timeout",
     "signal",
@@ -120,6 +124,7 @@ impl RunError {
             Self::Compression(_) => "compression",
             Self::Upload(_) => "upload",
             Self::Manifest(_) => "manifest",
+            Self::Corrupt(_) => "verify",
             Self::Stalled { .. } => "stall",
             Self::TimedOut { .. } => "timeout",
             Self::Hook(_) => "hook",
@@ -141,7 +146,8 @@ impl RunError {
             }
             Self::Upload(error) => !error.lasting,
             Self::Manifest(cause) => cause.may_pass(engine),
-            Self::Stalled { .. } | Self::TimedOut { .. } => true,
+            // Another transfer may go well.
+            Self::Corrupt(_) | Self::Stalled { .. } | Self::TimedOut { .. } => true,
         }
     }
 
@@ -158,6 +164,7 @@ impl RunError {
             | Self::State(_)
             | Self::Spool(_)
             | Self::Compression(_)
+            | Self::Corrupt(_)
             | Self::Interrupted => "",
         }
     }

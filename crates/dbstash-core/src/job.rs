@@ -19,6 +19,7 @@ use crate::engine::{Dump, Format, Tree};
 use crate::name::Template;
 use crate::retention::Policy;
 use crate::secret::SecretString;
+use crate::verify::Level;
 use crate::zone::Zone;
 
 /// What to back up, how to name it, and how long to keep it. Where it goes is the [`Remote`].
@@ -50,6 +51,8 @@ pub struct Job {
     pub limits: Limits,
     /// How many further attempts a run has whose failure may pass.
     pub retries: u32,
+    /// How far a backup is verified as soon as it is stored.
+    pub verify_after: Option<Level>,
     /// What is kept.
     pub retention: Policy,
     /// Whether one run of this job excludes another.
@@ -246,6 +249,7 @@ impl Job {
             },
             limits: Limits { timeout: None, stall: Some(Duration::from_secs(3600)), min_size: 1 },
             retries: 0,
+            verify_after: None,
             retention: Policy::default(),
             exclusive: true,
             mode: Mode::Stream,

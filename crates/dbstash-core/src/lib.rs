@@ -30,6 +30,7 @@ pub mod job;
 pub mod launch;
 pub mod manifest;
 pub mod name;
+pub mod past;
 pub mod pin;
 pub mod process;
 pub mod prune;

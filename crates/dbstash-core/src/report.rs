@@ -8,6 +8,7 @@ use crate::error::RunError;
 use crate::hook::{Line, When};
 use crate::job::{EngineKey, JobId};
 use crate::manifest::Manifest;
+use crate::verify::Verification;
 
 /// Which run an event belongs to.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub enum RunEvent<'a> {
         /// How many there may be.
         of: u32,
     },
+    /// A backup was verified; the run's id is that backup's.
+    Verified(&'a Verification),
     /// It is over.
     Finished(&'a Report),
 }

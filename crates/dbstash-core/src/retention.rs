@@ -96,6 +96,8 @@ pub enum Reason {
     Newest,
     /// Begun later than now: a clock is or was wrong, and its true age is unknown.
     Future,
+    /// It is corrupt, and no good one is newer.
+    Corrupt,
     /// Keep rules want it: which, and as what.
     Rule(String),
     /// It would go, but for a doubt about all of them.
@@ -138,6 +140,7 @@ impl fmt::Display for Reason {
             Self::Pinned => "pinned",
             Self::Newest => "among the newest RETENTION_MIN_FILES",
             Self::Future => "dated in the future, not counted before that date",
+            Self::Corrupt => "corrupt, and no good one is newer",
             Self::Rule(rules) => rules,
             Self::Held(Hold::Small) => "the newest is suspiciously small (RETENTION_HOLD_BELOW)",
             Self::Held(Hold::Writers(_)) => "two machines write under this name (set DBSTASH_JOB)",

@@ -9,6 +9,7 @@ mod record;
 mod retain;
 mod shape;
 mod tree;
+mod verify;
 
 use chrono::Utc;
 use tokio::time::Instant;
@@ -149,6 +150,10 @@ impl<'a> Run<'a> {
             Ok((manifest, object)) => {
                 let (label, bytes) = (self.cx.remote.label(), manifest.bytes());
                 self.cx.state.remember_size(&label, &self.id.job, &self.id.database, bytes);
+                // On the word of a corrupt one nothing is deleted.
+                if let Err(error) = self.verified(&manifest, &object).await {
+                    return self.failed(error);
+                }
                 let pruned = self.retain().await;
                 Outcome::Stored { manifest: Box::new(manifest), object, pruned }
             }

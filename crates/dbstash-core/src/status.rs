@@ -2,8 +2,10 @@
 //!
 //! A backup that did not happen is as loud as one that failed: a database is overdue when a run of it was due after its
 //! newest good backup, and a grace has passed since. A run that is at work is waited for, unless it stands still or
-//! outlasts the next due run and its grace.
+//! outlasts the next due run and its grace. A newest backup that is known to be corrupt is as bad as one that is missing,
+//! at once, and until another one is there or this one is found good.
 
+mod checked;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -14,11 +16,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+pub use self::checked::{Checked, Spoiled, Verdicts};
 pub use self::snapshot::{
     AtWork, DatabaseStatus, Failed, JobStatus, Problem, Snapshot, State, Tally, Undelivered,
 };
-use crate::daemon::Past;
 use crate::job::{EngineKey, Job, JobId};
+use crate::past::Stock;
 use crate::report::{Observer, Outcome, Report, RunEvent, RunId};
 use crate::timetable::Timetable;
 
@@ -47,12 +50,22 @@ struct Entry {
     /// Whether the settings name its databases: otherwise they are those of the last run.
     named: bool,
     next: Option<DateTime<Utc>>,
+    next_round: Option<DateTime<Utc>>,
     databases: BTreeMap<String, DatabaseStatus>,
     /// Runs that were due while one was at work, in all and since the last one that was not late.
     missed: u64,
     missed_in_a_row: u64,
     /// Whether the last one was.
     late: bool,
+}
+
+/// What the end of a run tells of its job.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Over {
+    /// The most skips in a row any of its databases has now.
+    pub skips: u64,
+    /// The databases there are by now, where the settings do not name them and the server could be asked.
+    pub only: Option<Vec<String>>,
 }
 
 impl Board {
@@ -81,6 +94,7 @@ impl Board {
             expected,
             named: subjects.is_some(),
             next: None,
+            next_round: None,
             databases,
             missed,
             missed_in_a_row: 0,
@@ -95,13 +109,10 @@ impl Board {
     }
 
     /// What was found on the remote when the process began. A run since then knows better.
-    pub fn known(&self, job: &JobId, past: &[Past]) {
+    pub fn known(&self, job: &JobId, stock: &[Stock]) {
         self.change(job, |entry| {
-            for past in past {
-                let status = entry.database(&past.database);
-                if status.last_success.as_ref().is_none_or(|newest| newest.ended < past.ended) {
-                    status.last_success = Some(past.clone());
-                }
+            for one in stock {
+                entry.database(&one.database).known(one);
             }
         });
     }
@@ -109,6 +120,11 @@ impl Board {
     /// Its next run starts then.
     pub fn next(&self, job: &JobId, at: Option<DateTime<Utc>>) {
         self.change(job, |entry| entry.next = at);
+    }
+
+    /// Its next round of verifications starts then.
+    pub fn next_round(&self, job: &JobId, at: Option<DateTime<Utc>>) {
+        self.change(job, |entry| entry.next_round = at);
     }
 
     /// This many runs were due while the last one was at work; how often in a row that happened.
@@ -123,9 +139,9 @@ impl Board {
         in_a_row
     }
 
-    /// A run of the job is over. The most skips in a row any of its databases has now.
-    pub fn done(&self, job: &JobId, reports: &[Report]) -> u64 {
-        let mut skips = 0;
+    /// A run of the job is over.
+    pub fn done(&self, job: &JobId, reports: &[Report]) -> Over {
+        let mut over = Over::default();
         self.change(job, |entry| {
             // What was missed during it is only told after its end.
             if !std::mem::take(&mut entry.late) {
@@ -135,13 +151,15 @@ impl Board {
             let asked_in_vain = reports.iter().any(|report| {
                 matches!(&report.outcome, Outcome::Failed { error, .. } if error.phase() == "databases")
             });
-            if !entry.named && !asked_in_vain {
+            if !entry.named && !asked_in_vain && !reports.is_empty() {
                 entry.databases.retain(|label, _| covers(label));
+                over.only = Some(entry.databases.keys().cloned().collect());
             }
             let status = |report: &Report| entry.databases.get(&report.run.database);
-            skips = reports.iter().filter_map(status).map(|s| s.tally.skipped_in_a_row).max().unwrap_or(0);
+            let skips = reports.iter().filter_map(status).map(|s| s.tally.skipped_in_a_row);
+            over.skips = skips.max().unwrap_or(0);
         });
-        skips
+        over
     }
 
     /// Everything, as it is at `now`; nothing is known here of what was told to others.
@@ -196,6 +214,7 @@ impl Observer for Board {
                     status.again = None;
                     status.finished(report);
                 }
+                RunEvent::Verified(what) => status.verified(what),
                 RunEvent::Warning(_) | RunEvent::Note(_) | RunEvent::Hook { .. } => {}
             }
         });
@@ -210,11 +229,13 @@ impl Entry {
     fn status(&self, id: &JobId, born: DateTime<Utc>, now: DateTime<Utc>) -> JobStatus {
         let mut databases: Vec<_> = self.databases.values().cloned().collect();
         let mut problems = Vec::new();
+        let is_told = !self.named && databases.iter().any(DatabaseStatus::is_of_this_process);
         for status in &mut databases {
             status.due = self.due(status, born);
             if self.named || status.is_of_this_process() {
                 problems.extend(self.problem(status, now));
             }
+            problems.extend(status.flaw().filter(|_| !is_told || status.is_of_this_process()));
         }
         // Before the first run nobody knows which databases there still are: the newest backup of any speaks for all.
         if !databases.iter().any(DatabaseStatus::is_of_this_process) && !self.named {
@@ -227,6 +248,7 @@ impl Entry {
             job: id.clone(),
             engine: self.engine,
             next_run: self.next,
+            next_verification: self.next_round,
             missed: self.missed,
             problems,
             databases,

@@ -6,10 +6,13 @@
 //!
 //! What is known of a backup after it is a small object beside it, a [`Record`] under the name of a [`Mark`].
 
+mod choice;
+mod examine;
 mod folder;
 mod inspect;
 mod mark;
 mod record;
+mod round;
 #[cfg(test)]
 mod tests;
 
@@ -17,9 +20,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::choice::{Sample, Target, chosen};
+pub use self::examine::{Examined, Occasion, Verification, Witness, examine};
 use self::inspect::{Found, Look, pass};
 pub use self::mark::{Mark, Outcome};
 pub use self::record::{Record, record};
+pub(crate) use self::round::round;
+pub use self::round::{Round, Rounds};
 use crate::artifact::ProduceError;
 use crate::catalog::Backup;
 use crate::engine::{Engine, Incomplete, Passed, Stdout, Step, Structure};
@@ -29,6 +36,7 @@ use crate::process::LaunchError;
 use crate::remote::{ReadError, Remote, RemoteError};
 use crate::spool::{Spool, SpoolError};
 use crate::state::{StateDir, StateError};
+use crate::store::{Phase, Progress};
 
 /// How far a verification goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,6 +49,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Bytes, Self::Structure];
+
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,6 +76,8 @@ pub struct Context<'a> {
     pub temp_dir: &'a Path,
     /// Unique for every verification: its start and a random part.
     pub run: &'a str,
+    /// Told of every byte that comes.
+    pub progress: &'a Progress,
 }
 
 /// What is known of a backup after a verification.
@@ -81,6 +94,8 @@ pub enum Verdict {
     Corrupt(String),
     /// Nothing new: why.
     Untested(String),
+    /// It is no backup any more: somebody deleted it meanwhile.
+    Gone,
 }
 
 /// An object that is as it was stored.
@@ -103,6 +118,7 @@ pub struct Looked {
 enum Flaw {
     Corrupt(String),
     Untested(String),
+    Gone,
 }
 
 impl From<RemoteError> for Flaw {
@@ -138,6 +154,7 @@ pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
         Ok(()) => {}
         Err(Flaw::Corrupt(what)) => return Verdict::Corrupt(what),
         Err(Flaw::Untested(why)) => return Verdict::Untested(why),
+        Err(Flaw::Gone) => return Verdict::Gone,
     }
     // The dump is the backup to people; of others it has to be said which one.
     let dump = backup.manifest.dump();
@@ -163,6 +180,7 @@ pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
                 return corrupt(backup, of(object, what), cx).await;
             }
             Err(Flaw::Untested(why)) => untested = untested.or(Some(of(object, why))),
+            Err(Flaw::Gone) => return Verdict::Gone,
         }
     }
     if let Some(why) = untested {
@@ -178,9 +196,7 @@ async fn told(backup: &Backup, cx: Context<'_>) -> Result<(), Flaw> {
     let name = &backup.manifest_name;
     let text = match small(cx.remote, name, manifest::MAX_BYTES).await {
         Ok(text) => text,
-        Err(ReadError::Missing) => {
-            return Err(Flaw::Untested("it was deleted meanwhile".to_owned()));
-        }
+        Err(ReadError::Missing) => return Err(Flaw::Gone),
         Err(error) => return Err(error.into()),
     };
     match Manifest::read(name, &text) {
@@ -207,7 +223,7 @@ async fn small(remote: &dyn Remote, name: &str, most: u64) -> Result<Vec<u8>, Re
 /// What retention has taken meanwhile is not corrupt.
 async fn corrupt(backup: &Backup, what: String, cx: Context<'_>) -> Verdict {
     match cx.remote.stat(&backup.manifest_name).await {
-        Ok(None) => Verdict::Untested("it was deleted meanwhile".to_owned()),
+        Ok(None) => Verdict::Gone,
         _ => Verdict::Corrupt(what),
     }
 }
@@ -242,7 +258,7 @@ async fn plain(
     look: Look,
     cx: Context<'_>,
 ) -> Result<Option<Passed>, Flaw> {
-    let found = pass(cx.remote, name, &object.encodings, look).await?;
+    let found = pass(name, &object.encodings, look, cx).await?;
     judge(object, found)
 }
 
@@ -288,6 +304,7 @@ async fn program(step: Step, spool: &Spool, cx: Context<'_>) -> Result<Passed, F
             _ => Flaw::Untested(error.to_string()),
         }
     };
+    cx.progress.enter(Phase::Ending);
     let launched = cx.launcher.launch(&invocation, &private).await;
     let mut tool = launched.map_err(|error: LaunchError| untested(error.into()))?;
     let mut buffer = vec![0; 16 * 1024];

@@ -7,9 +7,11 @@ mod mysql;
 mod passing;
 mod pg;
 pub mod redis;
+mod sql;
 mod sqlite;
 mod tar;
 mod unpack;
+mod utf8;
 
 use dbstash_core::engine::Engine;
 use dbstash_core::job::EngineKey;

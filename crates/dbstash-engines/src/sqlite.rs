@@ -12,8 +12,10 @@ use percent_encoding::percent_decode_str;
 
 mod copy;
 mod script;
+mod statements;
 
 use self::script::Script;
+use self::statements::Stored;
 
 /// How long a writer that holds the file may make the dump wait.
 const BUSY: &str = ".timeout 60000";
@@ -110,7 +112,8 @@ impl Engine for Sqlite {
         match object.format.as_str() {
             // Only `--data-only` leaves its mark out.
             "plain" => {
-                Some(Structure::Stream(Box::new(Script::new(object.passed.degraded.is_some()))))
+                let ends = Script::new(object.passed.degraded.is_some());
+                Some(Structure::Stream(Box::new(Stored::new(ends))))
             }
             "file" => Some(copy::structure()),
             _ => None,
@@ -129,7 +132,7 @@ impl Engine for Sqlite {
         }
         let sentence = if has("readonly database") {
             "the database is in WAL mode, and its folder cannot be written: sqlite3 has to make the -shm file there"
-        } else if has("disk image is malformed") {
+        } else if has("disk image is malformed") || has("malformed database schema") {
             "the database is damaged: see PRAGMA integrity_check, and sqlite3's .recover"
         } else if has("nknown option") {
             "sqlite3's .dump does not know an option of DUMP_EXTRA_ARGS; see .help dump"
@@ -187,6 +190,7 @@ mod tests {
             ),
             ("Error: in prepare, database is locked (5)", "60 s"),
             ("Error: in prepare, file is not a database (26)", "encrypted"),
+            ("Error: in prepare, malformed database schema (t) - near \"CREATF\" (11)", ".recover"),
             ("Error: in prepare, attempt to write a readonly database (8)", "-shm"),
             ("Unknown option \"--foo\" on \".dump\"", "DUMP_EXTRA_ARGS"),
             ("argv[7]:       ^--- unknown option", "DUMP_EXTRA_ARGS"),

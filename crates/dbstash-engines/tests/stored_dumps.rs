@@ -92,8 +92,8 @@ fn postgres(server: &PgServer, version: &str) {
         (&["-Fp"][..], "plain", 50),
         (&["-Fp", "--inserts"], "plain", 50),
         (&["-Fp", "-Z6"], "plain", 97),
-        (&["-Fc"], "custom", 20),
-        (&["-Fc", "-Z0"], "custom", 10),
+        (&["-Fc"], "custom", 52),
+        (&["-Fc", "-Z0"], "custom", 54),
     ] {
         let case = format!("pg {version} {words:?}");
         assert!(share(&case, EngineKey::Pg, format, &dump(words)) >= least, "{case}");
@@ -110,6 +110,8 @@ fn postgres(server: &PgServer, version: &str) {
         &["-Fp", "--quote-all-identifiers", "--column-inserts"],
         &["-Fp", "--section=data", "--disable-triggers"],
         &["-Fc", "--section=post-data"],
+        &["-Fc", "--inserts"],
+        &["-Fc", "--data-only"],
     ] {
         let format = if words[0] == "-Fp" { "plain" } else { "custom" };
         let passed = verdict(EngineKey::Pg, format, &of("shop", words), 4096);
@@ -132,7 +134,7 @@ fn postgres_18() {
     if let Some(server) = PgServer::start_18("pw") {
         postgres(&server, "18");
         let zstd = stdout(server.client("pg_dump").args(["-Fc", "-Zzstd", "-d", "small"]));
-        assert!(share("pg 18 zstd", EngineKey::Pg, "custom", &zstd) >= 20);
+        assert!(share("pg 18 zstd", EngineKey::Pg, "custom", &zstd) >= 50);
     }
 }
 
@@ -149,11 +151,46 @@ fn mysql_and_mariadb() {
         let of = |database, words: &[&str]| stdout(server.client(tool).args(words).arg(database));
         let dump = |words: &[&str]| of("shop", words);
         let full = &["--single-transaction", "--routines", "--triggers", "--events"];
-        assert!(verdict(key, "plain", &dump(full), 4096).is_ok());
+        let passed = verdict(key, "plain", &dump(full), 4096);
+        assert!(passed.is_ok(), "{tool}: {passed:?}");
         let found = share(tool, key, "plain", &of("small", full));
-        assert!(found >= 2, "{found}");
-        for words in [&["--hex-blob"][..], &["--xml"], &["--skip-extended-insert", "--no-data"]] {
+        assert!(found >= 68, "{found}");
+        for words in [
+            &["--hex-blob"][..],
+            &["--xml"],
+            &["--skip-extended-insert", "--no-data"],
+            &["--complete-insert", "--skip-extended-insert", "--order-by-primary"],
+            &["--insert-ignore", "--skip-quote-names"],
+            &["--replace", "--skip-add-locks", "--skip-disable-keys", "--skip-tz-utc"],
+            &["--compatible=ansi", "--routines", "--events"],
+            &["--skip-opt", "--add-drop-trigger"],
+            &["--skip-set-charset", "--no-create-info"],
+            &["--default-character-set=latin1", "--routines"],
+            &["--default-character-set=gbk", "--routines"],
+            &["--databases", "--add-drop-database", "--routines", "--events"],
+        ] {
             let passed = verdict(key, "plain", &dump(words), 4096);
+            assert!(passed.is_ok(), "{tool} {words:?}: {passed:?}");
+        }
+        let mut of_all = vec![&["--all-databases", "--flush-privileges", "--routines"][..]];
+        if family == Family::Mariadb {
+            of_all.push(&["--all-databases", "--system=all", "--insert-ignore"]);
+            of_all.push(&["--system=users"]);
+        }
+        for words in of_all {
+            let all = stdout(server.client(tool).args(words));
+            let passed = verdict(key, "plain", &all, 4096);
+            assert!(passed.is_ok(), "{tool} {words:?}: {passed:?}");
+        }
+        // Without comments, so without a footer.
+        let mut footless = object("plain");
+        footless.passed = Passed::degraded("--compact leaves the footer out");
+        for words in [&["--compact"][..], &["--skip-comments", "--skip-quote-names"]] {
+            let Some(Structure::Stream(mut check)) = engine(key).structure(&footless) else {
+                panic!("{key:?}")
+            };
+            check.feed(&dump(words));
+            let passed = check.finish();
             assert!(passed.is_ok(), "{tool} {words:?}: {passed:?}");
         }
     }
@@ -194,5 +231,10 @@ fn sqlite_dumps() {
     let small = scratch.path().join("small.db");
     sqlite::run(&small, SMALL);
     let dump = (sqlite::run(&small, ".dump") + "\n").into_bytes();
-    assert!(share("sqlite .dump", EngineKey::Sqlite, "plain", &dump) >= 1);
+    assert!(share("sqlite .dump", EngineKey::Sqlite, "plain", &dump) >= 80);
+    for words in ["--newlines", "--preserve-rowids", "--nosys", "bulk", "audit words"] {
+        let dump = (sqlite::run(&file, &format!(".dump {words}")) + "\n").into_bytes();
+        let passed = verdict(EngineKey::Sqlite, "plain", &dump, 4096);
+        assert!(passed.is_ok(), "{words}: {passed:?}");
+    }
 }

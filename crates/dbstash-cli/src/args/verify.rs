@@ -1,26 +1,18 @@
 //! What `dbstash verify` is asked for.
 
 use clap::{Arg, ArgAction, ArgMatches};
-use dbstash_core::verify::Level;
+use dbstash_core::verify::{Level, Sample};
 
 use super::Command;
 
 /// Which backups are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// The newest of each database of each job.
-    Latest,
-    /// All of them.
-    All,
-    /// So many of a hundred, at least one: those first that were never verified, or longest ago.
-    Sample(Share),
+    /// So many of them.
+    Some(Sample),
     /// The one of this id, or with an object of this name.
     One(String),
 }
-
-/// Hundredths, 1 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share(pub u8);
 
 const ID: &str = "id";
 const ALL: &str = "all";
@@ -55,12 +47,12 @@ pub(super) fn arguments() -> [Arg; 4] {
 
 pub(super) fn read(matches: &ArgMatches) -> Command {
     let wanted = if matches.get_flag(ALL) {
-        Wanted::All
-    } else if let Some(share) = matches.get_one::<Share>(SAMPLE) {
-        Wanted::Sample(*share)
+        Wanted::Some(Sample::All)
+    } else if let Some(share) = matches.get_one::<Sample>(SAMPLE) {
+        Wanted::Some(*share)
     } else {
         match matches.get_one::<String>(ID).map(String::as_str) {
-            None | Some("latest") => Wanted::Latest,
+            None | Some("latest") => Wanted::Some(Sample::Latest),
             Some(id) => Wanted::One(id.to_owned()),
         }
     };
@@ -68,9 +60,9 @@ pub(super) fn read(matches: &ArgMatches) -> Command {
     Command::Verify { wanted, level }
 }
 
-fn share(text: &str) -> Result<Share, &'static str> {
+fn share(text: &str) -> Result<Sample, &'static str> {
     let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
-    let share = number.filter(|number| (1..=100).contains(number)).map(Share);
+    let share = number.filter(|number| (1..=100).contains(number)).map(Sample::Share);
     share.ok_or("accepted are 1% to 100%")
 }
 

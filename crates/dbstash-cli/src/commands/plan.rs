@@ -51,6 +51,16 @@ pub fn text(settings: &JobSettings, plans: &[(Database, Plan)], at_once: bool) -
     if !hooks.is_empty() {
         let _ = writeln!(text, "hooks     {} each backup", hooks.join(" and "));
     }
+    if let Some(level) = job.verify_after {
+        let _ = writeln!(text, "verify    each backup, to {}", level.as_str());
+    }
+    if let Some(rounds) = &settings.rounds {
+        let next = rounds.timetable.next_after(now);
+        let next =
+            next.map_or_else(|| "never".to_owned(), |at| at.with_timezone(&zone).to_rfc3339());
+        let _ =
+            writeln!(text, "verify    what is stored, to {}, next {next}", rounds.level.as_str());
+    }
     for (database, plan) in plans {
         let base = job.naming.template.expand(&Values {
             db: database.file_name(),

@@ -125,17 +125,22 @@ impl Removal<'_> {
             complain("nothing was deleted: something has changed meanwhile; look at it again");
             return Ok(Exit::Failed);
         };
-        let (mut gone, mut trouble) = (0, None);
+        let (mut gone, mut read, mut trouble) = (0, 0, None);
         for job in again.iter().map(|b| &b.manifest.job).collect::<BTreeSet<&JobId>>() {
             let of_job = again.iter().filter(|b| b.manifest.job == *job);
             let deletion = Deletion::new(&catalog, job, of_job);
             let pruned = deletion.carry_out(&app.destination.remote, &app.state, now).await?;
             gone += pruned.gone;
+            read += pruned.read;
             trouble = trouble.or(pruned.error);
         }
         complain(&format!("{gone} backups deleted"));
         match trouble {
             Some(error) => Err(error.into()),
+            None if read > 0 => {
+                complain(&format!("{read} are just being verified and stay: try again later"));
+                Ok(Exit::Skipped)
+            }
             None => Ok(Exit::Done),
         }
     }

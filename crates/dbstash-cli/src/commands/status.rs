@@ -23,12 +23,16 @@ pub fn as_text(schedulers: &[Scheduler], zone: Zone, now: DateTime<Utc>) -> Stri
                 the same for both\n"
             .to_owned();
     }
-    let (mut rows, mut wrong) = (Vec::new(), String::new());
+    let (mut rows, mut soon, mut wrong) = (Vec::new(), String::new(), String::new());
     for scheduler in schedulers {
         match scheduler {
             Scheduler::Alive(snapshot) => {
                 for job in &snapshot.jobs {
                     rows.extend(lines(job, zone, now));
+                    if let Some(at) = job.next_verification {
+                        let at = local(at, zone);
+                        let _ = writeln!(soon, "next verification of {}: {at}", job.job);
+                    }
                     for problem in &job.problems {
                         let (kind, text) = (problem.kind.as_str(), shown(&problem.text));
                         let _ = writeln!(
@@ -44,6 +48,14 @@ pub fn as_text(schedulers: &[Scheduler], zone: Zone, now: DateTime<Utc>) -> Stri
                         let Some(failed) = &status.last_failure else { continue };
                         let (database, error) = (shown(&status.database), shown(&failed.error));
                         let _ = writeln!(wrong, "failed: {} {database}: {error}", job.job);
+                    }
+                    for status in &job.databases {
+                        let Some(last) = &status.last_verification else { continue };
+                        let Some(error) = last.error.as_ref().map(|text| shown(text)) else {
+                            continue;
+                        };
+                        let database = shown(&status.database);
+                        let _ = writeln!(wrong, "{}: {} {database}: {error}", last.result, job.job);
                     }
                 }
                 for one in &snapshot.undelivered {
@@ -64,11 +76,17 @@ pub fn as_text(schedulers: &[Scheduler], zone: Zone, now: DateTime<Utc>) -> Stri
     if rows.is_empty() {
         return wrong;
     }
-    table(["JOB", "DATABASE", "STATE", "LAST BACKUP", "AGE", "SIZE", "NEXT RUN"], &rows) + &wrong
+    let headings =
+        ["JOB", "DATABASE", "STATE", "LAST BACKUP", "AGE", "SIZE", "VERIFIED", "NEXT RUN"];
+    table(headings, &rows) + &soon + &wrong
 }
 
-fn lines(job: &JobStatus, zone: Zone, now: DateTime<Utc>) -> Vec<[String; 7]> {
-    let local = |at: DateTime<Utc>| at.with_timezone(&zone).format("%F %T %Z").to_string();
+fn local(at: DateTime<Utc>, zone: Zone) -> String {
+    at.with_timezone(&zone).format("%F %T %Z").to_string()
+}
+
+fn lines(job: &JobStatus, zone: Zone, now: DateTime<Utc>) -> Vec<[String; 8]> {
+    let local = |at: DateTime<Utc>| local(at, zone);
     let next = job.next_run.map_or_else(|| "-".to_owned(), local);
     let mut lines: Vec<_> = job
         .databases
@@ -82,6 +100,7 @@ fn lines(job: &JobStatus, zone: Zone, now: DateTime<Utc>) -> Vec<[String; 7]> {
                 last.map_or_else(|| "-".to_owned(), |past| local(past.ended)),
                 last.map_or_else(|| "-".to_owned(), |past| age(now - past.ended)),
                 last.map_or_else(|| "-".to_owned(), |past| size(past.bytes)),
+                verified(status, now),
                 next.clone(),
             ]
         })
@@ -95,10 +114,20 @@ fn lines(job: &JobStatus, zone: Zone, now: DateTime<Utc>) -> Vec<[String; 7]> {
             nothing(),
             nothing(),
             nothing(),
+            nothing(),
             next,
         ]);
     }
     lines
+}
+
+/// What was found out last.
+fn verified(status: &DatabaseStatus, now: DateTime<Utc>) -> String {
+    match (&status.last_verification, status.tested) {
+        (Some(last), _) => format!("{} {} ago", last.result, age(now - last.at)),
+        (None, Some(at)) => format!("{} ago", age(now - at)),
+        (None, None) => "never".to_owned(),
+    }
 }
 
 fn state(job: &JobStatus, status: &DatabaseStatus, now: DateTime<Utc>) -> String {

@@ -1,10 +1,8 @@
 //! `dbstash verify`: reads backups back, and says of each what it is.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use chrono::Utc;
 use dbstash_core::catalog::{Backup, Broken, Catalog};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::job::JobId;
@@ -14,8 +12,8 @@ use dbstash_core::remote::Remote as _;
 use dbstash_core::secret::{ExposeSecret, Redactor};
 use dbstash_core::spool::Spool;
 use dbstash_core::state::StateDir;
-use dbstash_core::store::{Guard, Pace};
-use dbstash_core::verify::{self, Context, Level, Looked, Verdict};
+use dbstash_core::store::Progress;
+use dbstash_core::verify::{self, Context, Level, Looked, Sample, Target, Verdict, Witness};
 
 use crate::app::{complain, print};
 use crate::args::{Command, Wanted};
@@ -67,7 +65,7 @@ pub fn all(
                 Wanted::One(_) => {
                     "error: no backup of that name or id: what has no manifest is none"
                 }
-                _ => "error: there are no backups to verify",
+                Wanted::Some(_) => "error: there are no backups to verify",
             });
         }
         Ok(done.exit())
@@ -95,13 +93,6 @@ impl Tally {
             _ => Exit::Untested,
         }
     }
-}
-
-/// What is to be looked at.
-#[derive(Debug)]
-enum Target<'a> {
-    Backup(&'a Backup),
-    Broken(&'a Broken),
 }
 
 struct Ground<'a> {
@@ -146,22 +137,27 @@ impl Ground<'_> {
             let engine = dbstash_engines::engine(backup.manifest.engine);
             let temp_dir: &Path = &self.place.temp_dir;
             let state = self.state;
-            let cx = Context { remote, engine, launcher: &launcher, state, temp_dir, run: &run };
-            let verdict = tokio::select! {
-                biased;
-                () = signals.cancel.cancelled() => return Ok(()),
-                verdict = verify::verify(backup, level, cx) => verdict,
+            let progress = Progress::default();
+            let cx = Context {
+                remote,
+                engine,
+                launcher: &launcher,
+                state,
+                temp_dir,
+                run: &run,
+                progress: &progress,
             };
-            print(&told(backup, &verdict, done))?;
-            let guard =
-                Guard { cancel: &signals.cancel, deadline: None, stall: None, pace: &|_: Pace| {} };
-            let at = (Utc::now(), &*Here.host_name());
-            match verify::record(backup, level, &verdict, at, cx, &guard).await {
-                Ok(Some((_, Some(left)))) => complain(&format!("warning: {left}")),
-                Ok(_) => {}
-                Err(error) => {
-                    complain(&format!("warning: the result is not stored: {error}"));
-                }
+            let by = Witness {
+                clock: &SystemClock,
+                host: &Here.host_name(),
+                cancel: &signals.cancel,
+                limits: [None, None],
+                pace: &|_| {},
+            };
+            let Ok(examined) = verify::examine(backup, level, cx, by).await else { return Ok(()) };
+            print(&told(backup, &examined.verdict, done))?;
+            if let Some(text) = examined.warning {
+                complain(&format!("warning: {text}"));
             }
         }
         Ok(())
@@ -187,6 +183,10 @@ fn told(backup: &Backup, verdict: &Verdict, done: &mut Tally) -> String {
             done.untested += 1;
             line("not tested", &name, why)
         }
+        Verdict::Gone => {
+            done.untested += 1;
+            line("not tested", &name, "it was deleted meanwhile")
+        }
     }
 }
 
@@ -195,48 +195,25 @@ fn line(word: &str, name: &str, more: &str) -> String {
     format!("{word:<16}  {}{colon}{}\n", shown(name), shown(more))
 }
 
-/// What is meant, the newest first; what is broken costs nothing, and is never left out for being so.
+/// What is meant; what is broken costs nothing, and is never left out for being so.
 fn chosen<'a>(catalog: &'a Catalog, wanted: &Wanted, jobs: Option<&[JobId]>) -> Vec<Target<'a>> {
-    let ours = |manifest: &Manifest| jobs.is_none_or(|jobs| jobs.contains(&manifest.job));
-    let backups: Vec<&Backup> = catalog.backups.iter().filter(|b| ours(&b.manifest)).collect();
-    let told = |broken: &&Broken| broken.manifest.as_deref().is_none_or(ours);
-    let broken: Vec<&Broken> = catalog.broken.iter().filter(told).collect();
-    match wanted {
-        Wanted::All => {
-            let all = broken.into_iter().map(Target::Broken);
-            all.chain(backups.into_iter().map(Target::Backup)).collect()
-        }
-        Wanted::Latest => {
-            let mut latest: BTreeMap<_, (_, Target<'a>)> = BTreeMap::new();
-            let backups = backups.into_iter().map(|b| (&b.manifest, Target::Backup(b)));
-            let broken = broken.into_iter();
-            let broken = broken.filter_map(|b| Some((b.manifest.as_deref()?, Target::Broken(b))));
-            for (manifest, target) in backups.chain(broken) {
-                let key = (manifest.job.as_str(), &*manifest.database);
-                if latest.get(&key).is_none_or(|(started, _)| *started < manifest.started) {
-                    latest.insert(key, (manifest.started, target));
-                }
-            }
-            latest.into_values().map(|(_, target)| target).collect()
-        }
-        Wanted::Sample(share) => {
-            let count = (backups.len() * usize::from(share.0)).div_ceil(100);
-            let mut backups = backups;
-            backups.sort_by_key(|b| b.verified().map(|mark| mark.at));
-            let broken = broken.into_iter().filter(|b| b.manifest.is_some()).map(Target::Broken);
-            broken.chain(backups.into_iter().take(count).map(Target::Backup)).collect()
-        }
-        Wanted::One(name) => {
-            let name = name.trim_end_matches('/');
-            let is = |manifest_name: &str, manifest: Option<&Manifest>| {
-                let object = manifest_name.strip_suffix(manifest::SUFFIX);
-                manifest_name == name
-                    || object == Some(name)
-                    || manifest.is_some_and(|manifest| manifest.id == name)
-            };
-            let broken = broken.into_iter().filter(|b| is(&b.manifest_name, b.manifest.as_deref()));
-            let backups = backups.into_iter().filter(|b| is(&b.manifest_name, Some(&b.manifest)));
-            broken.map(Target::Broken).chain(backups.map(Target::Backup)).collect()
-        }
-    }
+    let ours = |manifest: Option<&Manifest>| {
+        jobs.is_none_or(|jobs| manifest.is_none_or(|manifest| jobs.contains(&manifest.job)))
+    };
+    let name = match wanted {
+        Wanted::Some(sample) => return verify::chosen(catalog, *sample, ours),
+        Wanted::One(name) => name.trim_end_matches('/'),
+    };
+    let is = |manifest_name: &str, manifest: Option<&Manifest>| {
+        let object = manifest_name.strip_suffix(manifest::SUFFIX);
+        manifest_name == name
+            || object == Some(name)
+            || manifest.is_some_and(|manifest| manifest.id == name)
+    };
+    let all = verify::chosen(catalog, Sample::All, ours);
+    let meant = all.into_iter().filter(|target| match target {
+        Target::Broken(broken) => is(&broken.manifest_name, broken.manifest.as_deref()),
+        Target::Backup(backup) => is(&backup.manifest_name, Some(&backup.manifest)),
+    });
+    meant.collect()
 }

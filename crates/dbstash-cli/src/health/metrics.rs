@@ -7,11 +7,13 @@ use std::fmt::{Display, Write as _};
 use chrono::{DateTime, Utc};
 use dbstash_core::error::PHASES;
 use dbstash_core::status::{DatabaseStatus, JobStatus, Problem, Snapshot, State};
+use dbstash_core::verify::Level;
 
 /// What a scraper is told it gets.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All metrics of all jobs. Counters begin at 0 with the process; the last success is read from the manifests.
+/// All metrics of all jobs. Counters begin at 0 with the process; the last success and the last verification are read
+/// from the remote.
 pub fn text(snapshot: &Snapshot) -> String {
     let mut out = Exposition::default();
     out.family("dbstash_build", "info", "The version of dbstash.");
@@ -22,6 +24,13 @@ pub fn text(snapshot: &Snapshot) -> String {
     out.family(next, "gauge", "When the next run of a job starts.");
     for job in &snapshot.jobs {
         if let Some(at) = job.next_run {
+            out.sample(&of_job(job), seconds(at));
+        }
+    }
+    let next = "dbstash_next_verification_timestamp_seconds";
+    out.family(next, "gauge", "When a job verifies what is stored next.");
+    for job in &snapshot.jobs {
+        if let Some(at) = job.next_verification {
             out.sample(&of_job(job), seconds(at));
         }
     }
@@ -41,6 +50,7 @@ pub fn text(snapshot: &Snapshot) -> String {
     for (kind, name, help) in [
         (State::Overdue, "dbstash_overdue", "1 when a backup was due and is not there."),
         (State::Stuck, "dbstash_stuck", "1 when a run stands still."),
+        (State::Corrupt, "dbstash_corrupt", "1 when the newest backup is known to be corrupt."),
     ] {
         out.family(name, "gauge", help);
         for (job, status) in each(snapshot) {
@@ -63,6 +73,18 @@ pub fn text(snapshot: &Snapshot) -> String {
             out.sample(&[job, engine, database, ("phase", phase)], count);
         }
     }
+    let verified = "Backups that were verified, by how far that was to go and what came out.";
+    out.family("dbstash_verifications", "counter", verified);
+    for (job, status) in each(snapshot) {
+        let [job, engine, database] = of_database(job, status);
+        for level in Level::ALL.map(Level::as_str) {
+            let verdicts = status.tally.verifications.get(level).copied().unwrap_or_default();
+            for (result, count) in verdicts.each() {
+                let labels = [job, engine, database, ("level", level), ("result", result)];
+                out.sample(&labels, count);
+            }
+        }
+    }
     let untold = "Notices that could not be delivered, by target.";
     out.family("dbstash_undelivered", "counter", untold);
     for one in &snapshot.undelivered {
@@ -74,7 +96,7 @@ pub fn text(snapshot: &Snapshot) -> String {
 
 type Gauge = (&'static str, &'static str, fn(&DatabaseStatus) -> Option<String>);
 
-const GAUGES: [Gauge; 6] = [
+const GAUGES: [Gauge; 8] = [
     ("dbstash_last_success_timestamp_seconds", "When the newest good backup was whole.", |s| {
         s.last_success.as_ref().map(|past| seconds(past.ended))
     }),
@@ -89,6 +111,16 @@ const GAUGES: [Gauge; 6] = [
     ("dbstash_last_success_raw_size_bytes", "The size of its dump, before any compression.", |s| {
         s.last_success.as_ref().map(|past| past.raw_bytes.to_string())
     }),
+    (
+        "dbstash_last_verification_timestamp_seconds",
+        "When a backup was found good or corrupt last.",
+        |s| s.tested.map(seconds),
+    ),
+    (
+        "dbstash_last_verified_timestamp_seconds",
+        "When the newest backup that was verified and is good was whole.",
+        |s| s.proven.map(seconds),
+    ),
     ("dbstash_backup_due_timestamp_seconds", "When the next good backup is due.", |s| {
         s.due.map(seconds)
     }),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dbstash_core::job::EngineKey;
-use dbstash_core::report::{Outcome, Report};
+use dbstash_core::report::{Outcome, Report, RunId};
+use dbstash_core::verify::{Occasion, Verdict, Verification};
 
 use super::notice::Kind;
 
@@ -29,6 +30,10 @@ struct State {
     trouble: bool,
     /// Runs in a row that found another one at work.
     skipped: u32,
+    /// Rounds of verifications in a row that left something untested, and why this one does.
+    untested: (u32, Option<String>),
+    /// When the newest backup was begun, if it was found corrupt, and was told so.
+    corrupt: Option<DateTime<Utc>>,
     /// When the last good backup ended.
     last: Option<DateTime<Utc>>,
     /// Since when a first one is waited for.
@@ -61,6 +66,8 @@ impl Ledger {
             engine: None,
             trouble: false,
             skipped: 0,
+            untested: (0, None),
+            corrupt: None,
             last: None,
             since: now,
             told: None,
@@ -97,6 +104,7 @@ impl Ledger {
         match &report.outcome {
             Outcome::Stored { .. } => {
                 let mut trouble = std::mem::take(&mut state.trouble);
+                trouble |= state.corrupt.take().is_some();
                 (state.skipped, state.last, state.told) = (0, Some(now), None);
                 // The databases of a server that could not say which it has are all of them.
                 let all = (run.job.as_str().to_owned(), ALL.to_owned());
@@ -116,6 +124,51 @@ impl Ledger {
                 again.then_some(Kind::Skipped(state.skipped))
             }
         }
+    }
+
+    /// What of a verification is worth telling. What its run tells is not told twice.
+    pub(super) fn verified(&mut self, run: &RunId, told: &Verification) -> Option<Kind> {
+        if told.occasion == Occasion::Stored {
+            return None;
+        }
+        let state = self.state(run.job.as_str(), &run.database, told.at);
+        state.engine = Some(run.engine);
+        let begun = told.backup.as_ref().map(|past| past.started);
+        match &told.verdict {
+            Verdict::Good { .. } => {
+                let settled = state.corrupt.is_some_and(|bad| begun >= Some(bad));
+                state.corrupt = state.corrupt.filter(|_| !settled);
+                settled.then_some(Kind::GoodAgain)
+            }
+            Verdict::Corrupt(_) => {
+                if told.newest {
+                    state.corrupt = begun;
+                }
+                Some(Kind::Corrupt)
+            }
+            Verdict::Untested(why) => {
+                state.untested.1.get_or_insert_with(|| why.clone());
+                None
+            }
+            Verdict::Gone => None,
+        }
+    }
+
+    /// A round is over: of which databases something could not be tested, and so it went before, too; how many times in
+    /// a row, and why.
+    pub(super) fn round(&mut self, job: &str) -> Vec<(String, Option<EngineKey>, u32, String)> {
+        let mut news = Vec::new();
+        for ((_, database), state) in self.known.iter_mut().filter(|((of, _), _)| of == job) {
+            let Some(why) = state.untested.1.take() else {
+                state.untested.0 = 0;
+                continue;
+            };
+            state.untested.0 = state.untested.0.saturating_add(1);
+            if state.untested.0 > 1 {
+                news.push((database.clone(), state.engine, state.untested.0, why));
+            }
+        }
+        news
     }
 
     /// The silences that are to be told now; they count as told.

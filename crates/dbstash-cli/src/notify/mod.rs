@@ -36,7 +36,7 @@ impl On {
     /// Whether it is told.
     pub fn wants(self, kind: Kind) -> bool {
         match (self, kind) {
-            (Self::Always, _) | (_, Kind::Recovered) => true,
+            (Self::Always, _) | (_, Kind::Recovered | Kind::GoodAgain) => true,
             (Self::Success, kind) => kind == Kind::Stored,
             (Self::Failure, kind) => kind != Kind::Stored,
         }

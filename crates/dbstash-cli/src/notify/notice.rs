@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use dbstash_core::report::{Outcome, Report};
+use dbstash_core::report::{Outcome, Report, RunId};
 use dbstash_core::secret::Redactor;
+use dbstash_core::verify::{Verdict, Verification};
 use serde_json::{Map, Value, json};
 
 use super::words::{line, plain};
@@ -26,6 +27,12 @@ pub enum Kind {
     Stuck,
     /// For a long time there was no good backup.
     Silent,
+    /// A backup is not what was stored.
+    Corrupt,
+    /// So many rounds of verifications in a row left something untested.
+    Untested(u32),
+    /// The newest is good, after one was found corrupt.
+    GoodAgain,
 }
 
 /// One piece of news about one database. No text in it holds a secret.
@@ -98,6 +105,33 @@ impl Notice {
         }
     }
 
+    /// Of a backup that was verified.
+    pub(super) fn of_verification(
+        kind: Kind,
+        (run, told): (&RunId, &Verification),
+        host: &str,
+    ) -> Self {
+        let past = told.backup.as_ref();
+        Self {
+            kind,
+            job: run.job.as_str().to_owned(),
+            database: run.database.clone(),
+            engine: Some(run.engine.as_str()),
+            backup_id: past.map(|past| past.id.clone()),
+            object: past.map(|past| past.object.clone()),
+            bytes: past.map(|past| (past.bytes, past.raw_bytes)),
+            duration: Some(told.duration),
+            attempts: None,
+            error: match &told.verdict {
+                Verdict::Corrupt(what) | Verdict::Untested(what) => Some(what.clone()),
+                Verdict::Good { .. } | Verdict::Gone => None,
+            },
+            warnings: Vec::new(),
+            host: host.to_owned(),
+            time: told.at,
+        }
+    }
+
     /// The same without any known secret. What a platform cuts is cut later: half a secret is not known as one.
     pub(super) fn redacted(self, redactor: &Redactor) -> Self {
         let clean = |text: String| line(&redactor.redact(&text));
@@ -117,7 +151,9 @@ impl Notice {
         match self.kind {
             Kind::Failed => "failure",
             Kind::Stored => "success",
-            Kind::Recovered => "recovery",
+            Kind::Recovered | Kind::GoodAgain => "recovery",
+            Kind::Corrupt => "corrupt",
+            Kind::Untested(_) => "untested",
             Kind::Skipped(_) => "skipped",
             Kind::Stuck => "stuck",
             Kind::Silent => "silence",
@@ -126,7 +162,7 @@ impl Notice {
 
     /// Whether it is good news.
     pub fn is_good(&self) -> bool {
-        matches!(self.kind, Kind::Stored | Kind::Recovered)
+        matches!(self.kind, Kind::Stored | Kind::Recovered | Kind::GoodAgain)
     }
 
     /// One line for it.
@@ -138,6 +174,9 @@ impl Notice {
             Kind::Skipped(times) => format!("backup skipped {times} times in a row"),
             Kind::Stuck => "backup stands still".to_owned(),
             Kind::Silent => "no backup for too long".to_owned(),
+            Kind::Corrupt => "backup is corrupt".to_owned(),
+            Kind::Untested(times) => format!("backup not verified {times} times in a row"),
+            Kind::GoodAgain => "backup found good again".to_owned(),
         };
         format!("{what}: {} ({})", self.subject(), self.job)
     }

@@ -139,6 +139,19 @@ impl Notifier {
         });
     }
 
+    /// A round of verifications of a job is over.
+    pub fn round(&self, job: &JobId) {
+        let news = self.ledger().round(job.as_str());
+        for (database, engine, times, why) in news {
+            let kind = Kind::Untested(times);
+            self.tell(Notice {
+                engine: engine.map(EngineKey::as_str),
+                error: Some(why),
+                ..self.notice(kind, job.as_str(), &database, SystemClock.now())
+            });
+        }
+    }
+
     /// A job could not even begin: tells the monitor and everyone else.
     pub fn broken(&self, job: &JobId, engine: EngineKey, database: &str, error: &str) {
         let notice = Notice {
@@ -235,6 +248,19 @@ impl Observer for Notifier {
                 error: Some(what.to_owned()),
                 ..self.notice(Kind::Stuck, run.job.as_str(), &run.database, SystemClock.now())
             }),
+            RunEvent::Verified(told) => {
+                let Some(kind) = self.ledger().verified(run, told) else { return };
+                let notice = Notice::of_verification(kind, (run, told), &self.host);
+                match kind {
+                    Kind::Corrupt if told.newest => {
+                        let text = notice.clone().redacted(&self.redactor).text();
+                        self.beat(Beat::Fail(cut(&text, BEAT_TEXT)));
+                    }
+                    Kind::GoodAgain => self.beat(Beat::Success),
+                    _ => {}
+                }
+                self.tell(notice);
+            }
             RunEvent::Finished(report) => {
                 let now = SystemClock.now();
                 let kind = self.ledger().finished(report, now);

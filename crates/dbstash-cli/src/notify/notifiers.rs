@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use dbstash_core::clock::Clock;
 use dbstash_core::job::{EngineKey, JobId};
-use dbstash_core::report::{Observer, Outcome, Report, RunEvent, RunId};
+use dbstash_core::report::{Observer, Report, RunEvent, RunId};
 use dbstash_core::secret::Redactor;
 use tokio_util::sync::CancellationToken;
 
@@ -34,12 +34,6 @@ struct Entry {
     engine: EngineKey,
     /// What stands for all its databases.
     subject: String,
-    /// Whether its settings name its databases.
-    named: bool,
-    /// How many times in a row its runs took so long that others were missed.
-    missed: u32,
-    /// Whether the last one did.
-    late: bool,
 }
 
 impl Notifiers {
@@ -78,9 +72,6 @@ impl Notifiers {
                 notifier: Arc::new(notifier),
                 engine: job.engine,
                 subject: job.subject().label().to_owned(),
-                named: subjects.is_some(),
-                missed: 0,
-                late: false,
             };
             jobs.insert(job.id.clone(), entry);
         }
@@ -93,37 +84,28 @@ impl Notifiers {
         }
     }
 
-    /// A run of a job is over, with all of its databases. To be called once a run.
-    pub fn over(&self, job: &JobId, reports: &[Report]) {
-        let entry = self.jobs().get_mut(job).map(|entry| {
-            if !std::mem::take(&mut entry.late) {
-                entry.missed = 0;
-            }
-            entry.clone()
-        });
-        let Some(Entry { notifier, named, .. }) = entry else { return };
+    /// A run of a job is over, with all of its databases; there are `only` these, where that was found out. To be called
+    /// once a run.
+    pub fn over(&self, job: &JobId, reports: &[Report], only: Option<&[String]>) {
+        let Some(Entry { notifier, .. }) = self.entry(job) else { return };
         notifier.over(reports);
-        let unknown = |report: &Report| matches!(&report.outcome, Outcome::Failed { error, .. } if error.phase() == "databases");
-        if !named && !reports.is_empty() && !reports.iter().any(unknown) {
-            let wanted = |name: &str| reports.iter().any(|report| report.run.database == name);
-            notifier.only(job, wanted);
+        if let Some(only) = only {
+            notifier.only(job, |name| only.iter().any(|label| label == name));
         }
     }
 
-    /// After a run was over: so many were due while it was at work. From the second time in a row on it is told.
-    pub fn missed(&self, job: &JobId, runs: usize) {
-        let entry = self.jobs().get_mut(job).map(|entry| {
-            entry.late = true;
-            entry.missed = entry.missed.saturating_add(1);
-            entry.clone()
-        });
-        let Some(entry) = entry.filter(|entry| entry.missed > 1) else { return };
-        let error = format!(
-            "{runs} backups were due while the last one was still at work, and so it went {} times in a row: back up \
-             less often, or find out what takes so long",
-            entry.missed
-        );
-        entry.notifier.missed(job, entry.engine, &entry.subject, &error, entry.missed);
+    /// Runs were due while one was at work, and so it went so many times in a row: in words.
+    pub fn missed(&self, job: &JobId, in_a_row: u64, error: &str) {
+        let Some(entry) = self.entry(job) else { return };
+        let in_a_row = u32::try_from(in_a_row).unwrap_or(u32::MAX);
+        entry.notifier.missed(job, entry.engine, &entry.subject, error, in_a_row);
+    }
+
+    /// A round of verifications of a job is over.
+    pub fn round(&self, job: &JobId) {
+        if let Some(entry) = self.entry(job) {
+            entry.notifier.round(job);
+        }
     }
 
     /// No job could even begin.

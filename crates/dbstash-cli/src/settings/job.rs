@@ -9,6 +9,7 @@ use dbstash_core::name::Template;
 use dbstash_core::retention::Policy;
 use dbstash_core::schedule::{BadSchedule, Schedule};
 use dbstash_core::timetable::Timetable;
+use dbstash_core::verify::Rounds;
 use dbstash_core::zone::Zone;
 use dbstash_engines::conn::default_job_id;
 
@@ -25,7 +26,7 @@ use super::table::{
 };
 use super::{
     JobSettings, connection, health, hooks, marks, modes, notify, parse, redis, remote, retention,
-    secrets,
+    secrets, verify,
 };
 
 /// A job; `None` when the settings are wrong, and then it is known why.
@@ -48,6 +49,7 @@ pub(super) fn job(
         _ => Err(format!("accepted are whole numbers up to {MOST_RETRIES}")),
     });
     let retention = retention::retention(reader);
+    let (verify_after, rounds) = (verify::after(reader), verify::rounds(reader));
     let expected = health::expected(reader);
     let notify = notify::notify(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
@@ -82,6 +84,7 @@ pub(super) fn job(
         ("BACKUP_ON_START", on_start),
         ("BACKUP_CATCH_UP", catch_up),
         ("BACKUP_JITTER", !jitter.is_zero()),
+        ("VERIFY_SCHEDULE", rounds.is_some()),
     ] {
         if schedule == Schedule::Once && set {
             reader.complaints.warn(format!("{name} has no effect with a schedule of once"));
@@ -99,6 +102,7 @@ pub(super) fn job(
         extra_args,
         limits,
         retries: retries.unwrap_or(0),
+        verify_after,
         retention: Policy { zone: naming.zone, ..retention },
         naming,
         exclusive,
@@ -111,9 +115,15 @@ pub(super) fn job(
     };
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };
+    let rounds = rounds.filter(|_| !timetable.is_once());
+    let in_zone = |rounds: Rounds| {
+        let timetable = Timetable { zone, ..rounds.timetable };
+        Box::new(Rounds { timetable, ..rounds })
+    };
+    let rounds = rounds.map(in_zone);
     let marks = marks::marks(reader, Scope::Job);
     let remote = remotes.shared(remote);
-    Some(JobSettings { job: Arc::new(job), remote, timetable, expected, notify, marks })
+    Some(JobSettings { job: Arc::new(job), remote, timetable, rounds, expected, notify, marks })
 }
 
 /// More is a schedule of its own.

@@ -36,6 +36,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod unison;
+mod verify;
 mod yaml;
 
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ use dbstash_core::job::{Job, JobId};
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 use dbstash_core::status::Expected;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::verify::Rounds;
 use dbstash_core::zone::Zone;
 
 use crate::health::HealthSettings;
@@ -112,6 +114,8 @@ pub struct JobSettings {
     pub remote: Arc<RemoteSettings>,
     /// When runs start.
     pub timetable: Timetable,
+    /// What is verified by a schedule of its own.
+    pub rounds: Option<Box<Rounds>>,
     /// When a missing backup is a problem.
     pub expected: Expected,
     /// Who is told of what.

@@ -6,7 +6,7 @@
 mod kinds;
 
 use Fallback::{Computed, Is, Unset};
-use Group::{Backup, Connection, Health, Jobs, Logs, Notify, Rclone, Retention};
+use Group::{Backup, Connection, Health, Jobs, Logs, Notify, Rclone, Retention, Verify};
 use Kind::{Bool, Count, Days, Duration, OneOf, Path, Size, Text, Words, Zone};
 use Secrecy::{Open, Secret, SecretOrFile};
 
@@ -202,6 +202,18 @@ settings! {
     /// Delete nothing while the newest backup is smaller than this share of the median of the 7
     /// before it; 0 is never.
     RETENTION_HOLD_BELOW: Retention, Text("PERCENT"), Is("50%"), Open;
+
+    /// Read every backup back as soon as it is stored: `bytes` compares count and sha256, `structure`
+    /// reads it as the dump it is, too. One that is corrupt is a failed run, and deletes nothing.
+    VERIFY_AFTER_BACKUP: Verify, OneOf(&["none", "bytes", "structure"]), Is("none"), Open;
+    /// When to verify what is stored, besides: a cron expression as for `BACKUP_SCHEDULE`, read in
+    /// the zone of `TZ`.
+    VERIFY_SCHEDULE: Verify, Text("CRON"), Unset, Open;
+    /// How far that goes.
+    VERIFY_LEVEL: Verify, OneOf(&["bytes", "structure"]), Is("structure"), Open;
+    /// Which backups it is about: the `latest` of each database, `all`, or a share such as `10%`,
+    /// those first that were never verified, or longest ago.
+    VERIFY_SAMPLE: Verify, Text("latest|all|PERCENT"), Is("latest"), Open;
 
     /// Where to tell of backups: Slack, Mattermost, Discord, or anyone who takes JSON; several by
     /// comma. `slack+`, `discord+` or `json+` before a URL says whose it is when it does not.

@@ -11,6 +11,7 @@ mod redis;
 mod remarks;
 mod retention;
 mod schema;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use dbstash_core::job::Job;
 use dbstash_core::secret::Redactor;
 use dbstash_core::timetable::Timetable;
+use dbstash_core::verify::Rounds;
 
 use super::{
     Environment, Fleet, Layers, LogSettings, Machine, Mistakes, NotifySettings, Process,
@@ -85,6 +87,7 @@ struct Settings {
     job: Arc<Job>,
     remote: Arc<RemoteSettings>,
     timetable: Timetable,
+    rounds: Option<Box<Rounds>>,
     notify: NotifySettings,
     log: LogSettings,
     state_dir: Option<PathBuf>,
@@ -105,6 +108,7 @@ impl Settings {
             job: only.job,
             remote: only.remote,
             timetable: only.timetable,
+            rounds: only.rounds,
             notify: only.notify,
             log: process.log,
             state_dir: process.state_dir,

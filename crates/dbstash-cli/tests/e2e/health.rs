@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 use crate::scene::{PATIENCE, backups, dbstash, listed, shop_file};
 
 /// Comes only when nobody waits for it.
-const NEW_YEAR: &str = "0 0 1 1 *";
+pub const NEW_YEAR: &str = "0 0 1 1 *";
 
 /// A scheduler, and where it answers.
-struct Watched {
-    running: Running,
+pub struct Watched {
+    pub running: Running,
     address: String,
 }
 
 impl Watched {
     /// Starts it and waits until it knows what was backed up before.
-    fn start(run: &Dbstash) -> Self {
+    pub fn start(run: &Dbstash) -> Self {
         Self::start_on(run, NEW_YEAR)
     }
 
@@ -37,12 +37,12 @@ impl Watched {
         Self { running, address }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         get(&self.address, path, &[])
     }
 
     /// Waits for an answer that says so.
-    fn until(&mut self, path: &str, so: impl Fn(&Answer) -> bool) -> Answer {
+    pub fn until(&mut self, path: &str, so: impl Fn(&Answer) -> bool) -> Answer {
         let mut last = None;
         let address = self.address.clone();
         self.running.wait_until(PATIENCE, |_| {
@@ -54,11 +54,11 @@ impl Watched {
         last.unwrap()
     }
 
-    fn status(&self) -> Value {
+    pub fn status(&self) -> Value {
         self.get("/status").json()["jobs"][0]["databases"][0].clone()
     }
 
-    fn end(self) {
+    pub fn end(self) {
         self.running.signal(Signal::TERM);
         self.running.wait(PATIENCE).expect_code(0).expect_no_leftovers();
     }
@@ -76,10 +76,10 @@ fn address(running: &Running, what: &str) -> String {
 }
 
 /// A sample: its name, its labels and, in thousandths, its value.
-type Sample = (String, Value, i64);
+pub type Sample = (String, Value, i64);
 
 /// The samples that the reference reader finds.
-fn samples(text: &str) -> Vec<Sample> {
+pub fn samples(text: &str) -> Vec<Sample> {
     let reader = "import sys, json\n\
         from prometheus_client.openmetrics.parser import text_string_to_metric_families as read\n\
         families = list(read(sys.stdin.read()))\n\
@@ -99,7 +99,7 @@ fn samples(text: &str) -> Vec<Sample> {
 }
 
 /// The value of a metric without regard to its labels.
-fn value(samples: &[Sample], name: &str) -> i64 {
+pub fn value(samples: &[Sample], name: &str) -> i64 {
     let found: Vec<_> = samples.iter().filter(|(n, ..)| n == name).map(|(.., v)| *v).collect();
     assert_eq!(found.len(), 1, "{name} in {samples:?}");
     found[0]
@@ -150,6 +150,7 @@ fn a_scheduler_tells_what_it_did_and_what_was_there_before() {
         ("dbstash_skipped_total", &json!(0)),
         ("dbstash_retries_total", &json!(0)),
         ("dbstash_overdue", &json!(0)),
+        ("dbstash_corrupt", &json!(0)),
         ("dbstash_running", &json!(0)),
         ("dbstash_build_info", &json!(1)),
     ] {
@@ -160,6 +161,9 @@ fn a_scheduler_tells_what_it_did_and_what_was_there_before() {
     assert!((told - ended.timestamp_millis()).abs() < 2, "{told} {ended}");
     assert!(value(&found, "dbstash_next_run_timestamp_seconds") > told);
     let phases = found.iter().filter(|(name, ..)| name == "dbstash_failures_total");
+    let verified = found.iter().filter(|(name, ..)| name == "dbstash_verifications_total");
+    assert_eq!(verified.clone().count(), 6);
+    assert!(verified.into_iter().all(|(.., n)| *n == 0));
     assert!(phases.clone().count() > 5 && phases.into_iter().all(|(.., n)| *n == 0));
     assert_eq!((at_it.get("/healthz").code, at_it.get("/healthz").body.as_str()), (200, "ok\n"));
     assert_eq!(at_it.status()["last_success"]["id"], manifest["id"]);

@@ -13,10 +13,12 @@
 mod bad_input;
 mod catalog;
 mod compression;
+mod damage;
 mod ending;
 mod engines;
 mod first_process;
 mod fleet;
+mod flips;
 mod health;
 mod hooks;
 mod hostile;
@@ -39,4 +41,5 @@ mod secrets;
 mod sqlite;
 mod timetable;
 mod transfer;
+mod verifies;
 mod verify;

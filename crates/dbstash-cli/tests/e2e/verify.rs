@@ -1,5 +1,7 @@
 //! `dbstash verify`: what is stored is read back, and what is wrong with it is told.
 
+mod large;
+
 use std::fs;
 
 use dbstash_testkit::{

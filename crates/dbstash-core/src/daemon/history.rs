@@ -5,36 +5,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
-use serde::{Deserialize, Serialize};
 
 use super::{Member, Tick};
 use crate::catalog::Catalog;
 use crate::job::{Job, JobId};
+use crate::past::Stock;
 use crate::remote::RemoteError;
 use crate::run::Context;
 use crate::timetable::Timetable;
 
-/// A backup that is there, in few words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Past {
-    /// Its id.
-    pub id: String,
-    /// The database's label.
-    pub database: String,
-    /// The dump's name on the remote.
-    pub object: String,
-    /// When its run began.
-    pub started: DateTime<Utc>,
-    /// When it was whole.
-    pub ended: DateTime<Utc>,
-    /// Bytes on the remote.
-    pub bytes: u64,
-    /// Bytes of the dump.
-    pub raw_bytes: u64,
-}
-
-/// The newest backup of each job and database.
-type History = BTreeMap<(JobId, String), Past>;
+/// What is there of each job and database.
+type History = BTreeMap<(JobId, String), Stock>;
 
 /// Between two questions to a remote that gave no answer.
 const WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(1800)];
@@ -64,9 +45,9 @@ pub(super) async fn learn<'a>(
                 Ok(history) => {
                     for index in places.remove(&place).unwrap_or_default() {
                         let member = &members[index];
-                        let past = of(&history, member.job);
-                        tell(member, Tick::Known(&past));
-                        if let Some(due) = overdue(&past, member) {
+                        let stock = of(&history, member.job);
+                        tell(member, Tick::Known(&stock));
+                        if let Some(due) = overdue(&stock, member) {
                             tell(member, Tick::Overdue(due));
                             missed(index);
                         }
@@ -89,23 +70,15 @@ async fn load(cx: Context<'_>) -> Result<History, RemoteError> {
     let mut history = History::new();
     // The newest come first.
     for backup in &catalog.backups {
-        let manifest = &backup.manifest;
-        let subject = (manifest.job.clone(), manifest.database.clone());
-        history.entry(subject).or_insert_with(|| Past {
-            id: manifest.id.clone(),
-            database: manifest.database.clone(),
-            object: backup.objects().next().unwrap_or_default(),
-            started: manifest.started,
-            ended: manifest.ended,
-            bytes: manifest.bytes(),
-            raw_bytes: manifest.dump().map_or(0, |dump| dump.raw_bytes),
-        });
+        let (job, database) = (backup.manifest.job.clone(), &backup.manifest.database);
+        let subject = (job, database.clone());
+        history.entry(subject).or_insert_with(|| Stock::new(database)).add(backup);
     }
     Ok(history)
 }
 
 /// What is there of a job's databases, as far as it names them.
-fn of(history: &History, job: &Job) -> Vec<Past> {
+fn of(history: &History, job: &Job) -> Vec<Stock> {
     let subjects = job.subjects();
     let wanted = |database: &str| {
         subjects.as_ref().is_none_or(|all| all.iter().any(|subject| subject.label() == database))
@@ -115,15 +88,16 @@ fn of(history: &History, job: &Job) -> Vec<Past> {
         .range(from..)
         .take_while(|((id, _), _)| *id == job.id)
         .filter(|((_, database), _)| wanted(database))
-        .map(|(_, past)| past.clone())
+        .map(|(_, stock)| stock.clone())
         .collect()
 }
 
 /// The first run that was due since the oldest of these, if it is to be made up for. Of what was never backed up nothing
 /// is known to be missing.
-fn overdue(past: &[Past], member: &Member<'_>) -> Option<DateTime<Utc>> {
+fn overdue(stock: &[Stock], member: &Member<'_>) -> Option<DateTime<Utc>> {
     let timetable: &Timetable = member.timetable;
     let asked = timetable.catch_up && !timetable.on_start;
-    let oldest = past.iter().map(|past| past.ended).min().filter(|_| asked)?;
+    let newest = stock.iter().filter_map(|stock| Some(stock.good.as_ref()?.ended));
+    let oldest = newest.min().filter(|_| asked)?;
     timetable.next_after(oldest).filter(|due| *due <= member.cx.clock.now())
 }

@@ -20,6 +20,8 @@ pub struct Pruned {
     pub gone: usize,
     /// The names of the manifests that the remote did not let go.
     pub refused: Vec<String>,
+    /// How many stay for now because somebody here reads them.
+    pub read: usize,
     /// Why something did not go, the first time.
     pub error: Option<RemoteError>,
 }
@@ -97,6 +99,9 @@ impl<'a> Deletion<'a> {
     ) -> Result<Pruned, StateError> {
         let mut pruned = Pruned::default();
         let mut going = self.going.clone();
+        let (all, label) = (going.len(), remote.label());
+        going.retain(|b| b.objects().next().is_none_or(|name| !state.is_claimed(&label, &name)));
+        pruned.read = all - going.len();
         going.sort_by_key(|backup| backup.manifest.started);
         let (trees, streams): (Vec<&Backup>, Vec<&Backup>) =
             going.into_iter().partition(|b| b.objects().any(|name| name.ends_with('/')));

@@ -10,7 +10,8 @@ use crate::job::JobId;
 
 /// Judges every backup, in the order given. Only backups of `job` and `database` are ever deleted; age is what the
 /// manifest says. One from the future stays and does not count: it must not push out what is truly the newest. A pinned
-/// one counts like any other.
+/// one counts like any other. One that is known to be corrupt takes nobody's place: it goes by the limits, once a good
+/// one is newer; until then it may be the last to save something from.
 pub fn select(
     backups: &[Backup],
     job: &JobId,
@@ -32,11 +33,17 @@ pub fn select(
         verdicts[i] = Verdict::Keep(reason);
     }
     let all: Vec<&Backup> = by_age.iter().map(|&i| &backups[i]).collect();
-    let past = &all[future..];
-    let hold = hold::hold(&all, past, policy);
-    let kept = rules::kept(past, policy, now);
-    for (newer, (&i, kept)) in by_age[future..].iter().zip(kept).enumerate() {
-        let verdict = judge(&backups[i], newer, kept, policy, now);
+    let good: Vec<&Backup> = all[future..].iter().copied().filter(|b| !b.is_corrupt()).collect();
+    let hold = hold::hold(&all, &good, policy);
+    let mut kept = rules::kept(&good, policy, now).into_iter();
+    let mut newer = 0;
+    for &i in &by_age[future..] {
+        let verdict = if backups[i].is_corrupt() {
+            spoiled(&backups[i], newer, policy, now)
+        } else {
+            newer += 1;
+            judge(&backups[i], newer - 1, kept.next().flatten(), policy, now)
+        };
         verdicts[i] = match &hold {
             Some(hold) if verdict.is_delete() => Verdict::Keep(Reason::Held(hold.clone())),
             _ => verdict,
@@ -45,7 +52,7 @@ pub fn select(
     verdicts
 }
 
-/// One of ours that has `newer` newer ones, and what keep rules want it for.
+/// One of ours that has `newer` newer good ones, and what keep rules want it for.
 fn judge(
     backup: &Backup,
     newer: usize,
@@ -59,6 +66,29 @@ fn judge(
     if newer < policy.min_files.max(1) {
         return Verdict::Keep(Reason::Newest);
     }
+    limited(backup, newer, kept, policy, now)
+}
+
+/// The same of one that is corrupt. That it is young keeps it, too; no other rule asks for it.
+fn spoiled(backup: &Backup, newer: usize, policy: &Policy, now: DateTime<Utc>) -> Verdict {
+    if backup.notes.pinned {
+        return Verdict::Keep(Reason::Pinned);
+    }
+    if newer == 0 {
+        return Verdict::Keep(Reason::Corrupt);
+    }
+    let young = policy.keep.duration.is_some_and(|most| now - backup.manifest.started <= most);
+    limited(backup, newer, young.then(|| rules::YOUNG.to_owned()), policy, now)
+}
+
+/// One that nothing but rules and limits concerns.
+fn limited(
+    backup: &Backup,
+    newer: usize,
+    kept: Option<String>,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Verdict {
     if let Some(rules) = kept {
         return Verdict::Keep(Reason::Rule(rules));
     }

@@ -18,6 +18,9 @@ const CALENDAR: [(&str, &str); 5] = [
     ("yearly", "%Y"),
 ];
 
+/// What keeps a young one.
+pub(super) const YOUNG: &str = "within RETENTION_KEEP_DURATION";
+
 /// What each of these backups, the newest first, is kept for, if for anything.
 pub(super) fn kept(
     backups: &[&Backup],
@@ -33,7 +36,7 @@ pub(super) fn kept(
     if let Some(most) = keep.duration {
         let young = |backup: &&Backup| now - started(backup) <= most;
         for (_, reason) in backups.iter().zip(&mut reasons).filter(|(backup, _)| young(backup)) {
-            reason.push("within RETENTION_KEEP_DURATION".to_owned());
+            reason.push(YOUNG.to_owned());
         }
     }
     let counts = [keep.hourly, keep.daily, keep.weekly, keep.monthly, keep.yearly];

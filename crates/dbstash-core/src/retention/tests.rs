@@ -24,6 +24,10 @@ fn pin(backup: &mut Backup) {
     backup.notes.pinned = true;
 }
 
+fn spoil(backup: &mut Backup) {
+    backup.notes.verified = vec![Mark::new(backup.manifest.started, Outcome::Corrupt)];
+}
+
 fn policy(max_files: Option<usize>, max_hours: Option<i64>, min_files: usize) -> Policy {
     let max_age = max_hours.map(TimeDelta::hours);
     Policy { max_files, max_age, min_files, ..Policy::default() }
@@ -85,6 +89,49 @@ fn a_pinned_one_stays_and_counts() {
     backups[3].notes.pinned = false;
     backups[3].notes.verified = vec![Mark::new(now(), Outcome::Bytes)];
     assert_eq!(gone(&backups, &policy(Some(1), None, 1)), [2, 3]);
+}
+
+#[test]
+fn a_corrupt_one_takes_nobodys_place_and_goes_by_the_limits() {
+    let mut backups = aged(&[1, 2, 3, 4, 5]);
+    spoil(&mut backups[0]);
+    spoil(&mut backups[2]);
+    let one = policy(Some(1), None, 1);
+    assert_eq!(
+        verdicts(&backups, &one),
+        [
+            Verdict::Keep(Reason::Corrupt),
+            Verdict::Keep(Reason::Newest),
+            Verdict::Delete(Limit::Count(1)),
+            Verdict::Delete(Limit::Count(1)),
+            Verdict::Delete(Limit::Count(1)),
+        ]
+    );
+    assert_eq!(gone(&backups, &policy(Some(2), None, 1)), [4]);
+    assert_eq!(gone(&backups, &policy(None, Some(1), 3)), [2], "three good ones stay");
+    let rules = |rules| gone(&backups, &keep(rules));
+    assert_eq!(rules(Keep { daily: 1, last: 3, ..Keep::default() }), [2]);
+    assert_eq!(rules(Keep { duration: Some(TimeDelta::hours(3)), ..Keep::default() }), [3, 4]);
+    // Pinned, or found good since.
+    pin(&mut backups[2]);
+    assert_eq!(gone(&backups, &one), [3, 4]);
+    backups[0].notes.verified.insert(0, Mark::new(now(), Outcome::Bytes));
+    assert_eq!(gone(&backups, &one), [1, 3, 4]);
+    // Of nothing else anything could be saved.
+    let mut all = aged(&[1, 2]);
+    all.iter_mut().for_each(spoil);
+    assert_eq!(gone(&all, &policy(Some(1), Some(0), 1)), [0; 0]);
+}
+
+/// However small.
+#[test]
+fn a_corrupt_newest_says_nothing_of_sizes() {
+    let mut backups = aged(&[1, 2, 3]);
+    backups[0].manifest.objects[0].raw_bytes = 1;
+    let policy = policy(Some(1), None, 1);
+    assert_eq!(gone(&backups, &policy), [0; 0]);
+    spoil(&mut backups[0]);
+    assert_eq!(gone(&backups, &policy), [2]);
 }
 
 /// As `dbstash prune` shows them.

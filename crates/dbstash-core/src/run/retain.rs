@@ -6,6 +6,7 @@ use super::Run;
 use crate::catalog::Catalog;
 use crate::prune::PrunePlan;
 use crate::remote::RemoteError;
+use crate::report::RunEvent;
 
 impl Run<'_> {
     /// Deletes what retention says, and returns how many backups went. Its failures are warnings, the backup is there
@@ -18,6 +19,11 @@ impl Run<'_> {
         let (state, now) = (self.cx.state, self.cx.clock.now());
         let work = plan.carry_out(self.cx.remote, state, now);
         let Some(pruned) = self.unless_ended(work).await else { return 0 };
+        if pruned.read > 0 {
+            let text =
+                format!("{} backups are being verified and go with the next run", pruned.read);
+            self.tell(RunEvent::Note(&text));
+        }
         if let Some(trouble) = pruned.trouble(plan.deletions().count()) {
             self.warn(trouble);
         }

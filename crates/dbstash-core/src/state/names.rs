@@ -21,8 +21,8 @@ impl Drop for Claim {
 }
 
 impl StateDir {
-    /// Claims an object's name among the runs that share this directory, before it can be seen on the remote; `None`
-    /// when a live run has it. Free again when the value is dropped.
+    /// Claims an object's name among the runs that share this directory, before it can be seen on the remote, or while
+    /// it is read and shall stay; `None` when a live run has it. Free again when the value is dropped.
     pub fn claim(&self, remote: &str, object: &str) -> Result<Option<Claim>, StateError> {
         let folder = self.names();
         let path = folder.join(digest(&format!("{remote}\0{object}")));
@@ -42,6 +42,13 @@ impl StateDir {
                 return Ok(Some(Claim { path, _locked: file }));
             }
         }
+    }
+
+    /// Whether somebody who shares this directory makes or reads an object of this name.
+    pub fn is_claimed(&self, remote: &str, object: &str) -> bool {
+        let path = self.names().join(digest(&format!("{remote}\0{object}")));
+        File::open(path)
+            .is_ok_and(|claim| matches!(claim.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Removes what killed runs had claimed.
@@ -75,7 +82,9 @@ mod tests {
             state.claim("r", "b.sql").unwrap().is_some()
                 && state.claim("q", "a.sql").unwrap().is_some()
         );
+        assert!(state.is_claimed("r", "a.sql") && !state.is_claimed("r", "b.sql"));
         drop(claim);
+        assert!(!state.is_claimed("r", "a.sql"));
         assert!(state.claim("r", "a.sql").unwrap().is_some());
         assert_eq!(fs::read_dir(dir.path().join("state/locks/names")).unwrap().count(), 0);
     }

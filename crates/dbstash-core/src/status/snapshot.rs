@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::daemon::Past;
+use super::checked::{Checked, Spoiled, Verdicts};
 use crate::job::{EngineKey, JobId};
+use crate::past::Past;
 use crate::report::{Outcome, Report};
 
 /// The state of a process's jobs at one time.
@@ -50,6 +51,8 @@ pub struct JobStatus {
     pub engine: EngineKey,
     /// When its next run starts.
     pub next_run: Option<DateTime<Utc>>,
+    /// When its next round of verifications starts.
+    pub next_verification: Option<DateTime<Utc>>,
     /// How many runs were due while one was at work, since the process began.
     pub missed: u64,
     /// What is wrong.
@@ -77,6 +80,8 @@ pub enum State {
     Overdue,
     /// A run stands still.
     Stuck,
+    /// The newest is not what was stored.
+    Corrupt,
 }
 
 impl State {
@@ -85,6 +90,7 @@ impl State {
         match self {
             Self::Overdue => "overdue",
             Self::Stuck => "stuck",
+            Self::Corrupt => "corrupt",
         }
     }
 }
@@ -94,8 +100,16 @@ impl State {
 pub struct DatabaseStatus {
     /// Its label.
     pub database: String,
-    /// The newest good backup.
+    /// The newest good backup: the newest that is not known to be corrupt.
     pub last_success: Option<Past>,
+    /// The newest backup of all, if it is corrupt.
+    pub corrupt: Option<Box<Spoiled>>,
+    /// What was verified last.
+    pub last_verification: Option<Box<Checked>>,
+    /// When anything was found out about a backup last, by whomever.
+    pub tested: Option<DateTime<Utc>>,
+    /// When the newest that was found good was whole.
+    pub proven: Option<DateTime<Utc>>,
     /// What went wrong last, unless a good backup came after it.
     pub last_failure: Option<Failed>,
     /// The run that is at work.
@@ -150,6 +164,8 @@ pub struct Tally {
     pub retries: u64,
     /// Old backups that retention deleted.
     pub deleted: u64,
+    /// Verifications, by how far they were to go.
+    pub verifications: BTreeMap<String, Verdicts>,
 }
 
 impl DatabaseStatus {
@@ -157,6 +173,10 @@ impl DatabaseStatus {
         Self {
             database: database.to_owned(),
             last_success: None,
+            corrupt: None,
+            last_verification: None,
+            tested: None,
+            proven: None,
             last_failure: None,
             running: None,
             due: None,
@@ -196,15 +216,8 @@ impl DatabaseStatus {
                 tally.successes += 1;
                 tally.deleted += *pruned as u64;
                 self.last_failure = None;
-                self.last_success = Some(Past {
-                    id: manifest.id.clone(),
-                    database: manifest.database.clone(),
-                    object: object.clone(),
-                    started: manifest.started,
-                    ended: manifest.ended,
-                    bytes: manifest.bytes(),
-                    raw_bytes: manifest.dump().map_or(0, |dump| dump.raw_bytes),
-                });
+                self.corrupt = None;
+                self.last_success = Some(Past::of(manifest, object));
             }
             Outcome::Failed { error, .. } => {
                 *tally.failures.entry(error.phase().to_owned()).or_default() += 1;

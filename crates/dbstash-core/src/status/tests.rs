@@ -5,6 +5,8 @@ use crate::error::RunError;
 use crate::job::{Databases, Source};
 use crate::manifest::Manifest;
 use crate::manifest::tests::manifest;
+use crate::past::Past;
+use crate::verify::{Level, Occasion, Verdict, Verification};
 use crate::zone::Zone;
 
 const GRACE: Expected = Expected::Grace(Duration::from_secs(3600));
@@ -40,6 +42,10 @@ fn past(database: &str, ended: DateTime<Utc>) -> Past {
     Past { id, database: database.to_owned(), object, started, ended, bytes: 1, raw_bytes: 2 }
 }
 
+fn stock(database: &str, ended: DateTime<Utc>) -> Stock {
+    Stock { good: Some(past(database, ended)), ..Stock::new(database) }
+}
+
 fn run(job: &Job, database: &str) -> RunId {
     let id = "20260302T020000Z-00000000".to_owned();
     RunId { id, job: job.id.clone(), engine: job.engine, database: database.to_owned() }
@@ -70,7 +76,7 @@ fn finish(board: &Board, job: &Job, reports: &[Report]) -> u64 {
     for report in reports {
         board.on(&report.run, RunEvent::Finished(report));
     }
-    board.done(&job.id, reports)
+    board.done(&job.id, reports).skips
 }
 
 fn start(board: &Board, job: &Job, at: DateTime<Utc>) {
@@ -105,11 +111,11 @@ fn the_first_backup_is_waited_for_until_it_is_overdue() {
 fn manifests_of_an_earlier_process_count() {
     let job = named();
     let fresh = board(&job, GRACE);
-    fresh.known(&job.id, &[past("shop", at("01T02:05"))]);
+    fresh.known(&job.id, &[stock("shop", at("01T02:05"))]);
     well(&fresh, "02T03:00");
     overdue(&fresh, "02T03:01");
     let stale = board(&job, GRACE);
-    stale.known(&job.id, &[past("shop", at("01T01:00"))]);
+    stale.known(&job.id, &[stock("shop", at("01T01:00"))]);
     overdue(&stale, "01T12:01");
 }
 
@@ -118,7 +124,7 @@ fn a_backup_that_is_known_later_does_not_replace_a_newer_one() {
     let job = named();
     let board = board(&job, GRACE);
     finish(&board, &job, &[report(&job, "shop", stored("shop", at("02T02:01")))]);
-    board.known(&job.id, &[past("shop", at("01T02:05"))]);
+    board.known(&job.id, &[stock("shop", at("01T02:05"))]);
     well(&board, "03T03:00");
 }
 
@@ -179,7 +185,7 @@ fn a_run_that_spans_a_due_time_serves_it() {
     let board = board(&job, GRACE);
     let mut long = past("shop", at("02T02:30"));
     long.started = at("02T01:30");
-    board.known(&job.id, &[long]);
+    board.known(&job.id, &[Stock { good: Some(long), ..Stock::new("shop") }]);
     well(&board, "03T02:59");
     overdue(&board, "03T03:01");
 }
@@ -190,7 +196,7 @@ fn an_age_may_be_said_instead() {
     let board = board(&job, Expected::MaxAge(Duration::from_secs(6 * 3600)));
     well(&board, "01T18:00");
     overdue(&board, "01T18:01");
-    board.known(&job.id, &[past("shop", at("01T17:00"))]);
+    board.known(&job.id, &[stock("shop", at("01T17:00"))]);
     well(&board, "01T23:00");
     overdue(&board, "01T23:01");
 }
@@ -199,7 +205,7 @@ fn an_age_may_be_said_instead() {
 fn of_all_databases_of_a_server_those_of_the_last_run_count() {
     let job = job(Databases::Each);
     let board = board(&job, GRACE);
-    board.known(&job.id, &[past("dropped", at("01T01:00")), past("shop", at("01T02:05"))]);
+    board.known(&job.id, &[stock("dropped", at("01T01:00")), stock("shop", at("01T02:05"))]);
     well(&board, "02T03:00");
     overdue(&board, "02T03:01");
     let both = ["shop", "new"].map(|name| report(&job, name, stored(name, at("02T02:01"))));
@@ -227,7 +233,7 @@ fn of_all_databases_of_a_server_those_of_the_last_run_count() {
 fn rules_can_change_and_jobs_can_go() {
     let job = named();
     let board = board(&job, GRACE);
-    board.known(&job.id, &[past("shop", at("01T02:05"))]);
+    board.known(&job.id, &[stock("shop", at("01T02:05"))]);
     board.watch(&job, &timetable("0 1 * * *"), GRACE);
     well(&board, "01T12:00");
     overdue(&board, "02T02:01");
@@ -263,4 +269,85 @@ fn a_snapshot_is_read_back() {
     assert_eq!(serde_json::to_string(&back).unwrap(), text);
     assert_eq!((back.jobs[0].missed, back.jobs[0].next_run), (3, Some(at("02T02:00"))));
     assert!(back.jobs[0].databases[0].running.is_some());
+}
+
+/// Found out by a round about a backup of this time.
+fn verified(board: &Board, job: &Job, backup: Past, verdict: Verdict, good: Option<Past>) {
+    let told = Verification {
+        occasion: Occasion::Scheduled,
+        backup: Some(backup),
+        newest: true,
+        good,
+        asked: Level::Bytes,
+        verdict,
+        at: at("02T12:00"),
+        duration: Duration::from_secs(1),
+    };
+    board.on(&run(job, "shop"), RunEvent::Verified(&told));
+}
+
+fn good() -> Verdict {
+    Verdict::Good { level: Level::Bytes, objects: Vec::new() }
+}
+
+fn bad() -> Verdict {
+    Verdict::Corrupt("its bytes have changed".to_owned())
+}
+
+#[test]
+fn a_corrupt_newest_is_none_until_it_is_good_or_another_one_is() {
+    let job = named();
+    let newest = past("shop", at("02T02:05"));
+    let older = Past { id: "older".to_owned(), ..past("shop", at("01T02:05")) };
+    let board = board(&job, GRACE);
+    board.known(&job.id, &[stock("shop", newest.ended)]);
+    well(&board, "02T12:00");
+    verified(&board, &job, newest.clone(), bad(), Some(older.clone()));
+    let corrupt = |board: &Board, then: &str| {
+        let found = problems(board, then);
+        found.iter().any(|(kind, _)| *kind == State::Corrupt)
+    };
+    assert!(corrupt(&board, "02T12:00"));
+    let snapshot = board.snapshot(at("02T12:00"));
+    let status = &snapshot.jobs[0].databases[0];
+    assert_eq!((&status.last_success, status.proven), (&Some(older), None));
+    let text = &snapshot.jobs[0].problems.last().unwrap().text;
+    assert!(text.contains("its bytes have changed") && text.contains("object"), "{text}");
+    // What nobody could test changes nothing.
+    let untested = Verdict::Untested("away".to_owned());
+    verified(&board, &job, newest.clone(), untested, None);
+    assert!(corrupt(&board, "02T12:00"));
+    verified(&board, &job, newest.clone(), good(), Some(newest.clone()));
+    well(&board, "02T12:00");
+    let status = &board.snapshot(at("02T12:00")).jobs[0].databases[0];
+    assert_eq!((&status.last_success, status.proven), (&Some(newest.clone()), Some(newest.ended)));
+    let tally = status.tally.verifications["bytes"];
+    assert_eq!((tally.good, tally.corrupt, tally.untested), (1, 1, 1));
+
+    verified(&board, &job, newest, bad(), None);
+    assert!(corrupt(&board, "02T12:00"));
+    finish(&board, &job, &[report(&job, "shop", stored("shop", at("02T13:00")))]);
+    well(&board, "02T13:30");
+}
+
+#[test]
+fn what_an_earlier_process_found_corrupt_is() {
+    let job = named();
+    let board = board(&job, GRACE);
+    let spoiled = past("shop", at("02T02:05"));
+    let known = Stock {
+        corrupt: Some(spoiled.clone()),
+        verified: Some(at("02T04:00")),
+        ..stock("shop", at("01T02:05"))
+    };
+    board.known(&job.id, &[known]);
+    let found = problems(&board, "02T02:30");
+    assert_eq!(found, [(State::Corrupt, "shop".to_owned())]);
+    assert_eq!(board.snapshot(at("02T02:30")).jobs[0].databases[0].tested, Some(at("02T04:00")));
+    // One that was made since is not it.
+    let fresh = self::board(&job, GRACE);
+    finish(&fresh, &job, &[report(&job, "shop", stored("shop", at("02T13:00")))]);
+    let known = Stock { corrupt: Some(spoiled), ..Stock::new("shop") };
+    fresh.known(&job.id, &[known]);
+    well(&fresh, "02T13:30");
 }

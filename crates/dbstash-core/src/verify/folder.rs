@@ -9,6 +9,7 @@ use crate::catalog::Backup;
 use crate::engine::{Incomplete, Passed, Structure, TreeCheck};
 use crate::manifest::Object;
 use crate::remote::{ObjectSize, Remote};
+use crate::store::Phase;
 
 const BUFFER: usize = 256 * 1024;
 /// Half a million files.
@@ -46,6 +47,7 @@ pub(super) async fn look(
             Some(ObjectSize::Unknown) => u64::MAX,
         };
         let wanted = check.as_mut().is_some_and(|check| check.begin(path, size));
+        cx.progress.enter(Phase::Reading);
         let mut download = cx.remote.read(&format!("{name}{path}")).await?;
         let mut hash = Sha256::new();
         loop {
@@ -55,6 +57,7 @@ pub(super) async fn look(
                 Err(Flaw::Corrupt(what)) => return corrupt(format!("its file {path}: {what}")),
                 Err(untested) => return Err(untested),
             };
+            cx.progress.moved();
             hash.update(&buffer[..n]);
             all += n as u64;
             if let (true, Some(check)) = (wanted, &mut check) {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use super::Flaw;
+use super::{Context, Flaw};
 use crate::engine::{Check, Incomplete, Passed, TreeCheck};
-use crate::remote::Remote;
 use crate::spool::SpoolError;
+use crate::store::Phase;
 use crate::store::lane::{Chunk, Taker, lane};
 
 const BUFFER: usize = 256 * 1024;
@@ -51,12 +51,13 @@ pub(super) struct Found {
 
 /// Reads an object back, once and to its end.
 pub(super) async fn pass(
-    remote: &dyn Remote,
     name: &str,
     encodings: &[String],
     look: Look,
+    cx: Context<'_>,
 ) -> Result<Found, Flaw> {
-    let mut download = remote.read(name).await?;
+    cx.progress.enter(Phase::Reading);
+    let mut download = cx.remote.read(name).await?;
     let (mut giver, taker) = lane(CHUNKS, BUFFER);
     let encodings = encodings.to_vec();
     let work = tokio::task::spawn_blocking(move || inspect(Source::of(taker), &encodings, look));
@@ -66,6 +67,7 @@ pub(super) async fn pass(
         if chunk.filled == 0 {
             break;
         }
+        cx.progress.moved();
         giver.give(chunk);
     }
     drop(giver);

@@ -1,6 +1,6 @@
 //! What was found out about a backup, in words, beside it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Level, Looked, Mark, Outcome, Verdict};
@@ -14,6 +14,8 @@ use crate::temporary;
 
 /// The format this version writes.
 const FORMAT: u32 = 1;
+/// A result that is further ahead is of a clock that was wrong.
+const AHEAD: TimeDelta = TimeDelta::hours(1);
 
 /// The text of a result. Never holds a credential; never rewritten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +59,11 @@ pub async fn record(
             (Outcome::Structure, Some(*level), None, objects.clone())
         }
         Verdict::Corrupt(what) => (Outcome::Corrupt, None, Some(what.clone()), Vec::new()),
-        Verdict::Untested(_) => return Ok(None),
+        Verdict::Untested(_) | Verdict::Gone => return Ok(None),
     };
+    // What was found out last is what stands, whatever the clocks of others say.
+    let before = backup.notes.verified.iter().map(|old| old.at).filter(|old| *old <= at + AHEAD);
+    let at = before.max().map_or(at, |before| at.max(before + TimeDelta::milliseconds(1)));
     let mark = Mark::new(at, outcome);
     let (id, host) = (backup.manifest.id.clone(), host.to_owned());
     let dbstash = env!("CARGO_PKG_VERSION").to_owned();
@@ -76,7 +81,8 @@ pub async fn record(
     let stored = store(&mut artifact, None, upload.as_mut(), guard).await;
     stored.map_err(|Failure { cause, .. }| cause)?;
 
-    let older = |old: &&Mark| old.outcome <= outcome && **old != mark && old.at <= mark.at;
+    let is_older = |old: &Mark| old.outcome <= outcome && old.at <= mark.at;
+    let older = |old: &&Mark| **old != mark && (is_older(old) || old.at > at + AHEAD);
     let older: Vec<_> =
         backup.notes.verified.iter().filter(older).map(|old| old.name_for(object)).collect();
     let left = cx.remote.delete(&older).await.err();

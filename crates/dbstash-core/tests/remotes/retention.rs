@@ -37,6 +37,7 @@ fn job() -> Job {
         limits: Limits { timeout: None, stall: None, min_size: 1 },
         retention: Policy { max_files: Some(1), ..Policy::default() },
         retries: 0,
+        verify_after: None,
         exclusive: true,
         mode: Mode::Directory,
         sqlite_format: SqliteFormat::Sql,

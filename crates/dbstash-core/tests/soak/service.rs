@@ -125,7 +125,13 @@ impl Soak {
         let members: Vec<_> = self
             .subjects
             .iter()
-            .map(|Subject { job, timetable, .. }| Member { job, timetable, cx, place: 0 })
+            .map(|Subject { job, timetable, .. }| Member {
+                job,
+                timetable,
+                rounds: None,
+                cx,
+                place: 0,
+            })
             .collect();
         let tell = |member: &Member<'_>, tick: Tick<'_>| {
             let job = &member.job.id;

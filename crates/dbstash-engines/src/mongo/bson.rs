@@ -1,5 +1,7 @@
 //! As much of BSON as it takes to walk over documents and to read their outermost fields.
 
+use super::elements::Elements;
+
 /// An empty document.
 const SMALLEST: u32 = 5;
 /// mongorestore takes no larger one out of an archive.
@@ -85,11 +87,21 @@ pub(super) struct Walk {
     have: usize,
     left: usize,
     last: u8,
+    /// Looks at every value, too.
+    within: Option<Elements>,
 }
 
 impl Walk {
+    /// One that looks at every value, too.
+    pub(super) fn thorough() -> Self {
+        Self { within: Some(Elements::default()), ..Self::default() }
+    }
+
     /// The next bytes; what is wrong with them.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+        if let Some(within) = &mut self.within {
+            within.feed(bytes)?;
+        }
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.left == 0 {
                 self.length[self.have] = byte;

@@ -4,9 +4,11 @@ mod address;
 mod archive;
 mod bson;
 mod crc64;
+mod elements;
 mod explain;
 mod flags;
 mod gzip;
+mod json;
 mod tree;
 
 use dbstash_core::engine::{
@@ -82,8 +84,10 @@ impl Engine for Mongo {
     fn structure(&self, object: &Object) -> Option<Structure> {
         Some(match object.format.as_str() {
             "archive" => Structure::Stream(Box::new(Unpacked::new(Box::new(Archive::new(None))))),
-            "bson" => Structure::Stream(Box::new(Bare::default())),
-            "directory" => Structure::Files(Box::new(Files::new(None))),
+            "bson" => {
+                Structure::Stream(Box::new(Bare { walk: bson::Walk::thorough(), broken: None }))
+            }
+            "directory" => Structure::Files(Box::new(Files::thorough())),
             _ => return None,
         })
     }

@@ -8,6 +8,7 @@ use flate2::write::GzDecoder;
 
 use super::archive::nothing_of;
 use super::bson::Walk;
+use super::json::Json;
 use crate::ends::Ends;
 
 const DATA: &str = ".bson";
@@ -24,6 +25,8 @@ const TAIL: usize = 512;
 pub(super) struct Files {
     /// The database that has to be in it.
     database: Option<String>,
+    /// Looks at every value, too.
+    thorough: bool,
     current: Option<(String, Reader)>,
     data: BTreeSet<String>,
     /// Whether there have to be data, too.
@@ -42,14 +45,20 @@ enum Reader {
 /// What is in a file.
 enum Content {
     Documents(Walk),
-    Text(Box<Ends>),
+    /// Its end, and all of it where that is of interest.
+    Text(Box<Ends>, Option<Json>),
 }
 
 impl Write for Content {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Documents(walk) => walk.feed(bytes).map_err(io::Error::other)?,
-            Self::Text(ends) => ends.feed(bytes),
+            Self::Text(ends, all) => {
+                ends.feed(bytes);
+                if let Some(json) = all {
+                    json.feed(bytes);
+                }
+            }
         }
         Ok(bytes.len())
     }
@@ -64,6 +73,7 @@ impl Files {
     pub(super) fn new(database: Option<&str>) -> Self {
         Self {
             database: database.map(str::to_owned),
+            thorough: false,
             current: None,
             data: BTreeSet::new(),
             described: BTreeMap::new(),
@@ -71,6 +81,11 @@ impl Files {
             tool_version: None,
             broken: None,
         }
+    }
+
+    /// For a stored tree.
+    pub(super) fn thorough() -> Self {
+        Self { thorough: true, ..Self::new(None) }
     }
 
     /// The end of the file begun last.
@@ -87,7 +102,10 @@ impl Files {
                 None
             }
             Ok(Content::Documents(_)) => Some("it ends within a document".to_owned()),
-            Ok(Content::Text(ends)) => self.text(&path, &String::from_utf8_lossy(ends.tail())),
+            Ok(Content::Text(_, Some(json))) if !json.is_whole() => {
+                Some("it is no JSON".to_owned())
+            }
+            Ok(Content::Text(ends, _)) => self.text(&path, &String::from_utf8_lossy(ends.tail())),
         };
         if let Some(wrong) = wrong {
             self.broken.get_or_insert(format!("its file {path} is not whole: {wrong}"));
@@ -141,9 +159,9 @@ impl TreeCheck for Files {
             None => (path, false),
         };
         let content = if name.ends_with(DATA) {
-            Content::Documents(Walk::default())
+            Content::Documents(if self.thorough { Walk::thorough() } else { Walk::default() })
         } else if name.ends_with(DESCRIPTION) || name.rsplit('/').next() == Some(PRELUDE) {
-            Content::Text(Box::new(Ends::new(0, TAIL)))
+            Content::Text(Box::new(Ends::new(0, TAIL)), self.thorough.then(Json::default))
         } else {
             return false;
         };

@@ -6,6 +6,7 @@ mod footer;
 mod options;
 mod rows;
 mod split;
+mod statements;
 mod stored;
 mod tab;
 

@@ -16,6 +16,7 @@ use dbstash_core::engine::{Check as _, Incomplete, Passed, Piece, Splitter};
 use self::lexer::Lexer;
 use self::mark::{Kind, Mark};
 use super::footer::Footer;
+use super::statements::{Known, Statements};
 
 /// No header and no line of interest is nearly as long.
 const LONGEST_HEADER: usize = 64 * 1024;
@@ -32,6 +33,8 @@ pub(super) struct Split {
     /// Whether a marker's frame has been kept back, which belongs to the part that follows.
     has_frame: bool,
     cut: Cut,
+    /// Reads the statements, too.
+    within: Option<Box<Statements>>,
 }
 
 /// Which file bytes go to.
@@ -66,7 +69,24 @@ impl Split {
                 count: 0,
                 unclear: None,
             },
+            within: None,
         }
+    }
+
+    /// The same, to look at every statement.
+    pub(super) fn thorough(footer: Footer) -> Self {
+        Self { within: Some(Box::new(Statements::new(Known::default()))), ..Self::new(footer) }
+    }
+
+    /// Bytes of statements, texts and comments: how many are dealt with, and whether a line begins that is no part
+    /// of them.
+    fn advance(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let is_block = self.lexer.is_block();
+        let (n, begins) = self.lexer.advance(bytes);
+        if let Some(within) = self.within.as_mut().filter(|_| !is_block) {
+            within.feed(&bytes[..n]);
+        }
+        (n, begins)
     }
 
     /// At a line that may be of interest: how many bytes are dealt with.
@@ -96,7 +116,7 @@ impl Split {
     fn go_on(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
         let kept = self.line.take().unwrap_or_default();
         self.frame(out);
-        self.lexer.advance(&kept);
+        self.advance(&kept);
         self.cut.put(&kept, out);
     }
 
@@ -116,7 +136,12 @@ impl Split {
                 self.has_frame = true;
                 return;
             }
-            Mark::Section(kind, name) if is_between => self.cut.section(kind, name, out),
+            Mark::Section(kind, name) if is_between => {
+                if let Some(within) = &mut self.within {
+                    within.rules.section((kind == Kind::Table).then_some(name));
+                }
+                self.cut.section(kind, name, out);
+            }
             Mark::Trigger if is_between => self.cut.trigger(out),
             Mark::Delimiter(is_default) => {
                 self.frame(out);
@@ -133,7 +158,7 @@ impl Split {
             _ => {}
         }
         self.frame(out);
-        let (_, begins) = self.lexer.advance(line);
+        let (_, begins) = self.advance(line);
         self.cut.put(line, out);
         if !begins {
             self.line = None;
@@ -153,6 +178,9 @@ impl Split {
         if !self.lexer.is_between() {
             return Err(Incomplete("it ends in the middle of a statement".into()));
         }
+        if let Some(within) = self.within {
+            within.finish().map_err(Incomplete)?;
+        }
         self.footer.finish()
     }
 }
@@ -164,7 +192,7 @@ impl Splitter for Split {
             let dealt_with = if self.line.is_some() {
                 self.look(bytes, out)
             } else {
-                let (n, begins) = self.lexer.advance(bytes);
+                let (n, begins) = self.advance(bytes);
                 self.cut.put(&bytes[..n], out);
                 self.line = begins.then(Vec::new);
                 n

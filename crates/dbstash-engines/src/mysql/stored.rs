@@ -30,7 +30,7 @@ pub(super) fn structure(dialect: Dialect, object: &Object) -> Option<Structure> 
 }
 
 fn split(dialect: Dialect, seen: Seen) -> Split {
-    Split::new(Footer::new(dialect, seen, false))
+    Split::thorough(Footer::new(dialect, seen, false))
 }
 
 /// Statements, or XML.

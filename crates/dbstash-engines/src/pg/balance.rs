@@ -3,14 +3,15 @@
 
 use memchr::{memchr, memchr2};
 
+use super::copied::Rows;
+use crate::utf8::Utf8;
+
 /// Of a longer statement only the beginning is looked at: no `COPY` is as long.
 const LONGEST: usize = 256 * 1024;
 /// What says whether a backslash means itself in a plain text.
 const QUOTING: &[u8] = b"SET standard_conforming_strings";
 /// What says in which encoding the text is.
 const ENCODING: &[u8] = b"SET client_encoding";
-/// What may follow a backslash in a row, as the server writes it.
-const ESCAPES: &[u8] = b"bfnrtv\\N";
 
 /// Follows a script; keeps the beginning of the statement at hand.
 #[derive(Default)]
@@ -31,40 +32,11 @@ pub(super) struct Balance {
     tag: Vec<u8>,
     /// How much of the tag has come again.
     again: usize,
-    row: Row,
+    rows: Rows,
     text: Utf8,
     /// Whether it says that its text is UTF-8.
     is_utf8: bool,
     broken: Option<String>,
-}
-
-/// Whether bytes are UTF-8, in chunks of any size.
-#[derive(Default)]
-struct Utf8 {
-    /// The part of a character that has come.
-    part: Vec<u8>,
-    is_broken: bool,
-}
-
-impl Utf8 {
-    fn feed(&mut self, mut bytes: &[u8]) {
-        while !self.part.is_empty() && !bytes.is_empty() && !self.is_broken {
-            self.part.push(bytes[0]);
-            bytes = &bytes[1..];
-            let part = std::mem::take(&mut self.part);
-            self.judge(&part);
-        }
-        self.judge(bytes);
-    }
-
-    fn judge(&mut self, bytes: &[u8]) {
-        if let Err(error) = std::str::from_utf8(bytes) {
-            self.is_broken |= error.error_len().is_some();
-            if !self.is_broken {
-                self.part = bytes[error.valid_up_to()..].to_vec();
-            }
-        }
-    }
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -92,17 +64,6 @@ enum State {
     Rows,
 }
 
-/// A row so far.
-#[derive(Debug, Default, Clone, Copy)]
-struct Row {
-    tabs: u64,
-    wanted: u64,
-    bytes: u64,
-    escape: bool,
-    /// The bytes so far are those of an end mark.
-    is_end: bool,
-}
-
 impl Balance {
     /// Costs a look at every byte.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
@@ -125,7 +86,7 @@ impl Balance {
     pub(super) fn finish(self) -> Result<(), String> {
         match (self.broken, self.state) {
             (Some(what), _) => Err(what),
-            (None, _) if self.is_utf8 && (self.text.is_broken || !self.text.part.is_empty()) => {
+            (None, _) if self.is_utf8 && (!self.text.is_good() || self.text.is_within()) => {
                 Err("it says that its text is UTF-8, and it is not".to_owned())
             }
             (None, State::Rows) => Err("the rows of its last COPY have no end".to_owned()),
@@ -255,8 +216,7 @@ impl Balance {
             self.fail("a COPY of it is not from its own rows");
         }
         if is_rows {
-            // The line break after the statement ends a row that is none.
-            self.row = Row { wanted: commas, tabs: commas, ..Row::default() };
+            self.rows = Rows::after_statement(commas + 1);
             return State::Rows;
         }
         State::Code
@@ -275,26 +235,10 @@ impl Balance {
     }
 
     fn rows(&mut self, byte: u8) -> State {
-        let row = &mut self.row;
-        let is_escaped = std::mem::take(&mut row.escape);
-        match byte {
-            b'\n' if row.is_end && row.bytes == 2 => return State::Code,
-            b'\n' if row.tabs != row.wanted || is_escaped => {
-                let (found, wanted) = (row.tabs + 1, row.wanted + 1);
-                self.fail(format!("a row of it has {found} columns and should have {wanted}"));
-            }
-            b'\n' => *row = Row { wanted: row.wanted, ..Row::default() },
-            b'\r' | 0 => self.fail("a row of it has a byte that no row has"),
-            _ => {
-                row.bytes += 1;
-                row.is_end = is_escaped && byte == b'.' && row.bytes == 2;
-                row.tabs += u64::from(byte == b'\t');
-                if is_escaped && !row.is_end && !ESCAPES.contains(&byte) {
-                    self.fail("a row of it has an escape that the server does not write");
-                } else if !is_escaped {
-                    row.escape = byte == b'\\';
-                }
-            }
+        match self.rows.step(byte) {
+            Ok(true) => return State::Code,
+            Ok(false) => {}
+            Err(what) => self.fail(what),
         }
         State::Rows
     }

@@ -1,16 +1,24 @@
 //! The data blocks of a custom archive: whose they are, and whether what pg_dump compressed unpacks.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use dbstash_core::engine::Incomplete;
 
+use super::copied::{Copied, Told, columns};
 use super::custom::NO_DATA;
 use crate::unpack::{Packing, Unpack};
+use crate::utf8::Utf8;
 
 /// Which fields of an entry these are.
 const ID: usize = 0;
 const HAS_DATA: usize = 1;
 const SECTION: usize = 6;
+const DEFINITION: usize = 7;
+const COPY: usize = 9;
+/// What the definition of the first entry is, where all text is UTF-8.
+const UTF8: &[u8] = b"SET client_encoding = 'UTF8'";
+/// No `COPY` is longer.
+const LONGEST: usize = 256 * 1024;
 
 /// Follows the data.
 #[derive(Default)]
@@ -20,8 +28,16 @@ pub(super) struct Blocks {
     foreign: bool,
     /// The entry at hand.
     id: i64,
-    /// Entries whose data is to come.
-    awaited: BTreeSet<i64>,
+    /// Which of its texts is at hand, and what has come of it.
+    field: usize,
+    kept: Vec<u8>,
+    names: Utf8,
+    is_utf8: bool,
+    /// Entries whose data is to come, and how many columns it has.
+    awaited: BTreeMap<i64, Option<u64>>,
+    /// Of the data at hand.
+    columns: Option<u64>,
+    copied: Copied,
     open: Option<Box<Unpack>>,
     broken: Option<String>,
 }
@@ -45,7 +61,10 @@ impl Blocks {
     pub(super) fn number(&mut self, field: usize, value: i64) -> Result<(), &'static str> {
         match field {
             ID if value < 1 => return Err("an entry has no number"),
-            ID => self.id = value,
+            ID => {
+                self.id = value;
+                self.kept.clear();
+            }
             HAS_DATA if !(0..=1).contains(&value) => return Err("an entry makes no sense"),
             SECTION if !(1..=4).contains(&value) => return Err("an entry is of no section"),
             _ => {}
@@ -53,11 +72,47 @@ impl Blocks {
         Ok(())
     }
 
+    /// A text of an entry follows.
+    pub(super) fn begin_text(&mut self, field: usize) {
+        self.field = field;
+        if matches!(field, DEFINITION | COPY) {
+            self.kept.clear();
+        }
+    }
+
+    /// Bytes of a text.
+    pub(super) fn text(&mut self, bytes: &[u8]) {
+        if self.field > 0 {
+            self.names.feed(bytes);
+        }
+        let most = match self.field {
+            DEFINITION if !self.is_utf8 => UTF8.len(),
+            COPY => LONGEST,
+            _ => 0,
+        };
+        let room = most.saturating_sub(self.kept.len());
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.is_utf8 |= self.field == DEFINITION && self.kept == UTF8;
+    }
+
+    /// How many columns the entry at hand copies.
+    pub(super) fn columns(&mut self) -> Option<u64> {
+        columns(&self.kept).filter(|_| self.kept.len() < LONGEST)
+    }
+
+    /// Whether all text is UTF-8.
+    pub(super) fn is_utf8(&self) -> bool {
+        self.is_utf8
+    }
+
     /// Where the data of the entry at hand is, if it has any.
     pub(super) fn offset(&mut self, field: &[u8]) -> Result<(), &'static str> {
         match field.first() {
             Some(&NO_DATA) => {}
-            Some(1 | 2) if self.awaited.insert(self.id) => {}
+            Some(1 | 2) if !self.awaited.contains_key(&self.id) => {
+                let columns = self.columns();
+                self.awaited.insert(self.id, columns);
+            }
             _ => return Err("an entry makes no sense"),
         }
         Ok(())
@@ -65,33 +120,72 @@ impl Blocks {
 
     /// The data of this entry follow.
     pub(super) fn begin(&mut self, id: i64) -> Result<(), &'static str> {
-        if self.awaited.remove(&id) { Ok(()) } else { Err("it has data of no entry") }
+        self.columns = self.awaited.remove(&id).ok_or("it has data of no entry")?;
+        self.copied = Copied::default();
+        Ok(())
     }
 
     pub(super) fn data(&mut self, bytes: &[u8]) {
         if self.open.is_none() {
             self.open = self.packing.and_then(Unpack::new).map(Box::new);
         }
-        if let Some(unpack) = self.open.as_mut().filter(|_| self.broken.is_none()) {
-            self.broken = unpack.feed(bytes, &mut |_| {}).err();
+        if self.broken.is_some() || self.foreign {
+            return;
+        }
+        let (copied, has_rows) = (&mut self.copied, self.columns.is_some());
+        let mut raw = |bytes: &[u8]| {
+            if has_rows {
+                copied.feed(bytes);
+            }
+        };
+        match &mut self.open {
+            Some(unpack) => self.broken = unpack.feed(bytes, &mut raw).err().map(unpackable),
+            None => raw(bytes),
         }
     }
 
     /// The end of the data of an entry or a large object.
     pub(super) fn end(&mut self) {
+        let (copied, has_rows) = (&mut self.copied, self.columns.is_some());
         if let Some(unpack) = self.open.take().filter(|_| self.broken.is_none()) {
-            self.broken = unpack.finish(&mut |_| {}).err();
+            let mut raw = |bytes: &[u8]| {
+                if has_rows {
+                    copied.feed(bytes);
+                }
+            };
+            self.broken = unpack.finish(&mut raw).err().map(unpackable);
+        }
+        if has_rows && !self.foreign && self.broken.is_none() {
+            let told = Told { columns: self.columns, is_utf8: self.is_utf8 };
+            self.broken = self.copied.judge(told).err();
         }
     }
 
     /// Why not all could be looked at.
     pub(super) fn finish(self) -> Result<Option<String>, Incomplete> {
         match self.broken {
-            Some(what) => Err(Incomplete(format!("its data cannot be unpacked: {what}"))),
+            Some(what) => Err(Incomplete(what)),
+            None if self.is_utf8 && (!self.names.is_good() || self.names.is_within()) => {
+                Err(Incomplete("its table of contents is no UTF-8".to_owned()))
+            }
             None if self.foreign => {
                 Ok(Some("its data are compressed by lz4, which is not looked into".to_owned()))
             }
             None => Ok(None),
         }
     }
+}
+
+fn unpackable(what: String) -> String {
+    format!("its data cannot be unpacked: {what}")
+}
+
+/// A sign, and the magnitude with its least byte first.
+pub(super) fn number(field: &[u8]) -> Result<i64, &'static str> {
+    let [sign, magnitude @ ..] = field else {
+        return Err("a number is missing");
+    };
+    let value = magnitude.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = i64::try_from(value).map_err(|_| "a number is too big")?;
+    Ok(if *sign == 0 { value } else { -value })
 }

@@ -10,7 +10,8 @@
 
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, number};
+use super::copied::{Files, Named};
 
 /// What is longer is no version.
 const LONGEST_TEXT: usize = 200;
@@ -40,7 +41,7 @@ pub(super) struct Custom {
     promised: u64,
     blocks: u64,
     /// Of a directory archive, the files in which the entries have their data.
-    files: Option<Vec<String>>,
+    files: Option<Vec<Named>>,
     server_version: Option<String>,
     tool_version: Option<String>,
     broken: Option<String>,
@@ -124,8 +125,10 @@ impl Check for Custom {
             let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
             self.skip -= passed as u64;
             let (data, rest) = bytes.split_at(passed);
-            if let (State::Chunk { .. }, Some(blocks)) = (self.state, &mut self.within) {
-                blocks.data(data);
+            match (self.state, &mut self.within) {
+                (State::Chunk { .. }, Some(blocks)) => blocks.data(data),
+                (_, Some(blocks)) => blocks.text(data),
+                _ => {}
             }
             bytes = rest;
             let missing = self.size() - self.field.len();
@@ -235,6 +238,9 @@ impl Custom {
             }
             State::Entry(n) => {
                 if ENTRY[n].0 == Kind::Text {
+                    if let Some(blocks) = &mut self.within {
+                        blocks.begin_text(n);
+                    }
                     self.pass_over(field)?;
                 } else if let Some(blocks) = &mut self.within {
                     blocks.number(n, number(field)?)?;
@@ -257,7 +263,8 @@ impl Custom {
             },
             State::FileNameText { .. } => {
                 let name = String::from_utf8_lossy(field).into_owned();
-                self.files.get_or_insert_default().push(name);
+                let columns = self.within.as_mut().and_then(Blocks::columns);
+                self.files.get_or_insert_default().push((name, columns));
                 self.entry_ends()
             }
             State::End => return Err("it goes on after its end"),
@@ -365,12 +372,13 @@ impl Custom {
 
     /// Of the table of contents of a directory archive, the files in which its data is; `None` when it is too new to be
     /// followed.
-    pub(super) fn into_files(self) -> Result<(Passed, Option<Vec<String>>), Incomplete> {
-        let (files, at_end) = (self.files.clone(), self.state == State::End);
+    pub(super) fn into_files(mut self) -> Result<(Passed, Option<Files>), Incomplete> {
+        let (files, at_end) = (self.files.take(), self.state == State::End);
+        let is_utf8 = self.within.as_ref().is_some_and(Blocks::is_utf8);
         let passed = self.judge(at_end)?;
         match files {
             _ if passed.degraded.is_some() => Ok((passed, None)),
-            Some(files) => Ok((passed, Some(files))),
+            Some(named) => Ok((passed, Some(Files { named, is_utf8 }))),
             None => Err(Incomplete("toc.dat is not that of a directory".into())),
         }
     }
@@ -384,16 +392,6 @@ impl Custom {
         self.blocks += 1;
         State::BlockType
     }
-}
-
-/// A sign, and the magnitude with its least byte first.
-fn number(field: &[u8]) -> Result<i64, &'static str> {
-    let [sign, magnitude @ ..] = field else {
-        return Err("a number is missing");
-    };
-    let value = magnitude.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-    let value = i64::try_from(value).map_err(|_| "a number is too big")?;
-    Ok(if *sign == 0 { value } else { -value })
 }
 
 #[cfg(test)]

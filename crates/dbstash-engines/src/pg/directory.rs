@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dbstash_core::engine::{Check, Incomplete, Passed, TreeCheck};
 
+use super::copied::{Copied, Told};
 use super::custom::Custom;
 use crate::unpack::{Packing, Unpack};
 
@@ -25,6 +26,8 @@ pub(super) struct Directory {
     toc: Option<Custom>,
     /// The lists of large objects, one `number name` a line.
     lists: Vec<u8>,
+    /// What was found in the files of data, by the names that are told.
+    data: BTreeMap<String, Copied>,
 }
 
 /// What the bytes at hand are of.
@@ -34,8 +37,14 @@ enum Current {
     Nothing,
     Contents,
     List,
-    /// A file of data, and what unpacks it.
-    Data(String, Option<Box<Unpack>>),
+    /// A file of data.
+    Data(String, Box<Data>),
+}
+
+/// What reads a file of data.
+struct Data {
+    unpack: Option<Unpack>,
+    rows: Copied,
 }
 
 impl Directory {
@@ -50,11 +59,15 @@ impl Directory {
     }
 
     fn end(&mut self) {
-        if let Current::Data(path, Some(unpack)) = std::mem::take(&mut self.current)
-            && let Err(what) = unpack.finish(&mut |_| {})
+        let Current::Data(path, data) = std::mem::take(&mut self.current) else { return };
+        let Data { unpack, mut rows } = *data;
+        if let Some(unpack) = unpack
+            && let Err(what) = unpack.finish(&mut |raw| rows.feed(raw))
         {
             self.broken.get_or_insert(format!("its file {path} is not whole: {what}"));
         }
+        let name = PACKED.iter().find_map(|end| path.strip_suffix(end)).unwrap_or(&path);
+        self.data.insert(name.to_owned(), rows);
     }
 }
 
@@ -70,24 +83,37 @@ impl TreeCheck for Directory {
             Current::List
         } else {
             // Some of newer tools are empty: an empty large object is no frame.
-            let by = Packing::of_name(path).filter(|_| self.thorough && bytes > 0);
-            by.and_then(Unpack::new).map_or(Current::Nothing, |unpack| {
-                Current::Data(path.to_owned(), Some(Box::new(unpack)))
-            })
+            let by = Packing::of_name(path).filter(|_| bytes > 0);
+            // Large objects are anything, and what lz4 has compressed is not looked into.
+            let is_rows = path.as_bytes()[0].is_ascii_digit() && !path.ends_with(".lz4");
+            if self.thorough && (by.is_some() || is_rows) {
+                let unpack = by.and_then(Unpack::new);
+                let data = Data { unpack, rows: Copied::default() };
+                Current::Data(path.to_owned(), Box::new(data))
+            } else {
+                Current::Nothing
+            }
         };
         !matches!(self.current, Current::Nothing)
     }
 
     fn feed(&mut self, bytes: &[u8]) {
         match &mut self.current {
-            Current::Nothing | Current::Data(_, None) => {}
+            Current::Nothing => {}
             Current::Contents => self.toc.iter_mut().for_each(|toc| toc.feed(bytes)),
             Current::List => self.lists.extend_from_slice(bytes),
-            Current::Data(path, open @ Some(_)) => {
-                let fed = open.as_mut().map_or(Ok(()), |unpack| unpack.feed(bytes, &mut |_| {}));
+            Current::Data(path, data) => {
+                let Data { unpack, rows } = &mut **data;
+                let fed = match unpack {
+                    Some(unpack) => unpack.feed(bytes, &mut |raw| rows.feed(raw)),
+                    None => {
+                        rows.feed(bytes);
+                        Ok(())
+                    }
+                };
                 if let Err(what) = fed {
                     self.broken.get_or_insert(format!("its file {path} is not whole: {what}"));
-                    *open = None;
+                    self.current = Current::Nothing;
                 }
             }
         }
@@ -105,7 +131,7 @@ impl TreeCheck for Directory {
         let Some(files) = files else { return Ok(passed) };
         let lists = String::from_utf8_lossy(&self.lists);
         let large = lists.lines().filter_map(|line| line.split_once(' ')).map(|(_, name)| name);
-        let tables = files.iter().map(|name| (name.as_str(), &PACKED[..]));
+        let tables = files.named.iter().map(|(name, _)| (name.as_str(), &PACKED[..]));
         // Of an empty large object, only gzip makes more than nothing.
         for (name, never_empty) in tables.chain(large.map(|name| (name, &PACKED[..1]))) {
             let size = |end: &&str| self.found.get(&format!("{name}{end}")).copied();
@@ -118,6 +144,12 @@ impl TreeCheck for Directory {
                     continue;
                 }
                 return Err(Incomplete(format!("its file {name} is missing")));
+            }
+        }
+        for (name, columns) in files.named.iter().filter(|(_, columns)| columns.is_some()) {
+            let told = Told { columns: *columns, is_utf8: files.is_utf8 };
+            if let Some(Err(what)) = self.data.get(name).map(|data| data.judge(told)) {
+                return Err(Incomplete(format!("its file {name} is not whole: {what}")));
             }
         }
         Ok(Passed { check: "contents".to_owned(), ..passed })

@@ -3,6 +3,7 @@
 mod balance;
 mod blocks;
 mod conninfo;
+mod copied;
 mod custom;
 mod directory;
 mod environment;

@@ -248,6 +248,11 @@ def names():
     print("\n".join(client.list_database_names()))
 
 
+def few(name):
+    """One small document of each type."""
+    client[name].types.insert_one(types())
+
+
 def make(name, collection):
     client[name].create_collection(collection)
 

@@ -1,8 +1,11 @@
 use dbstash_core::error::RunError;
 use dbstash_core::manifest::Manifest;
+use dbstash_core::past::Past;
 use dbstash_core::report::RunId;
+use dbstash_core::verify::Level;
 
 use super::*;
+use crate::notify::On;
 
 const JOB: &str = "pg-h-5432";
 
@@ -132,4 +135,75 @@ fn a_server_that_names_its_databases_again_has_recovered() {
     heir.inherit(&mut ledger);
     assert_eq!((ledger.next(), heir.next()), (None, Some(at(202))));
     assert_eq!(heir.silences(at(202)).len(), 1);
+}
+
+/// A verification of the backup that was begun then.
+fn verified(begun: i64, verdict: Verdict) -> Verification {
+    let Outcome::Stored { mut manifest, .. } = stored("a").outcome else { unreachable!() };
+    manifest.started = at(begun);
+    Verification {
+        occasion: Occasion::Scheduled,
+        backup: Some(Past::of(&manifest, "a.sql")),
+        newest: true,
+        good: None,
+        asked: Level::Bytes,
+        verdict,
+        at: at(begun),
+        duration: Duration::ZERO,
+    }
+}
+
+fn good() -> Verdict {
+    Verdict::Good { level: Level::Bytes, objects: Vec::new() }
+}
+
+fn bad() -> Verdict {
+    Verdict::Corrupt("it has changed".into())
+}
+
+#[test]
+fn corruption_is_told_each_time_and_its_end_once() {
+    let mut ledger = Ledger::new(None);
+    let run = stored("a").run;
+    let told = |ledger: &mut Ledger, what: Verification| ledger.verified(&run, &what);
+    assert_eq!(told(&mut ledger, verified(5, good())), None);
+    for _ in 0..2 {
+        assert_eq!(told(&mut ledger, verified(5, bad())), Some(Kind::Corrupt));
+    }
+    // An older one says nothing of the newest.
+    assert_eq!(told(&mut ledger, verified(4, good())), None);
+    let older = Verification { newest: false, ..verified(3, bad()) };
+    assert_eq!(told(&mut ledger, older), Some(Kind::Corrupt));
+    assert_eq!(told(&mut ledger, verified(5, good())), Some(Kind::GoodAgain));
+    assert_eq!(told(&mut ledger, verified(6, good())), None);
+    // Another backup is as good as that.
+    assert_eq!(told(&mut ledger, verified(6, bad())), Some(Kind::Corrupt));
+    assert_eq!(ledger.finished(&stored("a"), at(7)), Some(Kind::Recovered));
+    assert_eq!(told(&mut ledger, verified(7, good())), None);
+    // What a run tells itself.
+    let own = Verification { occasion: Occasion::Stored, ..verified(8, bad()) };
+    assert_eq!(told(&mut ledger, own), None);
+    for (on, wanted) in [(On::Always, true), (On::Failure, true), (On::Success, false)] {
+        assert_eq!((on.wants(Kind::Corrupt), on.wants(Kind::GoodAgain)), (wanted, true));
+    }
+}
+
+#[test]
+fn rounds_that_leave_something_untested_count_in_a_row() {
+    let mut ledger = Ledger::new(None);
+    let run = stored("a").run;
+    let mut round = |reasons: &[&str]| {
+        for why in reasons {
+            let untested = verified(1, Verdict::Untested((*why).into()));
+            assert_eq!(ledger.verified(&run, &untested), None);
+        }
+        assert_eq!(ledger.verified(&run, &verified(1, good())), None);
+        let news = ledger.round(JOB);
+        news.into_iter().map(|(database, _, times, why)| (database, times, why)).collect::<Vec<_>>()
+    };
+    assert_eq!(round(&["away", "gone"]), []);
+    assert_eq!(round(&["slow", "away"]), [("a".to_owned(), 2, "slow".to_owned())]);
+    assert_eq!(round(&["away"]), [("a".to_owned(), 3, "away".to_owned())]);
+    assert_eq!(round(&[]), []);
+    assert_eq!(round(&["away"]), []);
 }

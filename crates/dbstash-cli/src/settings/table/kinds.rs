@@ -1,6 +1,6 @@
 //! What a setting is.
 
-use Group::{Backup, Connection, Health, Jobs, Logs, Notify, Rclone, Retention};
+use Group::{Backup, Connection, Health, Jobs, Logs, Notify, Rclone, Retention, Verify};
 use Kind::{Bool, Count, Days, Duration, OneOf, Path, Size, Text, Words, Zone};
 use Secrecy::{Open, SecretOrFile};
 
@@ -33,6 +33,8 @@ pub enum Group {
     Backup,
     /// What is kept.
     Retention,
+    /// What is read back.
+    Verify,
     /// Who is told of it.
     Notify,
     /// Who is told how it goes.
@@ -121,7 +123,8 @@ pub fn flag_of(variable: &str) -> String {
 
 impl Group {
     /// In the order of the documentation.
-    pub const ALL: [Self; 8] = [Jobs, Connection, Rclone, Backup, Retention, Notify, Health, Logs];
+    pub const ALL: [Self; 9] =
+        [Jobs, Connection, Rclone, Backup, Retention, Verify, Notify, Health, Logs];
 
     /// As a heading.
     pub fn title(self) -> &'static str {
@@ -131,6 +134,7 @@ impl Group {
             Rclone => "Rclone",
             Backup => "Backup",
             Retention => "Retention",
+            Verify => "Verification",
             Notify => "Notifications",
             Health => "Health",
             Logs => "Logs",

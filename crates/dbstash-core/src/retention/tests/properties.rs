@@ -13,9 +13,10 @@ fn any_backups() -> impl Strategy<Value = Vec<Backup>> {
         // Of sizes and hosts that hold are made.
         prop::sample::select(vec![10_u64, 10, 10, 10, 10, 1]),
         prop::bool::weighted(0.01),
+        prop::bool::weighted(0.15),
     );
     prop::collection::vec(one, 0..40).prop_map(|all| {
-        let make = |(n, (job, database, hours, pinned, size, moved))| {
+        let make = |(n, (job, database, hours, pinned, size, moved, corrupt))| {
             let mut backup = backup(job, database, hours, n);
             backup.manifest.objects[0].raw_bytes = size;
             if pinned {
@@ -23,6 +24,9 @@ fn any_backups() -> impl Strategy<Value = Vec<Backup>> {
             }
             if moved {
                 backup.manifest.host = "elsewhere".into();
+            }
+            if corrupt {
+                spoil(&mut backup);
             }
             backup
         };
@@ -95,8 +99,13 @@ proptest! {
         prop_assert!(gone.iter().all(|b| is_ours(b) && !b.notes.pinned && b.manifest.started <= now()));
         let ours: Vec<_> =
             backups.iter().filter(|b| is_ours(b) && b.manifest.started <= now()).collect();
-        prop_assert!(ours.len() - gone.len() >= policy.min_files.min(ours.len()));
+        let good: Vec<_> = ours.iter().filter(|b| !b.is_corrupt()).collect();
+        let gone_good = gone.iter().filter(|b| !b.is_corrupt()).count();
+        prop_assert!(good.len() - gone_good >= policy.min_files.min(good.len()));
         if let Some(newest) = ours.iter().max_by_key(|b| (b.manifest.started, &b.manifest.id)) {
+            prop_assert!(!gone.contains(newest));
+        }
+        if let Some(newest) = good.iter().max_by_key(|b| (b.manifest.started, &b.manifest.id)) {
             prop_assert!(!gone.contains(newest));
         }
         if policy.keeps_everything() {
@@ -117,6 +126,24 @@ proptest! {
             - deleted(&backups, &policy).len();
         if let Some(max) = policy.max_files {
             prop_assert!(left <= max.max(policy.min_files));
+        }
+    }
+
+    #[test]
+    fn what_is_corrupt_pushes_no_good_one_out_and_keeps_none(
+        mut backups in any_backups(), policy in any_policy(),
+    ) {
+        for backup in &mut backups {
+            backup.manifest.host = "box".into();
+        }
+        let all = deleted(&backups, &policy);
+        let good: Vec<_> = backups.iter().filter(|b| !b.is_corrupt()).cloned().collect();
+        let spared: Vec<_> = all.iter().filter(|b| !b.is_corrupt()).cloned().collect();
+        prop_assert_eq!(spared, deleted(&good, &policy));
+        // Each by itself: how many others are corrupt does not matter either.
+        for bad in backups.iter().filter(|b| b.is_corrupt()) {
+            let alone: Vec<_> = good.iter().chain([bad]).cloned().collect();
+            prop_assert_eq!(all.contains(bad), deleted(&alone, &policy).contains(bad));
         }
     }
 
@@ -187,6 +214,7 @@ proptest! {
         for (n, backup) in backups.iter_mut().enumerate() {
             backup.manifest.objects[0].raw_bytes = if n == 0 && !turns { 4 } else { 10 };
             backup.manifest.host = if turns && n == 1 { "b".into() } else { "a".into() };
+            backup.notes.verified.clear();
         }
         prop_assert!(gone(&backups, &policy).is_empty());
     }

@@ -61,6 +61,11 @@ impl Lexer {
         self.idle && !self.in_block && matches!(self.state, State::Code)
     }
 
+    /// Whether what comes next is between two DELIMITER lines.
+    pub(super) fn is_block(&self) -> bool {
+        self.in_block
+    }
+
     /// A DELIMITER line was seen.
     pub(super) fn delimiter(&mut self, is_default: bool) {
         self.in_block = !is_default;

@@ -15,6 +15,7 @@ mod archive;
 mod data;
 mod idle;
 mod instant;
+mod list;
 mod machine;
 mod measure;
 mod memory;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         ("stream", streams),
         ("pairs", pairs::run),
         ("redis", pairs::redis::run),
+        ("list", list::run),
     ];
     for (name, part) in parts {
         if options.wants(name) {

@@ -5,16 +5,16 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use anyhow::Result;
 use dbstash_core::catalog::Catalog;
 use dbstash_core::clock::{Clock as _, SystemClock};
-use dbstash_core::job::{Job, JobId};
+use dbstash_core::job::Job;
 use dbstash_core::prune::PrunePlan;
 use dbstash_core::remote::Remote as _;
 use dbstash_core::state::{LockError, StateDir};
 use dbstash_core::zone::Zone;
 
-use crate::commands::{list, prune};
+use crate::commands::prune;
 use crate::exit::Exit;
 use crate::places::Destination;
-use crate::text::{json as json_text, shown};
+use crate::text::shown;
 
 /// Everything these commands share.
 pub struct App {
@@ -27,21 +27,6 @@ pub struct App {
 }
 
 impl App {
-    /// `dbstash list`: the backups of these jobs, or all of them.
-    pub async fn list(&self, json: bool, jobs: Option<&[JobId]>) -> Result<Exit> {
-        let now = SystemClock.now();
-        let mut catalog = self.catalog().await?;
-        if let Some(jobs) = jobs {
-            catalog.backups.retain(|backup| jobs.contains(&backup.manifest.job));
-        }
-        print(&if json {
-            json_text(&list::as_json(&catalog))
-        } else {
-            list::as_text(&catalog, &self.destination.remote.label(), self.zone, now)
-        })?;
-        Ok(Exit::Done)
-    }
-
     /// `dbstash prune`: shows the plan, asks, deletes.
     pub async fn prune(&self, job: &Job, dry_run: bool, yes: bool) -> Result<Exit> {
         let now = SystemClock.now();
@@ -106,7 +91,8 @@ pub fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
-fn confirmed(question: &str) -> io::Result<bool> {
+/// Asks, where somebody is there to answer.
+pub fn confirmed(question: &str) -> io::Result<bool> {
     if !io::stdin().is_terminal() {
         return Ok(false);
     }

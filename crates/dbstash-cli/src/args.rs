@@ -7,8 +7,13 @@ use clap::builder::{Styles, styling::AnsiColor};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 use dbstash_core::verify::Level;
 
+mod list;
+mod moment;
+mod tidy;
 mod verify;
 
+pub use self::list::Query;
+pub use self::moment::Moment;
 pub use self::verify::Wanted;
 
 use crate::settings::Selection;
@@ -44,9 +49,25 @@ pub enum Command {
     /// One backup now, whatever the schedule.
     Backup,
     /// Show the backups that are there.
-    List {
+    List(Query),
+    /// Show everything about one.
+    Show {
         /// As JSON.
         json: bool,
+    },
+    /// Delete these, whatever retention says.
+    Remove {
+        /// As people name them.
+        ids: Vec<String>,
+        /// Without asking.
+        yes: bool,
+        /// Even the last good one of a database.
+        even_last: bool,
+    },
+    /// Delete what is ours and no backup.
+    Collect {
+        /// Without asking.
+        yes: bool,
     },
     /// Read backups back, and say whether they are what was stored.
     Verify {
@@ -86,7 +107,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
     let given = |flag: &str| sub.get_flag(flag);
     let command = match name {
         "backup" => Command::Backup,
-        "list" => Command::List { json: given("json") },
+        "list" => list::read(sub),
+        "show" => Command::Show { json: given("json") },
+        "rm" => tidy::read(sub),
+        "gc" => Command::Collect { yes: given("yes") },
         "verify" => verify::read(sub),
         "prune" => Command::Prune { yes: given("yes") },
         "pin" => Command::Pin,
@@ -127,7 +151,8 @@ pub fn command() -> Clap {
         let help = "Print JSON";
         Arg::new("json").long("json").action(ArgAction::SetTrue).help(help)
     };
-    let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask");
+    let yes =
+        || Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask");
     let job = Arg::new(JOB)
         .long(JOB)
         .value_name("NAME")
@@ -167,11 +192,23 @@ pub fn command() -> Clap {
         .subcommands([
             sub("run", "Back up once or on schedule, as the settings say (the default)"),
             sub("backup", "Make one backup now, whatever the schedule").arg(all),
-            sub("list", "List the backups that are there").arg(json()),
+            sub("list", "List the backups that are there").args(list::arguments()).arg(json()),
+            sub("show", "Show everything about a backup, and how to restore it")
+                .args(one())
+                .arg(json()),
             sub("verify", "Read backups back and compare them with what was stored")
                 .args(verify::arguments()),
             sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")
-                .arg(yes),
+                .arg(yes()),
+            sub(
+                "rm",
+                "Delete backups, whatever the retention settings say; --dry-run only shows it",
+            )
+            .args(tidy::removal())
+            .arg(yes()),
+            sub("gc", "Delete what is dbstash's own and no backup; --dry-run only shows it")
+                .before_long_help(tidy::GARBAGE)
+                .arg(yes()),
             sub("pin", "Keep a backup, whatever the retention settings say").args(one()),
             sub("unpin", "Let the retention settings decide on a backup again").args(one()),
             sub(
@@ -242,6 +279,7 @@ fn wrapped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use clap::error::ErrorKind;
+    use dbstash_core::job::EngineKey;
 
     use super::*;
 
@@ -265,7 +303,15 @@ mod tests {
         assert_eq!(command("dbstash"), Command::Run);
         assert_eq!(command("dbstash run"), Command::Run);
         assert_eq!(command("dbstash backup"), Command::Backup);
-        assert_eq!(command("dbstash list --json"), Command::List { json: true });
+        let json = Query { json: true, ..Query::default() };
+        assert_eq!(command("dbstash list --json"), Command::List(json));
+        let engine = Query { engine: Some(EngineKey::Pg), latest: true, ..Query::default() };
+        assert_eq!(command("dbstash list --latest --engine pg"), Command::List(engine));
+        assert_eq!(command("dbstash show latest"), Command::Show { json: false });
+        assert_eq!(command("dbstash gc -y"), Command::Collect { yes: true });
+        let ids = vec!["a".to_owned(), "b".to_owned()];
+        let two = Command::Remove { ids, yes: false, even_last: true };
+        assert_eq!(command("dbstash rm a b --even-last"), two);
         assert_eq!(command("dbstash prune --yes"), Command::Prune { yes: true });
         assert_eq!(command("dbstash config"), Command::Config { json: false });
         assert_eq!(command("dbstash unpin 2026"), Command::Unpin);
@@ -325,6 +371,9 @@ mod tests {
             "dbstash --db-uri",
             "dbstash backup x",
             "dbstash pin",
+            "dbstash rm",
+            "dbstash list --since yesterday",
+            "dbstash list --engine oracle",
         ] {
             let error = read(line).err().unwrap();
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -14,6 +14,8 @@ use dbstash_core::zone::Zone;
 use crate::app::{App, complain, print};
 use crate::args::{self, Args, Command, Target};
 use crate::commands::pin::Change;
+use crate::commands::remove::Removal;
+use crate::commands::site::Sites;
 use crate::commands::{self, config, plan};
 use crate::exit::Exit;
 use crate::health::socket;
@@ -56,7 +58,10 @@ pub fn main(
     let mut redactor = Redactor::default();
     let done = match command {
         Command::Schema => print(&schema::text()).map(|()| Exit::Done).map_err(Into::into),
-        Command::List { json } => list(&layers, json, &mut redactor),
+        Command::List(_)
+        | Command::Show { .. }
+        | Command::Remove { .. }
+        | Command::Collect { .. } => with_sites(&layers, &command, &target, &mut redactor),
         Command::Pin | Command::Unpin => pin(&layers, &command, &target, &mut redactor),
         Command::Verify { ref wanted, level } => {
             commands::verify::all(&layers, wanted, level, &mut redactor)
@@ -240,38 +245,30 @@ fn status(layers: &Layers, json: bool) -> Result<Exit> {
     Ok(if commands::status::is_well(&schedulers) { Exit::Done } else { Exit::Failed })
 }
 
-/// `dbstash list` needs no database.
-fn list(layers: &Layers, json: bool, redactor: &mut Redactor) -> Result<Exit> {
-    let found = match resolve_places(layers, &Here) {
-        Ok(found) => found,
-        Err(mistakes) => return Ok(refuse(&mistakes, layers, &Command::List { json })),
+/// The commands that look at backups, and need no database.
+fn with_sites(
+    layers: &Layers,
+    command: &Command,
+    target: &Target,
+    redactor: &mut Redactor,
+) -> Result<Exit> {
+    let sites = match Sites::open(layers, command, redactor)? {
+        Ok(sites) => sites,
+        Err(exit) => return Ok(exit),
     };
-    *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
-    tell(&found.warnings);
-    if json && found.places.len() > 1 {
-        complain("error: the jobs have several remotes; for JSON, choose with --job NAME");
-        return Ok(Exit::Usage);
-    }
-    let mut worst = Exit::Done;
-    for place in &found.places {
-        let list = || {
-            let set = found.state_dir.as_deref();
-            let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
-            let env = child_environment(&layers.environment, &place.remote);
-            let destination = Destination::open(&place.remote, env, &state)?;
-            let app = App { state, destination, zone: place.zone };
-            block_on(app.list(json, place.jobs.as_deref()))
-        };
-        if found.places.len() == 1 {
-            return list();
+    block_on(async {
+        match command {
+            Command::List(query) => commands::list::all(&sites, query, redactor).await,
+            Command::Show { json } => commands::show::one(&sites, target, *json).await,
+            Command::Collect { yes } => commands::collect::all(&sites, *yes, redactor).await,
+            Command::Remove { ids, yes, even_last } => {
+                let database = target.database.as_deref();
+                let (yes, even_last) = (*yes, *even_last);
+                Removal { ids, database, yes, even_last }.carry_out(&sites).await
+            }
+            _ => Ok(Exit::Usage),
         }
-        print(&format!("== {}\n", redactor.redact(&place.remote.root)))?;
-        if let Err(error) = list() {
-            complain(&format!("error: {}", redactor.redact(&format!("{error:#}"))));
-            worst = Exit::Failed;
-        }
-    }
-    Ok(worst)
+    })
 }
 
 /// `dbstash pin` and `dbstash unpin` need no database either. The backup may be in any of the places.

@@ -13,4 +13,5 @@ pub mod places;
 pub mod scheduler;
 pub mod settings;
 pub mod signals;
+pub mod table;
 pub mod text;

@@ -60,6 +60,9 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> Strin
 /// A name from a remote, safe to show on a terminal; no longer than a name can be.
 pub fn shown(name: &str) -> String {
     const LONGEST: usize = 1024;
+    if name.len() <= LONGEST && name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return name.to_owned();
+    }
     let escaped = |c: char| c.is_control() || is_invisible(c);
     let mut text: String = name
         .chars()

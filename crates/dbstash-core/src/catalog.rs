@@ -2,17 +2,19 @@
 
 mod cache;
 mod find;
+mod judged;
 mod listing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
 pub use self::cache::remember;
-use self::cache::{bodies, is_safe_path};
+use self::cache::{Cached, Said};
+pub(crate) use self::cache::{Fetched, is_safe_path};
 pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
@@ -86,15 +88,23 @@ impl Backup {
 }
 
 impl Catalog {
-    /// Reads a remote: one listing, and the manifests that `cache` does not have yet.
+    /// Reads a remote: one listing, and the manifests that `cache`, a folder of this remote alone, does not have yet.
     pub async fn load(
         remote: &dyn Remote,
         cache: &Path,
         now: DateTime<Utc>,
     ) -> Result<Self, RemoteError> {
+        let folder = cache.to_owned();
+        // A big one beside the listing, which keeps another process busy; a thread costs memory for good.
+        let read = Cached::is_big(cache)
+            .then(|| tokio::task::spawn_blocking(move || Cached::read(&folder)));
         let entries = remote.list("").await?;
-        let bodies = bodies(remote, cache, &entries).await?;
-        Ok(Self::sort(&entries, &bodies, now))
+        let cached = match read {
+            Some(read) => read.await.unwrap_or_default(),
+            None => Cached::read(cache),
+        };
+        let said = cache::said(remote, cache, &entries, cached).await?;
+        Ok(Self::sorted(&entries, said, now))
     }
 
     /// The temporaries of runs that are long over.
@@ -103,14 +113,27 @@ impl Catalog {
         now: DateTime<Utc>,
     ) -> Result<Vec<String>, RemoteError> {
         let entries = remote.list(temporary::FOLDER).await?;
-        Ok(Self::sort(&entries, &HashMap::new(), now).stale)
+        Ok(Self::sorted(&entries, HashMap::new(), now).stale)
+    }
+
+    /// [`Catalog::sorted`], of the manifests' texts.
+    #[cfg(test)]
+    pub(crate) fn sort(
+        entries: &[Entry],
+        bodies: &HashMap<String, Vec<u8>>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let read = |(name, body): (&String, &Vec<u8>)| {
+            (name.clone(), Manifest::read(name, body).map(Box::new))
+        };
+        Self::sorted(entries, bodies.iter().map(read).collect(), now)
     }
 
     /// The pure part of [`Catalog::load`].
-    pub fn sort(entries: &[Entry], bodies: &HashMap<String, Vec<u8>>, now: DateTime<Utc>) -> Self {
+    fn sorted(entries: &[Entry], mut said: HashMap<String, Said>, now: DateTime<Utc>) -> Self {
         let listing = Listing::of(entries);
         let mut catalog = Self::default();
-        let mut claimed = BTreeSet::new();
+        let mut claimed = HashSet::new();
         // Some storage has several objects of one name: that is one backup all the same.
         let mut seen = HashSet::new();
         let mut notes = notes(entries, &listing);
@@ -123,15 +146,16 @@ impl Catalog {
                 manifest,
                 newer: false,
             };
-            let read = match bodies.get(&entry.name) {
-                Some(body) => Manifest::read(&entry.name, body).map_err(|e| Broken {
+            let read = match said.remove(&entry.name) {
+                Some(said) => said.map_err(|e| Broken {
                     newer: matches!(e, BadManifest::Newer(_)),
                     ..broken(e.to_string(), None)
                 }),
                 None => Err(broken("it could not be read".to_owned(), None)),
             };
             match read.and_then(|manifest| {
-                let backup = Backup { manifest_name: entry.name.clone(), manifest, notes };
+                let backup =
+                    Backup { manifest_name: entry.name.clone(), manifest: *manifest, notes };
                 claimed.extend(backup.objects().filter(|name| !listing.has_manifests_in(name)));
                 let flaw = missing(&backup, &listing).or_else(|| foreign(&backup, &listing));
                 match flaw {

@@ -23,6 +23,7 @@ pub mod daemon;
 pub mod dialogue;
 pub mod engine;
 pub mod error;
+pub mod garbage;
 pub mod hook;
 pub mod invocation;
 pub mod job;

@@ -103,11 +103,18 @@ impl Manifest {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(BadManifest::Malformed("too big".to_owned()));
         }
-        let Probe { format } = serde_json::from_slice(bytes).map_err(malformed)?;
-        if format > FORMAT {
-            return Err(BadManifest::Newer(format));
-        }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        let manifest: Self = match serde_json::from_slice::<Self>(bytes) {
+            Ok(manifest) if manifest.format > FORMAT => {
+                return Err(BadManifest::Newer(manifest.format));
+            }
+            Ok(manifest) => manifest,
+            // A later one may well look otherwise.
+            Err(error) => match serde_json::from_slice(bytes) {
+                Ok(Probe { format }) if format > FORMAT => return Err(BadManifest::Newer(format)),
+                Ok(_) => return Err(malformed(error)),
+                Err(probing) => return Err(malformed(probing)),
+            },
+        };
         let file = name.rsplit('/').next().unwrap_or(name);
         match manifest.objects.first() {
             Some(first) if format!("{}{SUFFIX}", first.name) == file => {}

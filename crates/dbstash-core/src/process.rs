@@ -26,6 +26,11 @@ use self::tail::{TAIL, Tail};
 
 /// Bigger pipes mean fewer wake-ups on both sides of a stream.
 const PIPE: usize = 1024 * 1024;
+/// How much of an answer is read at once.
+const PIECE: usize = 128 * 1024;
+/// A long answer that comes in small writes is let pile up for so long: a wake-up for each would cost both sides more
+/// than what is in it.
+const GATHER: Duration = Duration::from_millis(2);
 /// How long a child's stderr is waited for once it is gone; a grandchild may hold it open for ever.
 const STDERR_LEAK: Duration = Duration::from_millis(200);
 
@@ -259,6 +264,19 @@ impl Drop for Running {
 
 /// Runs a program that answers and ends, and returns its exit, stdout (at most `limit` bytes) and stderr tail.
 pub async fn output(spec: &Spawn, input: &[u8], limit: usize) -> Result<Output, LaunchError> {
+    let mut all = Vec::new();
+    let (exit, stderr) =
+        answer(spec, input, limit, &mut |bytes| all.extend_from_slice(bytes)).await?;
+    Ok(Output { exit, stdout: all, stderr })
+}
+
+/// The same for one whose stdout is better not kept whole: `take` gets it piece by piece.
+pub async fn answer(
+    spec: &Spawn,
+    input: &[u8],
+    limit: usize,
+    take: &mut (dyn FnMut(&[u8]) + Send),
+) -> Result<(Exit, String), LaunchError> {
     let failed = |source| LaunchError::Other { program: spec.program.clone(), source };
     let mut running = spawn(spec)?;
     let (stdin, stdout) = (running.stdin.take(), running.stdout.take());
@@ -269,21 +287,30 @@ pub async fn output(spec: &Spawn, input: &[u8], limit: usize) -> Result<Output, 
         }
     };
     let collect = async move {
-        let mut bytes = Vec::new();
-        if let Some(stdout) = stdout {
-            stdout.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
+        let Some(mut stdout) = stdout else { return Ok(()) };
+        let (mut most, mut piece) = (limit, vec![0; PIECE]);
+        loop {
+            match stdout.read(&mut piece).await? {
+                0 => return Ok(()),
+                n if n > most => {
+                    let text = format!("it printed more than {limit} bytes");
+                    return Err(io::Error::other(text));
+                }
+                n => {
+                    most -= n;
+                    take(&piece[..n]);
+                    if n < PIECE && limit - most > PIECE {
+                        tokio::time::sleep(GATHER).await;
+                    }
+                }
+            }
         }
-        Ok::<_, io::Error>(bytes)
     };
-    let ((), bytes) = tokio::join!(feed, collect);
-    let stdout = bytes.map_err(failed)?;
-    if stdout.len() > limit {
-        let source = io::Error::other(format!("it printed more than {limit} bytes"));
-        return Err(failed(source));
-    }
+    let ((), collected) = tokio::join!(feed, collect);
+    collected.map_err(failed)?;
     let exit = running.wait().await.map_err(failed)?;
     let stderr = running.last_words().await;
-    Ok(Output { exit, stdout, stderr })
+    Ok((exit, stderr))
 }
 
 /// What a program answered.

@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-pub use self::deletion::Pruned;
-use crate::catalog::{Backup, Catalog, folders_above};
+pub use self::deletion::{Deletion, Pruned};
+use crate::catalog::{Backup, Catalog};
 use crate::job::{Database, Job, JobId};
+use crate::remote::Remote;
 use crate::retention::{self, Hold, Reason, Verdict};
+use crate::state::{StateDir, StateError};
 
 /// What is to become of each backup of a job.
 #[derive(Debug, Clone)]
@@ -81,18 +83,15 @@ impl PrunePlan {
         self.verdicts.iter().filter(|(_, v)| v.is_delete()).map(|(b, _)| b)
     }
 
-    /// The objects that go with these, and what was noted on them; folders end with a `/`.
-    fn objects(&self, going: &[&Backup]) -> Vec<String> {
-        let ours = going.iter().flat_map(|b| b.objects().chain(b.sidecars()));
-        ours.filter(|name| !self.is_shared(name)).collect()
-    }
-
-    /// Whether a manifest which stays speaks of an object, of a folder it is in, or of anything in it.
-    fn is_shared(&self, name: &str) -> bool {
-        let mut inside = self.shared.range(name.to_owned()..);
-        self.shared.contains(name)
-            || folders_above(name).any(|folder| self.shared.contains(folder))
-            || name.ends_with('/') && inside.next().is_some_and(|first| first.starts_with(name))
+    /// Deletes what goes: see [`Deletion::carry_out`].
+    pub async fn carry_out(
+        &self,
+        remote: &dyn Remote,
+        state: &StateDir,
+        now: DateTime<Utc>,
+    ) -> Result<Pruned, StateError> {
+        let going = Deletion::sparing(&self.shared, &self.job, self.deletions());
+        going.carry_out(remote, state, now).await
     }
 }
 
@@ -115,8 +114,7 @@ mod tests {
     /// What goes with `going` while `staying` stays.
     fn gone(going: &Backup, staying: &[Backup]) -> Vec<String> {
         let shared = staying.iter().flat_map(Backup::objects).collect();
-        let job = "j".parse().unwrap();
-        PrunePlan { job, verdicts: Vec::new(), shared }.objects(&[going])
+        Deletion::sparing(&shared, &"j".parse().unwrap(), [going]).objects(&[going])
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!                           and by every child it started: what is not locked can publish nothing more
 //! runs/+processes/          the same for a process: its copy of a configuration
 //! schedulers/<pid>          a socket: whoever connects is told how it is with a scheduler's jobs
-//! cache/<remote>/           manifests of the remote, as they were listed
+//! cache/<remote>/           manifests of the remote, as they were listed, in one file
 //! ```
 //!
 //! Whoever makes one of these files holds its folder's flock, shared, until the file's own is taken: under the
@@ -149,6 +149,14 @@ impl StateDir {
         self.dead_dirs(job.as_str())
     }
 
+    /// The same of all jobs.
+    pub fn all_dead_runs(&self) -> Vec<RunDir> {
+        let groups = fs::read_dir(self.root.join("runs")).into_iter().flatten().flatten();
+        let names = groups.filter_map(|group| group.file_name().into_string().ok());
+        let jobs = names.filter(|name| name != PROCESSES);
+        jobs.flat_map(|job| self.dead_dirs(&job)).collect()
+    }
+
     fn dead_dirs(&self, group: &str) -> Vec<RunDir> {
         let folder = self.root.join("runs").join(group);
         live::dead(&folder, |_| true)
@@ -202,7 +210,7 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 

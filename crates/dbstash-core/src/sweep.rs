@@ -12,7 +12,7 @@ use crate::manifest;
 use crate::remote::{Remote, RemoteError};
 use crate::report::{RunEvent, RunId};
 use crate::run::Context;
-use crate::state::{Journal, StateDir};
+use crate::state::{Claim, Journal, StateDir};
 use crate::temporary;
 
 /// A journal that could not be worked off by then is given up.
@@ -67,20 +67,88 @@ pub(crate) async fn dead_runs(job: &Job, cx: Context<'_>) {
     }
 }
 
+/// What dead runs of any job left on this remote, as it would be taken back now; nothing is changed.
+pub(crate) async fn left(
+    remote: &dyn Remote,
+    state: &StateDir,
+) -> Result<Vec<String>, RemoteError> {
+    let mut names = Vec::new();
+    for dead in state.all_dead_runs() {
+        let journal = dead.journal();
+        // It is still to be worked off.
+        dead.keep();
+        let Some(journal) = journal.filter(|journal| journal.remote == remote.label()) else {
+            continue;
+        };
+        if journal.going.is_empty() {
+            let Some(_claims) = claims(&journal, state) else { continue };
+            names.extend(there(&journal, remote, false).await?.unwrap_or_default());
+        } else {
+            names.extend(deletions::half(&journal, remote).await?);
+        }
+    }
+    Ok(names)
+}
+
+/// Takes back what dead runs of any job left on this remote, of those that left any of `names`; says how much that was.
+pub(crate) async fn take_left(
+    remote: &dyn Remote,
+    state: &StateDir,
+    names: &HashSet<String>,
+) -> Result<usize, RemoteError> {
+    let mut count = 0;
+    for dead in if names.is_empty() { Vec::new() } else { state.all_dead_runs() } {
+        let journal = dead.journal().filter(|journal| {
+            let deleted = journal.going.iter().map(|going| &going.object);
+            let made = journal.temporaries.iter().chain(&journal.objects).chain(&journal.files);
+            journal.remote == remote.label() && made.chain(deleted).any(|one| names.contains(one))
+        });
+        let Some(journal) = journal else {
+            dead.keep();
+            continue;
+        };
+        let taken = if journal.going.is_empty() {
+            take_back(&journal, remote, state).await
+        } else {
+            finish(&journal, remote, state).await
+        };
+        match taken {
+            Ok(Some(taken)) => count += taken,
+            Ok(None) => dead.keep(),
+            Err(error) => {
+                dead.keep();
+                return Err(error);
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// The names of what a run had under way; `None` while a live run has one of them.
+fn claims(journal: &Journal, state: &StateDir) -> Option<Vec<Claim>> {
+    let claim = |object: &String| state.claim(&journal.remote, object).ok().flatten();
+    journal.objects.iter().map(claim).collect()
+}
+
 /// Deletes what no manifest vouches for, and says how many objects that were; `None` while a live run has a name of it.
 async fn take_back(
     journal: &Journal,
     remote: &dyn Remote,
     state: &StateDir,
 ) -> Result<Option<usize>, RemoteError> {
-    let claims: Vec<_> = journal
-        .objects
-        .iter()
-        .map(|object| state.claim(&journal.remote, object).ok().flatten())
-        .collect();
-    if claims.iter().any(Option::is_none) {
-        return Ok(None);
-    }
+    let Some(_claims) = claims(journal, state) else { return Ok(None) };
+    let Some(found) = there(journal, remote, true).await? else { return Ok(None) };
+    remote.delete(&found).await?;
+    Ok(Some(found.len()))
+}
+
+/// What of a dead run is there and no manifest vouches for, after its unseen parts were given up, if they are to be;
+/// `None` where a folder of it is somebody else's now.
+async fn there(
+    journal: &Journal,
+    remote: &dyn Remote,
+    give_up: bool,
+) -> Result<Option<Vec<String>>, RemoteError> {
     let whole = remote.stat(&journal.manifest).await?.is_some();
     let mut names = journal.temporaries.clone();
     if !whole {
@@ -88,7 +156,9 @@ async fn take_back(
     }
     let mut found = Vec::new();
     for name in names {
-        remote.give_up(&name).await;
+        if give_up {
+            remote.give_up(&name).await;
+        }
         if name.ends_with('/') {
             match folder(&name, journal, remote).await? {
                 Folder::Empty => {}
@@ -100,8 +170,7 @@ async fn take_back(
             found.push(name);
         }
     }
-    remote.delete(&found).await?;
-    Ok(Some(found.len()))
+    Ok(Some(found))
 }
 
 /// Whose the files in a folder without a manifest are.

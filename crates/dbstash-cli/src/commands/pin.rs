@@ -9,9 +9,9 @@ use dbstash_core::state::LockError;
 
 use crate::app::{App, complain, print};
 use crate::args::Target;
+use crate::commands::site::{ambiguous, named};
 use crate::exit::Exit;
 use crate::settings::{Here, Machine as _};
-use crate::text::shown;
 
 /// What is asked for.
 pub struct Change<'a> {
@@ -24,9 +24,6 @@ pub struct Change<'a> {
     /// Whether only to show what would be done.
     pub dry_run: bool,
 }
-
-/// Several candidates are enough to choose among.
-const SHOWN: usize = 20;
 
 impl Change<'_> {
     /// Looks for the backup in all places, each with the jobs that were asked for, and does it: idempotent.
@@ -49,24 +46,11 @@ impl Change<'_> {
                 Ok(Exit::Failed)
             }
             several => {
-                complain(&self.ambiguous(several));
+                let several: Vec<&Backup> = several.iter().map(|(_, backup)| backup).collect();
+                complain(&ambiguous(&self.target.id, &several));
                 Ok(Exit::Failed)
             }
         }
-    }
-
-    fn ambiguous(&self, several: &[(&App, Backup)]) -> String {
-        let id = &self.target.id;
-        let mut text = format!("error: {id} may be any of {} backups:", several.len());
-        for (_, backup) in several.iter().take(SHOWN) {
-            text.push_str("\n  ");
-            text.push_str(&named(backup));
-        }
-        if several.len() > SHOWN {
-            text.push_str("\n  ...");
-        }
-        text.push_str("\nname one by its id, or add --db NAME or, with a job file, --job NAME");
-        text
     }
 
     async fn change(&self, app: &App, backup: &Backup) -> Result<Exit> {
@@ -98,12 +82,4 @@ impl Change<'_> {
         print(&format!("{told}: {}\n", named(backup)))?;
         Ok(Exit::Done)
     }
-}
-
-/// Enough to know a backup by.
-fn named(backup: &Backup) -> String {
-    let object = backup.objects().next().unwrap_or_default();
-    let manifest = &backup.manifest;
-    let (id, database) = (shown(&manifest.id), shown(&manifest.database));
-    format!("{id} {} (database {database} of job {})", shown(&object), manifest.job)
 }

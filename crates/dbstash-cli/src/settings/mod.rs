@@ -18,7 +18,7 @@ mod modes;
 mod nearest;
 mod notify;
 mod overruled;
-mod parse;
+pub(crate) mod parse;
 mod pass;
 mod process;
 mod reader;

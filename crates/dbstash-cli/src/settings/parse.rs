@@ -30,7 +30,7 @@ const UNITS: [(&str, u64); 6] = [
 ];
 
 /// `1h30m` and the like: whole numbers with units, the larger units first. A plain `0` is zero.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) && text.parse() != Ok(0_u64) {
         return Err(format!("a unit is missing; {DURATIONS}"));

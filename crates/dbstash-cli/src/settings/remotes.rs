@@ -35,7 +35,7 @@ impl Remotes {
 
 impl RemoteSettings {
     /// Whether these lead to the same place in the same way.
-    fn is_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
         let Self { root, config, config_pass, extra_args, upload_check, allow_spool } = self;
         let pass =
             |pass: &Option<SecretString>| pass.as_ref().map(|pass| pass.expose_secret().to_owned());

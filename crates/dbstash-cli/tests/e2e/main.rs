@@ -11,6 +11,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "nothing here is a library")]
 
 mod bad_input;
+mod catalog;
 mod compression;
 mod damage;
 mod ending;

@@ -1,11 +1,11 @@
 //! The deletions themselves: few calls for many backups, and nothing half deleted is a backup.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::PrunePlan;
-use crate::catalog::Backup;
+use crate::catalog::{Backup, Catalog, folders_above};
+use crate::job::JobId;
 use crate::remote::{Remote, RemoteError};
 use crate::state::{Going, Journal, RunDir, StateDir, StateError};
 
@@ -40,8 +40,52 @@ impl Pruned {
     }
 }
 
-impl PrunePlan {
-    /// Deletes it: manifests first, so that what is half deleted is no backup any more. The oldest first, as that is how
+/// Backups of a job that are to go.
+#[derive(Debug)]
+pub struct Deletion<'a> {
+    job: &'a JobId,
+    going: Vec<&'a Backup>,
+    /// Objects that a manifest which stays speaks of, too.
+    shared: BTreeSet<String>,
+}
+
+impl<'a> Deletion<'a> {
+    /// These of a job; all others that the catalog has stay, and what they speak of.
+    pub fn new(
+        catalog: &Catalog,
+        job: &'a JobId,
+        going: impl IntoIterator<Item = &'a Backup>,
+    ) -> Self {
+        let going: Vec<&Backup> = going.into_iter().collect();
+        let names: HashSet<&str> = going.iter().map(|b| &*b.manifest_name).collect();
+        let staying = catalog.backups.iter().filter(|b| !names.contains(&*b.manifest_name));
+        Self { job, shared: staying.flat_map(Backup::objects).collect(), going }
+    }
+
+    /// The same, with what stays known already.
+    pub(super) fn sparing(
+        shared: &BTreeSet<String>,
+        job: &'a JobId,
+        going: impl IntoIterator<Item = &'a Backup>,
+    ) -> Self {
+        Self { job, going: going.into_iter().collect(), shared: shared.clone() }
+    }
+
+    /// The objects that go with these, and what was noted on them; folders end with a `/`.
+    pub(super) fn objects(&self, going: &[&Backup]) -> Vec<String> {
+        let ours = going.iter().flat_map(|b| b.objects().chain(b.sidecars()));
+        ours.filter(|name| !self.is_shared(name)).collect()
+    }
+
+    /// Whether a manifest which stays speaks of an object, of a folder it is in, or of anything in it.
+    fn is_shared(&self, name: &str) -> bool {
+        let mut inside = self.shared.range(name.to_owned()..);
+        self.shared.contains(name)
+            || folders_above(name).any(|folder| self.shared.contains(folder))
+            || name.ends_with('/') && inside.next().is_some_and(|first| first.starts_with(name))
+    }
+
+    /// Deletes them: manifests first, so that what is half deleted is no backup any more. The oldest first, as that is how
     /// the locks of a remote expire; what it refuses stays whole, and the rest goes on. Folders, which go one by one, go
     /// right after their own manifest: what is interrupted leaves one.
     ///
@@ -54,7 +98,7 @@ impl PrunePlan {
         now: DateTime<Utc>,
     ) -> Result<Pruned, StateError> {
         let mut pruned = Pruned::default();
-        let mut going: Vec<&Backup> = self.deletions().collect();
+        let mut going = self.going.clone();
         let (all, label) = (going.len(), remote.label());
         going.retain(|b| b.objects().next().is_none_or(|name| !state.is_claimed(&label, &name)));
         pruned.read = all - going.len();
@@ -111,7 +155,7 @@ impl PrunePlan {
         now: DateTime<Utc>,
     ) -> Result<Note, StateError> {
         let name = format!("prune-{}", uuid::Uuid::new_v4().simple());
-        let dir = state.run_dir(&self.job, &name)?;
+        let dir = state.run_dir(self.job, &name)?;
         let going = |backup: &&Backup| {
             let manifest = backup.manifest_name.clone();
             let one = move |object| Going { manifest: manifest.clone(), object };

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::artifact::Complete;
 
@@ -45,6 +46,26 @@ pub trait Remote: Send + Sync {
     /// Gives up what was being written under this name by somebody who is dead, and what no listing shows: the parts of
     /// an upload that S3 keeps. A best effort: not every server tells of them.
     async fn give_up(&self, name: &str);
+
+    /// What has been being written below this place for longer than that and is not there yet, of those remotes that
+    /// keep such parts unseen: under names that only [`Remote::give_up_unfinished`] knows. An error says why nobody can
+    /// tell what of it is below this place.
+    async fn unfinished(
+        &self,
+        _older: TimeDelta,
+        _now: DateTime<Utc>,
+    ) -> Result<Vec<String>, RemoteError> {
+        Ok(Vec::new())
+    }
+
+    /// Gives these up, unless they are younger than that. Idempotent.
+    async fn give_up_unfinished(
+        &self,
+        _names: &[String],
+        _older: TimeDelta,
+    ) -> Result<(), RemoteError> {
+        Ok(())
+    }
 
     /// Deletes objects, and of a name that ends with a `/` the whole folder, whatever is in it. Idempotent: one that is
     /// missing is no error. A folder whose name has empty parts, `.` or `..` is refused before anything is deleted.

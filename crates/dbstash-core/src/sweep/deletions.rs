@@ -9,6 +9,19 @@ use crate::state::{Journal, StateDir};
 /// How many backups are looked at together: the name of each is an open file meanwhile.
 const TOGETHER: usize = 16;
 
+/// The objects whose manifest is gone and which are not.
+pub(super) async fn half(
+    journal: &Journal,
+    remote: &dyn Remote,
+) -> Result<Vec<String>, RemoteError> {
+    let there: HashSet<String> = remote.list("").await?.into_iter().map(|e| e.name).collect();
+    let half = journal
+        .going
+        .iter()
+        .filter(|going| !there.contains(&going.manifest) && there.contains(&going.object));
+    Ok(half.map(|going| going.object.clone()).collect())
+}
+
 /// Deletes the objects whose manifest is gone, and says how many those were. What a manifest speaks of stays, and what
 /// a live run has the name of is its own.
 pub(super) async fn finish(

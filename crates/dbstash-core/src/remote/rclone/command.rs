@@ -6,7 +6,7 @@ use super::{Settings, cause, log};
 use crate::process::{self, Exit, LaunchError, Spawn};
 use crate::remote::RemoteError;
 
-/// An answer is at most this big: a listing of some 500,000 objects.
+/// An answer that is kept whole is at most this big.
 const ANSWER: usize = 128 * 1024 * 1024;
 
 /// Flags of every call. Few retries: a remote that is down must be reported while somebody still looks; S3 tries twice
@@ -53,14 +53,32 @@ pub(super) async fn call(
     input: &[u8],
     deadline: Duration,
 ) -> Result<Answer, RemoteError> {
+    let mut all = Vec::new();
+    let mut take = |bytes: &[u8]| all.extend_from_slice(bytes);
+    let answer = call_piecewise(settings, args, input, &mut take, (deadline, ANSWER)).await?;
+    Ok(Answer { stdout: all, ..answer })
+}
+
+/// What an answer goes to, piece by piece.
+pub(super) type Take<'a> = dyn FnMut(&[u8]) + Send + 'a;
+
+/// The same for an answer of at most so many bytes that is better not kept whole: it goes, piece by piece, where `take`
+/// puts it.
+pub(super) async fn call_piecewise(
+    settings: &Settings,
+    args: &[&str],
+    input: &[u8],
+    take: &mut Take<'_>,
+    (deadline, limit): (Duration, usize),
+) -> Result<Answer, RemoteError> {
     let mut spec = spawn(settings, args, !input.is_empty());
     if is_short(args) && spec.env.iter().all(|(name, _)| name != "GOGC") {
         // It ends before its garbage matters: a third of what such a call costs.
         spec.env.push(("GOGC".into(), "off".into()));
     }
     let what = args.first().copied().unwrap_or_default();
-    match tokio::time::timeout(deadline, process::output(&spec, input, ANSWER)).await {
-        Ok(Ok(out)) => Ok(Answer { exit: out.exit, stdout: out.stdout, stderr: out.stderr }),
+    match tokio::time::timeout(deadline, process::answer(&spec, input, limit, take)).await {
+        Ok(Ok((exit, stderr))) => Ok(Answer { exit, stdout: Vec::new(), stderr }),
         Ok(Err(error)) => Err(launch_error(&error)),
         Err(_) => {
             Err(RemoteError::new(format!("rclone {what} gave no answer within {deadline:?}")))

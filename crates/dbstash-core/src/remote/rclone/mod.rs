@@ -6,6 +6,7 @@ mod contact;
 mod download;
 mod features;
 mod folders;
+mod listing;
 mod log;
 mod parts;
 #[cfg(test)]
@@ -18,13 +19,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::OnceCell;
 
 use self::command::{Answer, call, failure};
 use self::contact::Contact;
 pub use self::contact::Patience;
 use self::features::{Config, Flags, Report, Storage, Version, is_path, storage, without_path};
+use self::listing::{Item, LISTING};
 use super::{
     Download, Entry, Features, NewObject, NewTree, ObjectSize, ReadError, Remote, RemoteError,
     TreeUpload, Upload,
@@ -34,9 +36,6 @@ use super::{
 const QUICK: Duration = Duration::from_secs(60);
 /// A listing or a deletion of many.
 const LONG: Duration = Duration::from_secs(30 * 60);
-/// A listing of objects, at any depth.
-const LISTING: [&str; 5] =
-    ["lsjson", "--recursive", "--files-only", "--no-modtime", "--no-mimetype"];
 /// "Directory not found" and "object not found".
 const MISSING: [Option<i32>; 2] = [Some(3), Some(4)];
 
@@ -189,20 +188,6 @@ impl Rclone {
         }
     }
 
-    async fn listed(&self, folder: &str, deadline: Duration) -> Result<Vec<Entry>, RemoteError> {
-        let path = if folder.is_empty() { self.settings.root.clone() } else { self.path(folder) };
-        let args = [&LISTING[..], &["--fast-list", &path]].concat();
-        let answer = self.call(&args, b"", deadline).await?;
-        if answer.exit.code() == Some(3) {
-            return Ok(Vec::new());
-        }
-        let answer = succeeded(answer, "list the remote")?;
-        let items: Vec<Item> = parse(&answer.stdout, "lsjson")?;
-        let entry =
-            |item: Item| Entry { size: item.size(), name: format!("{folder}{}", item.path) };
-        Ok(items.into_iter().map(entry).collect())
-    }
-
     async fn any_object(&self, names: &[&str]) -> Result<bool, RemoteError> {
         if names.is_empty() {
             return Ok(false);
@@ -258,20 +243,6 @@ impl Rclone {
         Err(RemoteError::new(format!(
             "rclone reported success, but {name} has {found} bytes on the remote and {expected} were sent"
         )))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Item {
-    path: String,
-    size: i64,
-    is_dir: bool,
-}
-
-impl Item {
-    fn size(&self) -> ObjectSize {
-        u64::try_from(self.size).map_or(ObjectSize::Unknown, ObjectSize::Known)
     }
 }
 
@@ -349,6 +320,22 @@ impl Remote for Rclone {
             Some(_) => self.give_up_parts_in(name).await,
             None => self.give_up_parts(name).await,
         }
+    }
+
+    async fn unfinished(
+        &self,
+        older: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, RemoteError> {
+        self.unfinished_parts(older, now).await
+    }
+
+    async fn give_up_unfinished(
+        &self,
+        names: &[String],
+        older: TimeDelta,
+    ) -> Result<(), RemoteError> {
+        self.give_up_old_parts(names, older).await
     }
 
     async fn delete(&self, names: &[String]) -> Result<(), RemoteError> {

@@ -5,17 +5,21 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::Rclone;
 use super::command::call;
 use super::features::without_path;
 use super::upload::CLEANUP;
+use super::{LONG, Rclone};
+use crate::remote::RemoteError;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Pending {
     key: String,
+    #[serde(default)]
+    initiated: Option<DateTime<Utc>>,
 }
 
 impl Rclone {
@@ -48,11 +52,60 @@ impl Rclone {
             serde_json::from_slice::<HashMap<String, Option<Vec<Pending>>>>(&answer.stdout);
         let keys = buckets.into_iter().flatten().filter_map(|(_, keys)| keys).flatten();
         // A folder beside it may have a longer name that begins like this one's.
-        for Pending { key } in keys.filter(|p| p.key.starts_with(&format!("{folder}/"))) {
+        for Pending { key, .. } in keys.filter(|p| p.key.starts_with(&format!("{folder}/"))) {
             let path = format!("{bucket}/{key}");
             let clean = ["backend", "cleanup", &path, "--option", "max-age=0"];
             let _ = call(&self.settings, &clean, b"", CLEANUP).await;
         }
+    }
+
+    /// The paths of objects below this remote whose upload began longer than that ago and has not ended.
+    pub(super) async fn unfinished_parts(
+        &self,
+        older: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, RemoteError> {
+        // Of a wrapper, only the name of a file tells the name of its folder for sure.
+        let Some(path) = self.at_bottom("x").await else { return Ok(Vec::new()) };
+        let (path, _) = path.rsplit_once('/').unwrap_or_default();
+        let Some((bucket, folder)) = in_bucket(path) else {
+            return Err(RemoteError::new(
+                "RCLONE_REMOTE is a whole bucket, and those of others would be among them",
+            ));
+        };
+        let list = ["backend", "list-multipart-uploads", path];
+        let answer = super::succeeded(
+            call(&self.settings, &list, b"", LONG).await?,
+            "list unfinished uploads",
+        )?;
+        let buckets: HashMap<String, Option<Vec<Pending>>> =
+            super::parse(&answer.stdout, "backend list-multipart-uploads")?;
+        // A folder beside it may have a longer name that begins like this one's.
+        let inside = format!("{folder}/");
+        let old = |pending: &Pending| {
+            pending.initiated.is_some_and(|began| now - began > older)
+                && pending.key.starts_with(&inside)
+        };
+        let keys = buckets.into_values().flatten().flatten().filter(old);
+        let mut paths: Vec<_> = keys.map(|pending| format!("{bucket}/{}", pending.key)).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        Ok(paths)
+    }
+
+    /// Gives them up. What else is given up with one, as its name begins like that, is as old and below this remote.
+    pub(super) async fn give_up_old_parts(
+        &self,
+        paths: &[String],
+        older: TimeDelta,
+    ) -> Result<(), RemoteError> {
+        let age = format!("max-age={}s", older.num_seconds());
+        for path in paths {
+            let clean = ["backend", "cleanup", path, "--option", &age];
+            let answer = call(&self.settings, &clean, b"", LONG).await?;
+            super::succeeded(answer, &format!("give up the parts of {path}"))?;
+        }
+        Ok(())
     }
 
     /// The path of an object on the S3 below a remote.

@@ -1,0 +1,182 @@
+//! `dbstash show`: everything about one backup, and how to restore it.
+
+mod restore;
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use dbstash_core::catalog::{Backup, Catalog};
+use dbstash_core::clock::{Clock as _, SystemClock};
+use dbstash_core::manifest::{self, Object};
+use dbstash_core::remote::{Remote, RemoteError};
+use dbstash_core::verify::Record;
+use dbstash_core::zone::Zone;
+use serde_json::json;
+
+use super::list::{as_json, judge};
+use super::site::{Found, Site, Sites};
+use crate::app::{complain, print};
+use crate::args::Target;
+use crate::exit::Exit;
+use crate::text::{age, json as json_text, shown, size};
+
+/// Shows the one that is meant.
+pub async fn one(sites: &Sites, target: &Target, json: bool) -> Result<Exit> {
+    let now = SystemClock.now();
+    let catalogs = sites.catalogs().await?;
+    let Some(Found { site, catalog, backup }) = sites.one(&catalogs, target) else {
+        return Ok(Exit::Failed);
+    };
+    let retention = retention(site, catalog, backup, now);
+    let record = record(backup, &site.app.destination.remote).await.unwrap_or_else(|error| {
+        complain(&format!("warning: the result of its verification cannot be read: {error}"));
+        None
+    });
+    let hints = restore::hints(backup, &site.root);
+    let text = if json {
+        let mut value = as_json(backup, retention.as_deref(), site.app.zone);
+        value["verification"] = json!(record);
+        value["restore"] = json!(hints);
+        json_text(&value)
+    } else {
+        let told = Told { backup, retention, record, hints };
+        told.text(site.app.zone, now)
+    };
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn retention(
+    site: &Site,
+    catalog: &Catalog,
+    backup: &Backup,
+    now: DateTime<Utc>,
+) -> Option<String> {
+    let manifest = &backup.manifest;
+    let kin = catalog.backups.iter().filter(|other| {
+        other.manifest.job == manifest.job && other.manifest.database == manifest.database
+    });
+    let mut kin = Catalog { backups: kin.cloned().collect(), ..Catalog::default() };
+    let said = judge(&mut kin, &site.policies, now);
+    let at = kin.backups.iter().position(|one| one.manifest_name == backup.manifest_name)?;
+    said.into_iter().nth(at).flatten()
+}
+
+/// No result of ours is bigger.
+const LONGEST: usize = 1024 * 1024;
+
+/// What was found out last, in words.
+async fn record(backup: &Backup, remote: &dyn Remote) -> Result<Option<Record>, RemoteError> {
+    let Some(mark) = backup.verified() else { return Ok(None) };
+    let object = backup.manifest_name.strip_suffix(manifest::SUFFIX).unwrap_or_default();
+    let mut download = remote.read(&mark.name_for(object)).await?;
+    let (mut text, mut piece) = (Vec::new(), vec![0; 16 * 1024]);
+    let failed = |why: String| RemoteError::new(why);
+    loop {
+        match download.read(&mut piece).await.map_err(|e| failed(e.to_string()))? {
+            0 => break,
+            n => text.extend_from_slice(&piece[..n]),
+        }
+        if text.len() > LONGEST {
+            return Err(failed("it is too big to be one".to_owned()));
+        }
+    }
+    serde_json::from_slice(&text).map(Some).map_err(|e| failed(format!("it is none: {e}")))
+}
+
+/// All there is to say.
+struct Told<'a> {
+    backup: &'a Backup,
+    retention: Option<String>,
+    record: Option<Record>,
+    hints: Vec<String>,
+}
+
+impl Told<'_> {
+    fn text(&self, zone: Zone, now: DateTime<Utc>) -> String {
+        let manifest = &self.backup.manifest;
+        let local = |at: DateTime<Utc>| {
+            let there = at.with_timezone(&zone).format("%F %T %Z");
+            let utc = at.format("%FT%TZ");
+            if zone.name() == Zone::UTC.name() {
+                there.to_string()
+            } else {
+                format!("{there} ({utc})")
+            }
+        };
+        let mut text = String::new();
+        let mut line = |name: &str, value: &str| {
+            if !value.is_empty() {
+                let _ = writeln!(text, "{name:<14}{}", shown(value));
+            }
+        };
+        line("id", &manifest.id);
+        line("job", manifest.job.as_str());
+        line("database", &manifest.database);
+        line("engine", manifest.engine.as_str());
+        line("mode", &manifest.mode);
+        line(
+            "started",
+            &format!("{}, {} ago", local(manifest.started), age(now - manifest.started)),
+        );
+        line("ended", &local(manifest.ended));
+        line("stored", &bytes(manifest.bytes()));
+        line("raw", &bytes(manifest.raw_bytes()));
+        line("made on", &manifest.host);
+        line("made by", &format!("dbstash {}", manifest.dbstash));
+        line("manifest", &self.backup.manifest_name);
+        line("verified", &self.verified(&local));
+        line("pinned", if self.backup.notes.pinned { "yes" } else { "no" });
+        let unknown = "unknown here: the settings do not name this job";
+        line("retention", self.retention.as_deref().unwrap_or(unknown));
+        for (object, name) in manifest.objects.iter().zip(self.backup.objects()) {
+            text.push('\n');
+            object_lines(&mut text, object, &name);
+        }
+        if !self.hints.is_empty() {
+            text.push_str("\nto restore, as far as it goes without knowing where to:\n");
+            for hint in &self.hints {
+                let _ = writeln!(text, "  {}", shown(hint));
+            }
+        }
+        text
+    }
+
+    fn verified(&self, local: &dyn Fn(DateTime<Utc>) -> String) -> String {
+        let Some(mark) = self.backup.verified() else { return "never".to_owned() };
+        let mut text = format!("{}, {}", mark.outcome.as_str(), local(mark.at));
+        if let Some(Record { host, dbstash, corrupt, .. }) = &self.record {
+            let _ = write!(text, ", on {host} by dbstash {dbstash}");
+            if let Some(what) = corrupt {
+                let _ = write!(text, ": {what}");
+            }
+        }
+        text
+    }
+}
+
+fn object_lines(text: &mut String, object: &Object, name: &str) {
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{name:<14}{}", shown(value));
+        }
+    };
+    let passed = &object.passed;
+    line("object", name);
+    line("  format", &object.format);
+    line("  encodings", &object.encodings.join(", "));
+    line("  files", &object.files.map(|files| files.to_string()).unwrap_or_default());
+    line("  stored", &bytes(object.bytes));
+    line("  raw", &bytes(object.raw_bytes));
+    line("  sha256", &object.sha256);
+    line("  check", &passed.check);
+    line("  less checked", passed.degraded.as_deref().unwrap_or_default());
+    line("  server", passed.server_version.as_deref().unwrap_or_default());
+    line("  tool", passed.tool_version.as_deref().unwrap_or_default());
+}
+
+/// `1.5 KiB (1536 bytes)`.
+fn bytes(count: u64) -> String {
+    if count < 1024 { size(count) } else { format!("{} ({count} bytes)", size(count)) }
+}

@@ -124,7 +124,7 @@ fn every_byte_of_mongo() {
         Case::new("archive", &[], (72, 90)),
         Case::new("archive --gzip", &[by_tool], (94, 95)),
         Case::new("archive zstd", &[ZSTD], (94, 95)),
-        Case::new("directory", &[FOLDER], (15, 15)),
+        Case::new("directory", &[FOLDER], (46, 56)),
         Case::new("directory --gzip", &[FOLDER, by_tool], (80, 80)),
         Case::new("tar", &[TAR], (55, 55)),
     ] {

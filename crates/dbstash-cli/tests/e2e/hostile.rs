@@ -53,9 +53,9 @@ impl Place {
 
     /// Every command copes, deletes nothing that it should not, and still lists the good backup.
     fn survives(&self, of_ours: &[&str]) {
-        let text = watched(&self.run.clone().args(["list"]));
+        let text = watched(&self.run.clone().args(["list", "--all"]));
         harmless(&text);
-        assert!(text.stdout.contains(&self.good), "{text}");
+        assert!(text.stdout.contains(self.manifest["id"].as_str().unwrap()), "{text}");
         let all = watched(&self.run.clone().args(["list", "--json"]));
         harmless(&all);
         assert!(backups(&self.run).contains(&self.good), "{all}");

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::command::call;
@@ -13,6 +13,9 @@ use super::features::without_path;
 use super::upload::CLEANUP;
 use super::{LONG, Rclone};
 use crate::remote::RemoteError;
+
+/// Nothing of ours began before: there was no dbstash.
+const FIRST_YEAR: i32 = 2026;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -83,8 +86,10 @@ impl Rclone {
         // A folder beside it may have a longer name that begins like this one's.
         let inside = format!("{folder}/");
         let old = |pending: &Pending| {
-            pending.initiated.is_some_and(|began| now - began > older)
-                && pending.key.starts_with(&inside)
+            let age = pending.initiated.map(|began| now - began);
+            // Some servers say the same day of 2010 of each, even of one that began just now.
+            let known = pending.initiated.is_some_and(|began| began.year() >= FIRST_YEAR);
+            known && age > Some(older) && pending.key.starts_with(&inside)
         };
         let keys = buckets.into_values().flatten().flatten().filter(old);
         let mut paths: Vec<_> = keys.map(|pending| format!("{bucket}/{}", pending.key)).collect();

@@ -3,18 +3,19 @@
 //! A socket that nobody answers is what a killed scheduler left. It stays until another one begins, because a scheduler
 //! that is gone without a word is worth telling.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dbstash_core::state::StateDir;
 use dbstash_core::status::Snapshot;
+use rustix::fs::Mode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{UnixSocket, UnixStream};
 
 use super::Site;
 use crate::text::json;
@@ -23,6 +24,9 @@ use crate::text::json;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A thousand jobs have 1 MiB.
 const LONGEST: u64 = 256 * 1024 * 1024;
+
+/// So many may wait to be answered.
+const BACKLOG: u32 = 128;
 
 /// A scheduler's socket; gone with the value.
 pub struct Socket(PathBuf);
@@ -53,10 +57,12 @@ pub fn serve(state: &StateDir, site: &Arc<Site>) -> io::Result<Socket> {
     let name =
         format!("{}-{}", std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..8]);
     let path = folder.path.join(&name);
-    let listener = UnixListener::bind(folder.short(&name))?;
+    let socket = UnixSocket::new_stream()?;
+    // The folder is closed to others; the socket is, too, and from the beginning.
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    socket.bind(folder.short(&name))?;
+    let listener = socket.listen(BACKLOG)?;
     let (socket, site) = (Socket(path), Arc::clone(site));
-    // The folder is closed to others; the socket is, too.
-    fs::set_permissions(&socket.0, Permissions::from_mode(0o600))?;
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let text = json(&serde_json::json!(site.snapshot()));

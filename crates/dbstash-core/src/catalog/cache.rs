@@ -77,8 +77,9 @@ pub(super) async fn said(
     let mut cold = HashMap::new();
     for entry in readable {
         match cached.said.remove(&entry.name) {
-            Some((size, known)) if entry.size == ObjectSize::Known(size) => {
-                said.insert(entry.name.clone(), known);
+            // What is wrong with one may have been put right.
+            Some((size, Ok(known))) if entry.size == ObjectSize::Known(size) => {
+                said.insert(entry.name.clone(), Ok(known));
             }
             _ if said.contains_key(&entry.name) => {}
             _ => drop(cold.insert(entry.name.clone(), entry.size)),
@@ -102,12 +103,13 @@ pub(super) async fn said(
         let fetched = Fetched::get(remote, folder, batch).await?;
         for &name in batch {
             let Some(body) = fetched.body(name) else { continue };
-            if let Some(file) = &mut file
+            let read = Manifest::read(name, &body).map(Box::new);
+            if let (Some(file), Ok(_)) = (&mut file, &read)
                 && cold[name] == ObjectSize::Known(body.len() as u64)
             {
                 file.add(name, &body);
             }
-            said.insert(name.clone(), Manifest::read(name, &body).map(Box::new));
+            said.insert(name.clone(), read);
         }
         if let Some(file) = &mut file {
             file.save();

@@ -146,3 +146,20 @@ fn why_a_backup_is_kept_is_told_where_its_job_is_known() {
     let plan = with(&of_a, &["prune", "--dry-run"], 0);
     assert_eq!(plan.stdout.matches("delete: ").count(), 1, "{plan}");
 }
+
+#[test]
+fn what_was_wrong_with_a_manifest_may_be_put_right() {
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    let (run, _) = laid(&remote);
+    assert_eq!(objects(&run, &[]), "14235");
+    let name = "a/2.sql.dbstash.json";
+    let good = String::from_utf8(remote.read(name)).unwrap();
+    let newer = good.replace("\"format\": 1", "\"format\": 9");
+    assert_eq!(newer.len(), good.len());
+    remote.write(name, newer.as_bytes());
+    // It was read before, and has the size that it had.
+    std::fs::remove_dir_all(run.state_dir().join("cache")).unwrap();
+    assert_eq!(objects(&run, &[]), "1435");
+    remote.write(name, good.as_bytes());
+    assert_eq!(objects(&run, &[]), "14235");
+}

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -9,6 +10,7 @@ use chrono::Utc;
 use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
+use dbstash_core::state::{StateDir, StateError};
 use dbstash_core::zone::Zone;
 
 use crate::app::{App, complain, print};
@@ -122,10 +124,6 @@ fn with_job(layers: &Layers, command: &Command, redactor: &mut Redactor) -> Resu
     if fleet.jobs.is_empty() {
         return Ok(Exit::Done);
     }
-    let state = || {
-        let set = fleet.process.state_dir.as_deref();
-        open_state(set, variable(layers, "XDG_RUNTIME_DIR"))
-    };
     if let Command::Prune { yes } = *command {
         return prune(layers, &fleet, yes, redactor);
     }
@@ -144,7 +142,7 @@ fn with_job(layers: &Layers, command: &Command, redactor: &mut Redactor) -> Resu
         print(&redactor.redact(&text.join("\n")))?;
         return Ok(Exit::Done);
     }
-    let state = state();
+    let state = state_dir(layers, fleet.process.state_dir.as_deref());
     let environment =
         tool_environment(&layers.environment, std::env::current_exe().ok().as_deref());
     let notifiers = Notifiers::new(redactor);
@@ -184,7 +182,7 @@ fn prune(layers: &Layers, fleet: &Fleet, yes: bool, redactor: &Redactor) -> Resu
         }
         let one = || {
             let set = fleet.process.state_dir.as_deref();
-            let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+            let state = state_dir(layers, set)?;
             let env = child_environment(&layers.environment, &settings.remote);
             let destination = Destination::open(&settings.remote, env, &state)?;
             let app = App { state, destination, zone: job.naming.zone };
@@ -235,7 +233,7 @@ fn status(layers: &Layers, json: bool) -> Result<Exit> {
         Ok(set) => set,
         Err(mistakes) => return Ok(refuse(&mistakes, layers, &Command::Status { json })),
     };
-    let state = open_state(set.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    let state = state_dir(layers, set.as_deref())?;
     let schedulers = block_on(async { Ok(socket::ask(&state).await?) })?;
     print(&if json {
         text::json(&commands::status::as_json(&schedulers))
@@ -286,7 +284,7 @@ fn pin(
     tell(&found.warnings);
     let open = |place: &Place| {
         let set = found.state_dir.as_deref();
-        let state = open_state(set, variable(layers, "XDG_RUNTIME_DIR"))?;
+        let state = state_dir(layers, set)?;
         let env = child_environment(&layers.environment, &place.remote);
         let destination = Destination::open(&place.remote, env, &state)?;
         anyhow::Ok((App { state, destination, zone: place.zone }, place.jobs.clone()))
@@ -338,6 +336,11 @@ pub(crate) fn tell(warnings: &[String]) {
     for text in warnings {
         complain(&format!("warning: {text}"));
     }
+}
+
+/// The state directory: the one that is set, or the first that can be used.
+pub(crate) fn state_dir(layers: &Layers, set: Option<&Path>) -> Result<StateDir, StateError> {
+    open_state(set, variable(layers, "XDG_RUNTIME_DIR"))
 }
 
 /// A variable or flag that is looked at before, or beside, the settings.

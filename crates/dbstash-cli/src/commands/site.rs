@@ -8,9 +8,9 @@ use dbstash_core::secret::{ExposeSecret, Redactor};
 
 use crate::app::{App, complain};
 use crate::args::{Command, Target};
-use crate::entry::{refuse, tell, variable};
+use crate::entry::{refuse, state_dir, tell, variable};
 use crate::exit::Exit;
-use crate::places::{Destination, open_state};
+use crate::places::Destination;
 use crate::settings::children::child_environment;
 use crate::settings::{Here, JobSettings, Layers, Place, resolve, resolve_places};
 use crate::text::shown;
@@ -78,7 +78,7 @@ impl Sites {
         let jobs = fleet.as_ref().map(|fleet| &*fleet.jobs).unwrap_or_default();
         let open = |place: &Place| {
             let set = found.state_dir.as_deref();
-            let state = open_state(set, variable(&layers, "XDG_RUNTIME_DIR"))?;
+            let state = state_dir(&layers, set)?;
             let env = child_environment(&layers.environment, &place.remote);
             let destination = Destination::open(&place.remote, env, &state)?;
             let here = |job: &&JobSettings| job.remote.is_as(&place.remote);

@@ -17,9 +17,9 @@ use dbstash_core::verify::{self, Context, Level, Looked, Sample, Target, Verdict
 
 use crate::app::{complain, print};
 use crate::args::{Command, Wanted};
-use crate::entry::{block_on, refuse, tell, variable};
+use crate::entry::{block_on, refuse, state_dir, tell};
 use crate::exit::Exit;
-use crate::places::{Destination, open_state};
+use crate::places::Destination;
 use crate::settings::children::{child_environment, tool_environment};
 use crate::settings::machine::Machine as _;
 use crate::settings::{Environment, Here, Layers, Place, resolve_places};
@@ -42,7 +42,7 @@ pub fn all(
     };
     *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
     tell(&found.warnings);
-    let state = open_state(found.state_dir.as_deref(), variable(layers, "XDG_RUNTIME_DIR"))?;
+    let state = state_dir(layers, found.state_dir.as_deref())?;
     let mut done = Tally::default();
     block_on(async {
         let signals = Signals::listen()?;

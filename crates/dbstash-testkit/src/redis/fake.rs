@@ -194,12 +194,30 @@ fn perform(steps: &[Step], stream: &mut TcpStream, inbox: &mpsc::Receiver<String
             false
         }
         Step::Reset => {
+            delivered(stream);
             let _ = set_socket_linger(&*stream, Some(Duration::ZERO));
             // The other clone of it would keep it open.
             let _ = stream.shutdown(Shutdown::Read);
             false
         }
     })
+}
+
+/// Waits until the other side's kernel has all that was said: a reset drops what is still queued here.
+fn delivered(stream: &TcpStream) {
+    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return };
+    let ends = [format!(":{:04X}", local.port()), format!(":{:04X}", peer.port())];
+    let queued = || {
+        let connections = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        connections.lines().any(|line| {
+            let mut fields = line.split_ascii_whitespace().skip(1);
+            let ours = ends.iter().all(|end| fields.next().is_some_and(|it| it.ends_with(end)));
+            ours && fields.nth(1).is_some_and(|queues| !queues.starts_with("00000000:"))
+        })
+    };
+    while queued() {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Keeps what comes, and passes commands on as words in capitals.

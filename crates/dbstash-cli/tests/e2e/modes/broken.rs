@@ -156,7 +156,8 @@ fn a_file_that_changes_under_the_tar_is_no_backup() {
         let fakes = FakeTools::new();
         // Grows until the run is over and the file is gone: whatever was looked at is not what is read then. In a
         // session of its own, and at work before the tool ends, because what a tool leaves in its group ends with it.
-        let grow = "while [ -e \"$0\" ]; do echo x >>\"$0\"; done";
+        // Opened once: the file must not come back when it was removed.
+        let grow = "exec >>\"$0\"; while [ -e \"$0\" ]; do echo x; done";
         let size = "$(wc -c <$tree/toc.dat)";
         pg_dump(
             &fakes,

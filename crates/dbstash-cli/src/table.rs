@@ -1,6 +1,6 @@
 //! A table of many rows, kept as the text of its cells.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// Columns under their headings, two spaces apart.
 #[derive(Debug)]
@@ -24,11 +24,17 @@ impl Table {
 
     /// The next cell, a row after the other.
     pub fn cell(&mut self, text: &str) {
+        self.written(|cells| cells.write_str(text));
+    }
+
+    /// The same of a text that is made in its place.
+    pub fn written(&mut self, write: impl FnOnce(&mut String) -> fmt::Result) {
+        let start = self.cells.len();
+        // A text takes everything.
+        let _ = write(&mut self.cells);
         let column = self.ends.len() % self.widths.len();
         let width = &mut self.widths[column];
-        let wide = if text.is_ascii() { text.len() } else { text.chars().count() };
-        *width = wide.max(*width);
-        self.cells.push_str(text);
+        *width = wide(&self.cells[start..]).max(*width);
         self.ends.push(self.cells.len());
     }
 
@@ -39,7 +45,9 @@ impl Table {
         let mut start = 0;
         for row in self.ends.chunks(self.widths.len()) {
             for (&end, &width) in row.iter().zip(&self.widths) {
-                let _ = write!(text, "{:<width$}  ", &self.cells[start..end]);
+                let cell = &self.cells[start..end];
+                text.push_str(cell);
+                text.extend(std::iter::repeat_n(' ', width - wide(cell) + 2));
                 start = end;
             }
             text.truncate(text.trim_end_matches(' ').len());
@@ -47,6 +55,11 @@ impl Table {
         }
         text
     }
+}
+
+/// In characters, of which few are anything but ASCII.
+fn wide(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().count() }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Values for people: sizes, ages, tables.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
@@ -58,10 +59,10 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> Strin
 }
 
 /// A name from a remote, safe to show on a terminal; no longer than a name can be.
-pub fn shown(name: &str) -> String {
+pub fn shown(name: &str) -> Cow<'_, str> {
     const LONGEST: usize = 1024;
     if name.len() <= LONGEST && name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return name.to_owned();
+        return Cow::Borrowed(name);
     }
     let escaped = |c: char| c.is_control() || is_invisible(c);
     let mut text: String = name
@@ -72,7 +73,7 @@ pub fn shown(name: &str) -> String {
     if name.chars().nth(LONGEST).is_some() {
         text.push_str("...");
     }
-    text
+    Cow::Owned(text)
 }
 
 /// JSON for programs that does not drive a terminal either: what JSON itself leaves as it is can only be in a string.

@@ -1,20 +1,24 @@
 //! What a remote holds, sorted by how far it can be trusted.
 
 mod cache;
+mod fetched;
 mod find;
 mod judged;
 mod listing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
+#[cfg(test)]
+use std::collections::HashMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+pub(crate) use self::cache::is_safe_path;
 pub use self::cache::remember;
 use self::cache::{Cached, Said};
-pub(crate) use self::cache::{Fetched, is_safe_path};
+pub(crate) use self::fetched::Fetched;
 pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
@@ -43,7 +47,7 @@ pub struct Backup {
     /// The manifest's name on the remote.
     pub manifest_name: String,
     /// What it says.
-    pub manifest: Manifest,
+    pub manifest: Box<Manifest>,
     /// What was noted on it since.
     pub notes: Notes,
 }
@@ -98,13 +102,13 @@ impl Catalog {
         // A big one beside the listing, which keeps another process busy; a thread costs memory for good.
         let read = Cached::is_big(cache)
             .then(|| tokio::task::spawn_blocking(move || Cached::read(&folder)));
-        let entries = remote.list("").await?;
+        let listing = Listing::of(remote.list("").await?);
         let cached = match read {
             Some(read) => read.await.unwrap_or_default(),
             None => Cached::read(cache),
         };
-        let said = cache::said(remote, cache, &entries, cached).await?;
-        Ok(Self::sorted(&entries, said, now))
+        let said = cache::said(remote, cache, &listing, cached).await?;
+        Ok(Self::sorted(&listing, said, now))
     }
 
     /// The temporaries of runs that are long over.
@@ -112,8 +116,8 @@ impl Catalog {
         remote: &dyn Remote,
         now: DateTime<Utc>,
     ) -> Result<Vec<String>, RemoteError> {
-        let entries = remote.list(temporary::FOLDER).await?;
-        Ok(Self::sorted(&entries, HashMap::new(), now).stale)
+        let listing = Listing::of(remote.list(temporary::FOLDER).await?);
+        Ok(Self::sorted(&listing, Vec::new(), now).stale)
     }
 
     /// [`Catalog::sorted`], of the manifests' texts.
@@ -123,30 +127,25 @@ impl Catalog {
         bodies: &HashMap<String, Vec<u8>>,
         now: DateTime<Utc>,
     ) -> Self {
-        let read = |(name, body): (&String, &Vec<u8>)| {
-            (name.clone(), Manifest::read(name, body).map(Box::new))
+        let listing = Listing::of(entries.to_vec());
+        let read = |entry: &Entry| {
+            let body = bodies.get(&entry.name)?;
+            Some(Manifest::read(&entry.name, body).map(Box::new))
         };
-        Self::sorted(entries, bodies.iter().map(read).collect(), now)
+        let said = listing.entries().iter().map(read).collect();
+        Self::sorted(&listing, said, now)
     }
 
-    /// The pure part of [`Catalog::load`].
-    fn sorted(entries: &[Entry], mut said: HashMap<String, Said>, now: DateTime<Utc>) -> Self {
-        let listing = Listing::of(entries);
+    /// The pure part of [`Catalog::load`], of what the manifests say at their places.
+    fn sorted(listing: &Listing, mut said: Vec<Option<Said>>, now: DateTime<Utc>) -> Self {
         let mut catalog = Self::default();
-        let mut claimed = HashSet::new();
-        // Some storage has several objects of one name: that is one backup all the same.
-        let mut seen = HashSet::new();
-        let mut notes = notes(entries, &listing);
-        for entry in entries.iter().filter(|e| is_manifest(&e.name) && seen.insert(&e.name)) {
-            let notes = notes.remove(&*entry.name).unwrap_or_default();
-            claimed.extend(notes.names(&entry.name));
-            let broken = |why, manifest| Broken {
-                manifest_name: entry.name.clone(),
-                why,
-                manifest,
-                newer: false,
-            };
-            let read = match said.remove(&entry.name) {
+        let mut claimed = vec![false; listing.entries().len()];
+        let mut notes = notes(listing, &mut claimed);
+        for (place, entries) in listing.manifests() {
+            let name = &entries[0].name;
+            let broken =
+                |why, manifest| Broken { manifest_name: name.clone(), why, manifest, newer: false };
+            let read = match said.get_mut(place).and_then(Option::take) {
                 Some(said) => said.map_err(|e| Broken {
                     newer: matches!(e, BadManifest::Newer(_)),
                     ..broken(e.to_string(), None)
@@ -154,12 +153,15 @@ impl Catalog {
                 None => Err(broken("it could not be read".to_owned(), None)),
             };
             match read.and_then(|manifest| {
-                let backup =
-                    Backup { manifest_name: entry.name.clone(), manifest: *manifest, notes };
-                claimed.extend(backup.objects().filter(|name| !listing.has_manifests_in(name)));
-                let flaw = missing(&backup, &listing).or_else(|| foreign(&backup, &listing));
-                match flaw {
-                    Some(why) => Err(broken(why, Some(Box::new(backup.manifest)))),
+                let notes = notes.remove(&place).unwrap_or_default();
+                let backup = Backup { manifest_name: name.clone(), manifest, notes };
+                let objects: Vec<String> = backup.objects().collect();
+                for object in objects.iter().filter(|name| !listing.has_manifests_in(name)) {
+                    claimed[listing.places(object, place)].fill(true);
+                }
+                let flaw = missing(&backup, &objects, listing, place);
+                match flaw.or_else(|| foreign(&objects, listing)) {
+                    Some(why) => Err(broken(why, Some(backup.manifest))),
                     None => Ok(backup),
                 }
             }) {
@@ -167,15 +169,12 @@ impl Catalog {
                 Err(broken) => catalog.broken.push(broken),
             }
         }
-        for Entry { name, .. } in entries {
+        for (Entry { name, .. }, claimed) in listing.entries().iter().zip(claimed) {
             if name.starts_with(temporary::FOLDER) {
                 if temporary::is_stale(name, now) && is_safe_path(name) {
                     catalog.stale.push(name.clone());
                 }
-            } else if !is_manifest(name)
-                && !claimed.contains(name)
-                && !folders_above(name).any(|folder| claimed.contains(folder))
-            {
+            } else if !claimed && !is_manifest(name) {
                 catalog.others.push(name.clone());
             }
         }
@@ -186,27 +185,30 @@ impl Catalog {
     }
 }
 
-/// What was noted, by manifest. An object with a manifest of its own is no note, however it is called.
-fn notes(entries: &[Entry], listing: &Listing<'_>) -> HashMap<String, Notes> {
-    let mut found: HashMap<String, Notes> = HashMap::new();
-    for name in entries.iter().map(|entry| &entry.name) {
-        if let Some((manifest, note)) = Note::parse(name)
-            && listing.size(&manifest).is_some()
-            && listing.size(&manifest::name_for(name)).is_none()
-        {
-            found.entry(manifest).or_default().add(note);
+/// What was noted, by the places of the manifests. An object with a manifest of its own is no note, however it is
+/// called.
+fn notes(listing: &Listing, claimed: &mut [bool]) -> BTreeMap<usize, Notes> {
+    let mut found: BTreeMap<usize, Notes> = BTreeMap::new();
+    for (place, Entry { name, .. }) in listing.entries().iter().enumerate() {
+        if let Some((manifest, note)) = Note::parse(name) {
+            let manifests = listing.places(&manifest, place);
+            if !manifests.is_empty() && listing.size(&manifest::name_for(name)).is_none() {
+                found.entry(manifests.start).or_default().add(note);
+                claimed[place] = true;
+            }
         }
     }
     found
 }
 
 /// What keeps a backup from being whole.
-fn missing(backup: &Backup, listing: &Listing<'_>) -> Option<String> {
-    backup.manifest.objects.iter().zip(backup.objects()).find_map(|(object, name)| {
+fn missing(backup: &Backup, names: &[String], listing: &Listing, place: usize) -> Option<String> {
+    backup.manifest.objects.iter().zip(names).find_map(|(object, name)| {
         if object.files.is_some() {
-            return listing.folder_flaw(&name, object);
+            return listing.folder_flaw(name, object);
         }
-        match listing.size(&name) {
+        let found = &listing.entries()[listing.places(name, place)];
+        match found.last().map(|entry| entry.size) {
             None => Some(format!("its object {name} is missing")),
             Some(ObjectSize::Known(found)) if found != object.bytes => Some(format!(
                 "its object {name} has {found} bytes and should have {}",
@@ -219,13 +221,13 @@ fn missing(backup: &Backup, listing: &Listing<'_>) -> Option<String> {
 
 /// An object of it that is another backup's: one with a manifest of its own, whether we can read that or not, or one
 /// that is a sidecar.
-fn foreign(backup: &Backup, listing: &Listing<'_>) -> Option<String> {
+fn foreign(objects: &[String], listing: &Listing) -> Option<String> {
     let there = |manifest: &str| listing.size(manifest).is_some();
-    backup.objects().skip(1).find_map(|name| {
-        if there(&manifest::name_for(&name)) {
+    objects.iter().skip(1).find_map(|name| {
+        if there(&manifest::name_for(name)) {
             return Some(format!("its object {name} has a manifest of its own"));
         }
-        let is_sidecar = Note::parse(&name).is_some_and(|(manifest, _)| there(&manifest));
+        let is_sidecar = Note::parse(name).is_some_and(|(manifest, _)| there(&manifest));
         is_sidecar.then(|| format!("its object {name} is a note on a backup"))
     })
 }

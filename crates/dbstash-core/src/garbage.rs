@@ -153,16 +153,16 @@ async fn notes(
             && !there.contains(object)
             && !there.range(&*folder..).next().is_some_and(|name| name.starts_with(&folder))
     };
-    let orphans: Vec<&String> = entries.iter().filter(orphan).map(|entry| &entry.name).collect();
+    let orphans: Vec<&str> = entries.iter().filter(orphan).map(|entry| &*entry.name).collect();
     if orphans.is_empty() {
         return Ok(Vec::new());
     }
     let fetched = Fetched::get(remote, cache, &orphans).await?;
-    let is_ours = |name: &&&String| {
+    let is_ours = |name: &&&str| {
         let noted = fetched.body(name).and_then(|body| noted(name, &body));
         noted.is_some_and(|at| now - at > OLD)
     };
-    Ok(orphans.iter().filter(is_ours).map(|&name| name.clone()).collect())
+    Ok(orphans.iter().filter(is_ours).map(|&name| name.to_owned()).collect())
 }
 
 /// When a note was made, if that is what it is.

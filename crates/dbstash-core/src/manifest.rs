@@ -103,21 +103,25 @@ impl Manifest {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(BadManifest::Malformed("too big".to_owned()));
         }
-        let manifest: Self = match serde_json::from_slice::<Self>(bytes) {
-            Ok(manifest) if manifest.format > FORMAT => {
-                return Err(BadManifest::Newer(manifest.format));
-            }
-            Ok(manifest) => manifest,
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(manifest) => manifest.found_under(name),
             // A later one may well look otherwise.
             Err(error) => match serde_json::from_slice(bytes) {
-                Ok(Probe { format }) if format > FORMAT => return Err(BadManifest::Newer(format)),
-                Ok(_) => return Err(malformed(error)),
-                Err(probing) => return Err(malformed(probing)),
+                Ok(Probe { format }) if format > FORMAT => Err(BadManifest::Newer(format)),
+                Ok(_) => Err(malformed(error)),
+                Err(probing) => Err(malformed(probing)),
             },
-        };
+        }
+    }
+
+    /// The manifest itself, where it is one that we understand and believe under this name: see [`Manifest::read`].
+    pub(crate) fn found_under(self, name: &str) -> Result<Self, BadManifest> {
+        if self.format > FORMAT {
+            return Err(BadManifest::Newer(self.format));
+        }
         let file = name.rsplit('/').next().unwrap_or(name);
-        match manifest.objects.first() {
-            Some(first) if format!("{}{SUFFIX}", first.name) == file => {}
+        match self.objects.first() {
+            Some(first) if file.strip_suffix(SUFFIX) == Some(&first.name) => {}
             _ => {
                 return Err(BadManifest::Malformed(
                     "it does not belong to the object beside it".to_owned(),
@@ -125,7 +129,7 @@ impl Manifest {
             }
         }
         let mut names = BTreeSet::new();
-        for Object { name, files, .. } in &manifest.objects {
+        for Object { name, files, .. } in &self.objects {
             if *files == Some(0) {
                 return Err(BadManifest::malformed(&format!("{name:?} is a folder of no files")));
             }
@@ -139,7 +143,7 @@ impl Manifest {
                 return Err(BadManifest::malformed(&format!("{name:?} is in it twice")));
             }
         }
-        Ok(manifest)
+        Ok(self)
     }
 
     /// As it is stored: for people, too.

@@ -95,7 +95,7 @@ mod tests {
     fn the_newest_good_one_is_not_the_newest_corrupt_one() {
         let backup = |age: i64, found: Option<Outcome>| {
             let object = format!("{age}.sql");
-            let manifest = manifest("j", "db", age, &object);
+            let manifest = Box::new(manifest("j", "db", age, &object));
             let verified = found.map(|outcome| Mark::new(manifest.started, outcome));
             let notes = Notes { pinned: false, verified: verified.into_iter().collect() };
             Backup { manifest_name: manifest::name_for(&object), manifest, notes }

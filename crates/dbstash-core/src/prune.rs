@@ -102,7 +102,7 @@ mod tests {
     use crate::sidecar::Notes;
 
     fn backup(place: &str, objects: &[(&str, Option<u64>)]) -> Backup {
-        let mut manifest = manifest("j", "db", 0, objects[0].0);
+        let mut manifest = Box::new(manifest("j", "db", 0, objects[0].0));
         let one = manifest.objects[0].clone();
         let object =
             |&(name, files): &(&str, _)| Object { name: name.into(), files, ..one.clone() };

@@ -200,7 +200,7 @@ async fn told(backup: &Backup, cx: Context<'_>) -> Result<(), Flaw> {
         Err(error) => return Err(error.into()),
     };
     match Manifest::read(name, &text) {
-        Ok(manifest) if manifest == backup.manifest => Ok(()),
+        Ok(manifest) if manifest == *backup.manifest => Ok(()),
         Err(error @ BadManifest::Newer(_)) => Err(Flaw::Untested(error.to_string())),
         Ok(_) => Err(Flaw::Corrupt("its manifest has changed".to_owned())),
         Err(error) => Err(Flaw::Corrupt(format!("its manifest has changed: {error}"))),

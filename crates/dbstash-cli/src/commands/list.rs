@@ -52,10 +52,10 @@ pub async fn all(sites: &Sites, query: &Query, redactor: &Redactor) -> Result<Ex
 
 async fn one(site: &Site, query: &Query) -> Result<Exit> {
     let now = SystemClock.now();
-    let mut catalog = site.app.catalog().await?;
+    let catalog = site.app.catalog().await?;
     let there = catalog.backups.len();
     // Retention looks at all of them, whichever are asked for.
-    let said = judge(&mut catalog, &site.policies, now);
+    let said = judge(&catalog, &site.policies, now);
     let wanted = wanted(&catalog, query, site.jobs.as_deref(), (site.app.zone, now));
     let shown: Vec<Line<'_>> = catalog
         .backups
@@ -83,7 +83,7 @@ struct Line<'a> {
 
 /// What retention says of each backup, where the settings of its job are known.
 pub fn judge(
-    catalog: &mut Catalog,
+    catalog: &Catalog,
     policies: &[(JobId, Policy)],
     now: DateTime<Utc>,
 ) -> Vec<Option<String>> {

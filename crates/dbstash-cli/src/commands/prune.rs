@@ -18,8 +18,8 @@ pub fn as_text(plan: &PrunePlan, policy: &Policy, now: DateTime<Utc>) -> String 
         .iter()
         .map(|(backup, verdict)| {
             [
-                shown(&backup.objects().next().unwrap_or_default()),
-                shown(&backup.manifest.database),
+                shown(&backup.objects().next().unwrap_or_default()).into_owned(),
+                shown(&backup.manifest.database).into_owned(),
                 age(now - backup.manifest.started),
                 size(backup.manifest.bytes()),
                 verdict.to_string(),

@@ -161,12 +161,12 @@ fn as_text(going: &[&Backup], now: DateTime<Utc>) -> String {
         .map(|backup| {
             let manifest = &backup.manifest;
             [
-                shown(&manifest.id),
+                shown(&manifest.id).into_owned(),
                 manifest.job.to_string(),
-                shown(&manifest.database),
+                shown(&manifest.database).into_owned(),
                 age(now - manifest.started),
                 size(manifest.bytes()),
-                shown(&backup.objects().next().unwrap_or_default()),
+                shown(&backup.objects().next().unwrap_or_default()).into_owned(),
             ]
         })
         .collect();

@@ -57,8 +57,8 @@ fn retention(
     let kin = catalog.backups.iter().filter(|other| {
         other.manifest.job == manifest.job && other.manifest.database == manifest.database
     });
-    let mut kin = Catalog { backups: kin.cloned().collect(), ..Catalog::default() };
-    let said = judge(&mut kin, &site.policies, now);
+    let kin = Catalog { backups: kin.cloned().collect(), ..Catalog::default() };
+    let said = judge(&kin, &site.policies, now);
     let at = kin.backups.iter().position(|one| one.manifest_name == backup.manifest_name)?;
     said.into_iter().nth(at).flatten()
 }

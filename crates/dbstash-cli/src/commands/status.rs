@@ -95,7 +95,7 @@ fn lines(job: &JobStatus, zone: Zone, now: DateTime<Utc>) -> Vec<[String; 8]> {
             let last = status.last_success.as_ref();
             [
                 job.job.to_string(),
-                shown(&status.database),
+                shown(&status.database).into_owned(),
                 state(job, status, now),
                 last.map_or_else(|| "-".to_owned(), |past| local(past.ended)),
                 last.map_or_else(|| "-".to_owned(), |past| age(now - past.ended)),

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_text_means_one_or_several() {
         let backup = |job: &str, database: &str, age, object: &str| {
-            let manifest = manifest(job, database, age, object);
+            let manifest = Box::new(manifest(job, database, age, object));
             Backup {
                 manifest_name: name_for(&format!("f/{object}")),
                 manifest,

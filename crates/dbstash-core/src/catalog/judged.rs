@@ -1,5 +1,7 @@
 //! What retention says of everything that is there.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{Backup, Catalog};
@@ -7,41 +9,26 @@ use crate::job::JobId;
 use crate::retention::{self, Policy, Verdict};
 
 impl Catalog {
-    /// The verdict on each backup, in their order; none on those of jobs whose policy is not given. The backups are
-    /// moved about meanwhile, and come back in the order they had.
-    pub fn judge(
-        &mut self,
-        policies: &[(JobId, Policy)],
-        now: DateTime<Utc>,
-    ) -> Vec<Option<Verdict>> {
-        if policies.is_empty() {
-            return vec![None; self.backups.len()];
-        }
-        let mut all: Vec<(usize, Backup)> = self.backups.drain(..).enumerate().collect();
-        // Stable: within a group they stay as they are.
-        all.sort_by(|(_, a), (_, b)| subject(a).cmp(&subject(b)));
-        let (order, backups): (Vec<usize>, Vec<Backup>) = all.into_iter().unzip();
-        let mut verdicts = vec![None; backups.len()];
-        let mut done = 0;
-        for group in backups.chunk_by(|a, b| subject(a) == subject(b)) {
-            let (job, database) = subject(&group[0]);
-            if let Some((_, policy)) = policies.iter().find(|(known, _)| known == job) {
-                let said = retention::select(group, job, database, policy, now);
-                for (n, verdict) in said.into_iter().enumerate() {
-                    verdicts[order[done + n]] = Some(verdict);
+    /// The verdict on each backup, in their order; none on those of jobs whose policy is not given.
+    pub fn judge(&self, policies: &[(JobId, Policy)], now: DateTime<Utc>) -> Vec<Option<Verdict>> {
+        let mut verdicts = vec![None; self.backups.len()];
+        for (job, policy) in policies {
+            let mut databases: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            for (n, backup) in self.backups.iter().enumerate() {
+                if backup.manifest.job == *job {
+                    databases.entry(&backup.manifest.database).or_default().push(n);
                 }
             }
-            done += group.len();
+            for (database, order) in databases {
+                let backups: Vec<&Backup> = order.iter().map(|&n| &self.backups[n]).collect();
+                let said = retention::select(&backups, job, database, policy, now);
+                for (n, verdict) in order.into_iter().zip(said) {
+                    verdicts[n].get_or_insert(verdict);
+                }
+            }
         }
-        let mut back: Vec<(usize, Backup)> = order.into_iter().zip(backups).collect();
-        back.sort_by_key(|(n, _)| *n);
-        self.backups = back.into_iter().map(|(_, backup)| backup).collect();
         verdicts
     }
-}
-
-fn subject(backup: &Backup) -> (&JobId, &str) {
-    (&backup.manifest.job, &backup.manifest.database)
 }
 
 #[cfg(test)]
@@ -57,7 +44,7 @@ mod tests {
     fn each_is_judged_among_its_own_and_stays_in_its_place() {
         let backup = |job: &str, database: &str, age| {
             let object = format!("{job}-{database}-{age}");
-            let manifest = manifest(job, database, age, &object);
+            let manifest = Box::new(manifest(job, database, age, &object));
             Backup { manifest_name: name_for(&object), manifest, notes: Notes::default() }
         };
         let backups = vec![
@@ -68,7 +55,7 @@ mod tests {
             backup("j-10", "a", 5),
             backup("j-1", "a", 6),
         ];
-        let mut catalog = Catalog { backups: backups.clone(), ..Catalog::default() };
+        let catalog = Catalog { backups, ..Catalog::default() };
         let now = chrono::Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
         let policy = Policy { max_files: Some(2), ..Policy::default() };
         let said = catalog.judge(&[("j-1".parse().unwrap(), policy)], now);
@@ -85,7 +72,6 @@ mod tests {
                 Some(Verdict::Delete(Limit::Count(2)))
             ]
         );
-        assert_eq!(catalog.backups, backups);
         assert_eq!(catalog.judge(&[], now), vec![None; 6]);
     }
 }

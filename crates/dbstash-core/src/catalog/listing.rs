@@ -1,30 +1,58 @@
 //! A listing one can ask: sizes of objects, and what is in folders, which remotes do not list.
 
+use std::ops::Range;
+
+use super::is_manifest;
 use crate::manifest::{self, Object, digest_of_names};
 use crate::remote::{Entry, ObjectSize};
 use crate::temporary;
 
-/// The entries of a listing, in the order of their names.
-pub(super) struct Listing<'a>(Vec<&'a Entry>);
+/// The entries of a listing, in the order of their names. Where one is in it is its place.
+pub(super) struct Listing(Vec<Entry>);
 
-impl<'a> Listing<'a> {
-    pub(super) fn of(entries: &'a [Entry]) -> Self {
-        let mut sorted: Vec<&Entry> = entries.iter().collect();
-        sorted.sort_by_key(|e| &e.name);
-        Self(sorted)
+impl Listing {
+    pub(super) fn of(mut entries: Vec<Entry>) -> Self {
+        // Stable: of several of one name, the one listed last stays the last.
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Self(entries)
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// The place of each manifest, and its entries: some storage has several objects of one name, and that is one
+    /// manifest all the same.
+    pub(super) fn manifests(&self) -> impl Iterator<Item = (usize, &[Entry])> {
+        let mut end = 0;
+        let groups = self.0.chunk_by(|a, b| a.name == b.name).map(move |group| {
+            end += group.len();
+            (end - group.len(), group)
+        });
+        groups.filter(|(_, group)| is_manifest(&group[0].name))
     }
 
     /// The size of an object; of several of one name, that of the one listed last.
     pub(super) fn size(&self, name: &str) -> Option<ObjectSize> {
-        let end = self.0.partition_point(|e| *e.name <= *name);
-        self.0[..end].last().filter(|e| e.name == name).map(|e| e.size)
+        self.0[self.places(name, 0)].last().map(|e| e.size)
+    }
+
+    /// The places of an object, or of everything in a folder, at any depth. An object is looked for just before `near`
+    /// first, the place of something else: of its manifest, that is where it is mostly.
+    pub(super) fn places(&self, name: &str, near: usize) -> Range<usize> {
+        let is_folder = name.ends_with('/');
+        let is_meant = |e: &&Entry| e.name == name || is_folder && e.name.starts_with(name);
+        let before = self.0[..near].iter().rev().take_while(is_meant).count();
+        if before > 0 && !is_folder {
+            return near - before..near;
+        }
+        let start = self.0.partition_point(|e| *e.name < *name);
+        start..start + self.0[start..].iter().take_while(is_meant).count()
     }
 
     /// Everything in a folder, at any depth.
-    fn below(&self, folder: &str) -> &[&'a Entry] {
-        let start = self.0.partition_point(|e| *e.name < *folder);
-        let inside = self.0[start..].partition_point(|e| e.name.starts_with(folder));
-        &self.0[start..start + inside]
+    fn below(&self, folder: &str) -> &[Entry] {
+        &self.0[self.places(folder, 0)]
     }
 
     /// Whether other backups are in a folder, whether we can read their manifests or not.
@@ -80,13 +108,25 @@ mod tests {
             .zip(0..)
             .map(|(name, n)| Entry { name: (*name).to_owned(), size: ObjectSize::Known(n) })
             .collect();
-        let listing = Listing::of(&entries);
+        let listing = Listing::of(entries);
         let size = |name| listing.size(name);
         assert_eq!(size("b"), Some(ObjectSize::Known(6)));
         assert_eq!((size("a/y"), size("c"), size("")), (None, None, None));
         let below: Vec<_> = listing.below("a/").iter().map(|e| &*e.name).collect();
         assert_eq!(below, ["a/x", "a/y/z"]);
         assert!(listing.below("b/").is_empty() && listing.below("c/").is_empty());
+        // The same from wherever one begins to look.
+        for near in 0..=names.len() {
+            for name in ["a", "a-b/x", "a/", "a/y", "b", "b/", "c", ""] {
+                if near == names.len() || listing.0[near].name != name {
+                    assert_eq!(
+                        listing.places(name, near),
+                        listing.places(name, 0),
+                        "{name} {near}"
+                    );
+                }
+            }
+        }
         assert_eq!(folders_above("a/y/z").collect::<Vec<_>>(), ["a/", "a/y/"]);
         assert_eq!(folders_above("a").count(), 0);
     }

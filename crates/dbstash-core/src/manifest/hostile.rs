@@ -125,7 +125,7 @@ proptest! {
         // Whatever is made of it later: sums, ages, verdicts, its own JSON.
         let _ = (read.bytes(), read.raw_bytes());
         prop_assert_eq!(&Manifest::read(NAME, &read.write()).unwrap(), &read);
-        let backup = Backup { manifest_name: NAME.to_owned(), manifest: read, notes: Notes::default() };
+        let backup = Backup { manifest_name: NAME.to_owned(), manifest: Box::new(read), notes: Notes::default() };
         // One name below their place, with or without the slash of a folder.
         let beside = |name: String| {
             let file = name.strip_prefix("a/b/").map(|file| file.strip_suffix('/').unwrap_or(file));

@@ -1,5 +1,6 @@
 //! The choice itself.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
@@ -13,18 +14,19 @@ use crate::job::JobId;
 /// one counts like any other. One that is known to be corrupt takes nobody's place: it goes by the limits, once a good
 /// one is newer; until then it may be the last to save something from.
 pub fn select(
-    backups: &[Backup],
+    backups: &[impl Borrow<Backup>],
     job: &JobId,
     database: &str,
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Vec<Verdict> {
+    let backups: Vec<&Backup> = backups.iter().map(Borrow::borrow).collect();
     let ours = |b: &Backup| b.manifest.job == *job && b.manifest.database == database;
     let mut verdicts: Vec<Verdict> =
         backups.iter().map(|_| Verdict::Keep(Reason::Foreign)).collect();
-    let mut by_age: Vec<usize> = (0..backups.len()).filter(|&i| ours(&backups[i])).collect();
+    let mut by_age: Vec<usize> = (0..backups.len()).filter(|&i| ours(backups[i])).collect();
     by_age.sort_by_key(|&i| {
-        let backup = &backups[i];
+        let backup = backups[i];
         Reverse((backup.manifest.started, &backup.manifest.id, &backup.manifest_name))
     });
     let future = by_age.partition_point(|&i| backups[i].manifest.started > now);
@@ -32,17 +34,17 @@ pub fn select(
         let reason = if backups[i].notes.pinned { Reason::Pinned } else { Reason::Future };
         verdicts[i] = Verdict::Keep(reason);
     }
-    let all: Vec<&Backup> = by_age.iter().map(|&i| &backups[i]).collect();
+    let all: Vec<&Backup> = by_age.iter().map(|&i| backups[i]).collect();
     let good: Vec<&Backup> = all[future..].iter().copied().filter(|b| !b.is_corrupt()).collect();
     let hold = hold::hold(&all, &good, policy);
     let mut kept = rules::kept(&good, policy, now).into_iter();
     let mut newer = 0;
     for &i in &by_age[future..] {
         let verdict = if backups[i].is_corrupt() {
-            spoiled(&backups[i], newer, policy, now)
+            spoiled(backups[i], newer, policy, now)
         } else {
             newer += 1;
-            judge(&backups[i], newer - 1, kept.next().flatten(), policy, now)
+            judge(backups[i], newer - 1, kept.next().flatten(), policy, now)
         };
         verdicts[i] = match &hold {
             Some(hold) if verdict.is_delete() => Verdict::Keep(Reason::Held(hold.clone())),

@@ -16,7 +16,7 @@ fn now() -> DateTime<Utc> {
 
 fn backup(job: &str, database: &str, age_hours: i64, n: usize) -> Backup {
     let object = format!("{n}.sql");
-    let manifest = manifest(job, database, age_hours, &object);
+    let manifest = Box::new(manifest(job, database, age_hours, &object));
     Backup { manifest_name: manifest::name_for(&object), manifest, notes: Notes::default() }
 }
 

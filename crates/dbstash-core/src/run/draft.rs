@@ -191,7 +191,7 @@ impl Run<'_> {
         let cache = self.cx.state.cache(&label);
         let catalog = Catalog::load(self.cx.remote, &cache, self.started).await.ok()?;
         let ours = |m: &Manifest| m.job == self.job.id && m.database == database;
-        catalog.backups.iter().map(|b| &b.manifest).find(|m| ours(m)).map(Manifest::bytes)
+        catalog.backups.iter().map(|b| &*b.manifest).find(|m| ours(m)).map(Manifest::bytes)
     }
 
     /// Where an object of this run is written until it is whole.

@@ -36,14 +36,10 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let name = manifest::name_for(object);
         let bytes = manifest.write();
-        let cached = bytes.clone();
+        let size = bytes.len() as u64;
         let temporary = self.temporary(&name);
-        let new = NewObject {
-            name: &name,
-            temporary: &temporary,
-            expected: Some(bytes.len() as u64),
-            owned: true,
-        };
+        let new =
+            NewObject { name: &name, temporary: &temporary, expected: Some(size), owned: true };
         let opening = async { Ok(self.cx.remote.begin(&new).await?) };
         let work = async {
             let mut upload = guard.watch(&Progress::default(), opening).await?;
@@ -54,7 +50,8 @@ impl Run<'_> {
             RunError::Interrupted => Failure { cause, left },
             other => Failure { cause: RunError::Manifest(Box::new(other)), left },
         })?;
-        catalog::remember(&self.cx.state.cache(&self.cx.remote.label()), &name, &cached);
+        let cache = self.cx.state.cache(&self.cx.remote.label());
+        catalog::remember(&cache, &name, size, manifest);
         Ok(())
     }
 }

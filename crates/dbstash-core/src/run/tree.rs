@@ -134,7 +134,7 @@ impl Run<'_> {
                 && m.database == self.id.database
                 && m.mode == self.job.mode.as_str()
         };
-        catalog.backups.iter().map(|b| &b.manifest).find(ours).map(Manifest::raw_bytes)
+        catalog.backups.iter().map(|b| &*b.manifest).find(ours).map(Manifest::raw_bytes)
     }
 }
 

@@ -43,7 +43,7 @@ pub fn chosen<'a>(
         }
         Sample::Latest => {
             let mut latest: BTreeMap<_, (_, Target<'a>)> = BTreeMap::new();
-            let backups = backups.into_iter().map(|b| (&b.manifest, Target::Backup(b)));
+            let backups = backups.into_iter().map(|b| (&*b.manifest, Target::Backup(b)));
             let broken = broken.into_iter();
             let broken = broken.filter_map(|b| Some((b.manifest.as_deref()?, Target::Broken(b))));
             for (manifest, target) in backups.chain(broken) {

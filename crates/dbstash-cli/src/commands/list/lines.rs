@@ -1,9 +1,12 @@
 //! The list for people.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
+use chrono::format::StrftimeItems;
 use chrono::{DateTime, Utc};
 use dbstash_core::catalog::{Backup, Catalog};
+use dbstash_core::job::JobId;
 use dbstash_core::zone::Zone;
 
 use super::Line;
@@ -34,14 +37,20 @@ pub(super) fn text(
     text
 }
 
+fn job<'a>(line: &Line<'a>) -> &'a JobId {
+    &line.backup.manifest.job
+}
+
 fn table(lines: &[Line<'_>], zone: Zone, now: DateTime<Utc>) -> String {
-    let job = |line: &Line<'_>| line.backup.manifest.job.clone();
     let jobs = lines.windows(2).any(|two| job(&two[0]) != job(&two[1]));
     let utc = zone.name() == Zone::UTC.name();
     let mut headings = vec!["ID", "JOB", "DATABASE", "STARTED", "UTC", "AGE", "SIZE", "RAW"];
     headings.extend(["ENGINE", "VERIFIED", "RETENTION"]);
     headings.retain(|&heading| (jobs || heading != "JOB") && (!utc || heading != "UTC"));
     let mut table = Table::new(&headings);
+    // Read once, and not for every cell.
+    let [local, universal] =
+        ["%F %T %Z", "%d %H:%MZ"].map(|form| StrftimeItems::new(form).collect::<Vec<_>>());
     for Line { backup, retention } in lines {
         let manifest = &backup.manifest;
         table.cell(&shown(&manifest.id));
@@ -49,14 +58,17 @@ fn table(lines: &[Line<'_>], zone: Zone, now: DateTime<Utc>) -> String {
             table.cell(manifest.job.as_str());
         }
         table.cell(&shown(&manifest.database));
-        table.cell(&manifest.started.with_timezone(&zone).format("%F %T %Z").to_string());
+        let started = manifest.started;
+        let shown = started.with_timezone(&zone).format_with_items(local.iter());
+        table.written(|cell| shown.write_to(cell));
         if !utc {
-            table.cell(&manifest.started.format("%d %H:%MZ").to_string());
+            let shown = started.format_with_items(universal.iter());
+            table.written(|cell| shown.write_to(cell));
         }
-        table.cell(&age(now - manifest.started));
+        table.cell(&age(now - started));
         table.cell(&size(manifest.bytes()));
         table.cell(&size(manifest.raw_bytes()));
-        table.cell(&engine(backup));
+        table.written(|cell| engine(backup, cell));
         table.cell(&verified(backup, now));
         table.cell(match retention {
             Some(verdict) => verdict,
@@ -68,19 +80,18 @@ fn table(lines: &[Line<'_>], zone: Zone, now: DateTime<Utc>) -> String {
 }
 
 /// `pg 16.3`: of the server's words for its version, the first.
-fn engine(backup: &Backup) -> String {
+fn engine(backup: &Backup, cell: &mut String) -> fmt::Result {
     let dump = backup.manifest.dump();
     let version = dump.and_then(|dump| dump.passed.server_version.as_deref());
     let version = version.and_then(|version| version.split_whitespace().next());
-    let key = backup.manifest.engine.as_str();
-    version.map_or_else(|| key.to_owned(), |version| format!("{key} {}", shown(version)))
+    cell.write_str(backup.manifest.engine.as_str())?;
+    version.map_or(Ok(()), |version| write!(cell, " {}", shown(version)))
 }
 
-fn verified(backup: &Backup, now: DateTime<Utc>) -> String {
-    backup.verified().map_or_else(
-        || "never".to_owned(),
-        |mark| format!("{} {} ago", mark.outcome.as_str(), age(now - mark.at)),
-    )
+fn verified(backup: &Backup, now: DateTime<Utc>) -> Cow<'static, str> {
+    backup.verified().map_or(Cow::Borrowed("never"), |mark| {
+        format!("{} {} ago", mark.outcome.as_str(), age(now - mark.at)).into()
+    })
 }
 
 /// That there is something else, in a line for each kind.

@@ -126,6 +126,7 @@ mod tests {
             dbstash: "1".into(),
         };
         let manifest_name = name_for(&format!("a/{}", manifest.objects[0].name));
+        let manifest = Box::new(manifest);
         hints(&Backup { manifest_name, manifest, notes: Notes::default() }, "s3:b")
     }
 

@@ -47,7 +47,7 @@ impl Stored {
         Self {
             backup: Backup {
                 manifest_name: manifest_name.clone(),
-                manifest,
+                manifest: Box::new(manifest),
                 notes: Notes::default(),
             },
             objects,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Deserializer;
 
 use super::command::call_piecewise;
 use super::{Rclone, succeeded};
@@ -13,6 +14,8 @@ pub(super) const LISTING: [&str; 5] =
     ["lsjson", "--recursive", "--files-only", "--no-modtime", "--no-mimetype"];
 /// The longest listing, in bytes: some five million objects.
 const LONGEST: usize = 1024 * 1024 * 1024;
+/// What is said of one object is never longer, in bytes.
+const LONGEST_ITEM: usize = 1024 * 1024;
 
 /// What `lsjson` says of an object.
 #[derive(Deserialize)]
@@ -40,8 +43,12 @@ impl Rclone {
         let (mut items, mut entries) = (Items::default(), Vec::new());
         let mut take = |bytes: &[u8]| {
             items.take(bytes, &mut |item: Item| {
-                let name = format!("{folder}{}", item.path);
-                entries.push(Entry { size: item.size(), name });
+                let size = item.size();
+                let name = match folder {
+                    "" => item.path,
+                    _ => format!("{folder}{}", item.path),
+                };
+                entries.push(Entry { name, size });
             });
         };
         let work = call_piecewise(&self.settings, &args, b"", &mut take, (deadline, LONGEST));
@@ -61,9 +68,6 @@ impl Rclone {
 struct Items {
     /// The beginning of an object whose end has not come yet.
     open: Vec<u8>,
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
     array: Array,
     wrong: Option<String>,
 }
@@ -79,63 +83,49 @@ enum Array {
 impl Items {
     /// Hands on every object that has ended by now.
     fn take(&mut self, bytes: &[u8], each: &mut dyn FnMut(Item)) {
-        let mut start = 0;
-        for (at, &byte) in bytes.iter().enumerate() {
-            if self.in_string {
-                match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.in_string = false,
-                    _ => {}
-                }
-                continue;
+        let mut text = std::mem::take(&mut self.open);
+        text.extend_from_slice(bytes);
+        match self.read(&text, each) {
+            Ok(end) if text.len() - end > LONGEST_ITEM => {
+                self.wrong = Some("an item has no end".to_owned());
             }
-            match byte {
-                b'{' => {
-                    if self.depth == 0 {
-                        start = at;
-                    }
-                    self.depth += 1;
-                }
-                b'"' if self.depth > 0 => self.in_string = true,
-                b'}' if self.depth > 0 => {
-                    self.depth -= 1;
-                    if self.depth == 0 {
-                        self.object(&bytes[start..=at], each);
-                    }
-                }
-                _ if self.depth > 0 => {}
-                b'[' if self.array == Array::Before => self.array = Array::Inside,
-                b']' if self.array == Array::Inside => self.array = Array::After,
-                b',' | b' ' | b'\n' | b'\r' | b'\t' => {}
-                other => {
-                    let text = format!("{:?} is in it", char::from(other));
-                    self.wrong.get_or_insert(text);
-                }
+            Ok(end) => {
+                text.drain(..end);
+                self.open = text;
             }
-        }
-        if self.depth > 0 {
-            self.open.extend_from_slice(&bytes[start..]);
+            Err(wrong) => drop(self.wrong.get_or_insert(wrong)),
         }
     }
 
-    fn object(&mut self, end: &[u8], each: &mut dyn FnMut(Item)) {
-        let whole = if self.open.is_empty() {
-            serde_json::from_slice(end)
-        } else {
-            self.open.extend_from_slice(end);
-            serde_json::from_slice(&std::mem::take(&mut self.open))
-        };
-        match whole {
-            Ok(item) if self.array == Array::Inside => each(item),
-            Ok(_) => drop(self.wrong.get_or_insert("it is no list".to_owned())),
-            Err(error) => drop(self.wrong.get_or_insert(error.to_string())),
+    /// Reads as far as it is whole, and says how far that is.
+    fn read(&mut self, text: &[u8], each: &mut dyn FnMut(Item)) -> Result<usize, String> {
+        let mut end = 0;
+        while let Some(byte) = text.get(end) {
+            match byte {
+                b',' | b' ' | b'\n' | b'\r' | b'\t' => {}
+                b'[' if self.array == Array::Before => self.array = Array::Inside,
+                b']' if self.array == Array::Inside => self.array = Array::After,
+                b'{' if self.array == Array::Inside => {
+                    let mut objects = Deserializer::from_slice(&text[end..]).into_iter();
+                    match objects.next() {
+                        Some(Ok(item)) => each(item),
+                        Some(Err(error)) if !error.is_eof() => return Err(error.to_string()),
+                        _ => break,
+                    }
+                    end += objects.byte_offset();
+                    continue;
+                }
+                other => return Err(format!("{:?} is in it", char::from(*other))),
+            }
+            end += 1;
         }
+        Ok(end)
     }
 
     /// An error, unless all of it was there and made sense.
     fn end(self) -> Result<(), RemoteError> {
-        let cut = || (self.array != Array::After).then(|| "it ends too soon".to_owned());
+        let is_cut = self.array != Array::After || !self.open.is_empty();
+        let cut = || is_cut.then(|| "it ends too soon".to_owned());
         match self.wrong.clone().or_else(cut) {
             None => Ok(()),
             Some(why) => Err(RemoteError::new(format!(

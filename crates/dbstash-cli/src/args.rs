@@ -7,6 +7,7 @@ use clap::builder::{Styles, styling::AnsiColor};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 use dbstash_core::verify::Level;
 
+mod bare;
 mod list;
 mod moment;
 mod tidy;

@@ -43,7 +43,8 @@ pub fn main(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    let Args { command, flags, selection, target } = match args::parse(args.clone()) {
+    let parsed = Args::bare(&args).map_or_else(|| args::parse(args.clone()), Ok);
+    let Args { command, flags, selection, target } = match parsed {
         Ok(args) => args,
         Err(error) => return usage(&error, &args),
     };

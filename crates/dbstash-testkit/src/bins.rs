@@ -31,7 +31,9 @@ fn built(name: &str) -> PathBuf {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             .current_dir(tools::checkout())
-            .args(["build", "--package", "dbstash-testkit", "--package", "dbstash-mongo", "--bins"])
+            // With a test, and of all packages: the features are those of `cargo test --workspace`, and
+            // what that has compiled is not compiled again.
+            .args(["build", "--workspace", "--bins", "--test", "fixtures"])
             .args(["--quiet", "--message-format", "json"])
             .output()
             .unwrap();

@@ -56,7 +56,9 @@ pub(super) fn pack(name: &str, size: u64, manifest: &Manifest) -> Vec<u8> {
         let Object { name, files, names, format, bytes, raw_bytes, sha256, encodings, passed } =
             object;
         let Passed { check, degraded, server_version, tool_version } = passed;
-        [name, format, sha256, check].into_iter().for_each(|text| packed.text(text));
+        for text in [name, format, sha256, check] {
+            packed.text(text);
+        }
         packed.number(*bytes);
         packed.number(*raw_bytes);
         packed.list(files.as_slice(), |packed, one| packed.number(*one));
@@ -91,7 +93,9 @@ impl Packing {
 
     fn list<T>(&mut self, list: &[T], one: impl Fn(&mut Self, &T)) {
         self.number(list.len() as u64);
-        list.iter().for_each(|item| one(self, item));
+        for item in list {
+            one(self, item);
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl Stored {
 
     /// What it is: engine, mode, format and encodings.
     pub fn kind(&self) -> String {
-        let Manifest { engine, mode, objects, .. } = &self.backup.manifest;
+        let Manifest { engine, mode, objects, .. } = &*self.backup.manifest;
         format!("{engine} {mode} {} {}", objects[0].format, objects[0].encodings.join("+"))
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn run(scene: &Scene, report: &mut Report) {
     let list = |words: &[&str]| {
         let mut list = scene.dbstash("sqlite:///nowhere.db", &remote);
         let cost = measure::run(list.arg("list").args(words), &scene.log()).unwrap();
-        assert!(fs::metadata(scene.log()).unwrap().len() > 100 * backups.unsigned_abs());
+        assert!(fs::metadata(scene.log()).unwrap().len() > 50 * backups.unsigned_abs());
         cost
     };
     let cold = list(&[]);

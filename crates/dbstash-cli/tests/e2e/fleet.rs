@@ -249,7 +249,8 @@ fn among_a_thousand_jobs_each_begins_in_time() {
     }
     fleet.jobs(&text);
     let mut running = fleet.run().env("BACKUP_PARALLEL", "4").spawn();
-    says(&mut running, "backup stored", 6);
+    says(&mut running, "backup stored", 2);
+    says(&mut running, "backup stored", 7);
     let memory = fs::read_to_string(format!("/proc/{}/status", running.pid().as_raw_nonzero()));
     let memory = memory.unwrap().lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned();
     running.signal(Signal::TERM);
@@ -257,8 +258,8 @@ fn among_a_thousand_jobs_each_begins_in_time() {
     eprintln!("    1,000 jobs: {memory}");
     let begun = done.events.iter().filter(|event| event["message"] == "backup started");
     let mut seen = 0;
-    // The first may have been due while a thousand jobs were still being read.
-    for event in begun.skip(1) {
+    // Those that were due while a thousand jobs were still being read, and their backups looked for, are another matter.
+    for event in begun.skip(2) {
         let at: DateTime<Utc> = text_of(&event["timestamp"]).parse().unwrap();
         let job = text_of(&event["job"]);
         let second: u32 = job.trim_start_matches("busy-").parse::<u32>().unwrap() * 12;

@@ -10,11 +10,13 @@ use dbstash_core::verify::Level;
 mod bare;
 mod list;
 mod moment;
+mod restore;
 mod tidy;
 mod verify;
 
 pub use self::list::Query;
 pub use self::moment::Moment;
+pub use self::restore::Wanted as Restoration;
 pub use self::verify::Wanted;
 
 use crate::settings::Selection;
@@ -77,6 +79,8 @@ pub enum Command {
         /// How far.
         level: Level,
     },
+    /// Restore a backup.
+    Restore(Box<Restoration>),
     /// Apply the retention settings now. `--dry-run` is the setting `DRY_RUN`.
     Prune {
         /// Without asking.
@@ -113,6 +117,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
         "rm" => tidy::read(sub),
         "gc" => Command::Collect { yes: given("yes") },
         "verify" => verify::read(sub),
+        "restore" => restore::read(sub),
         "prune" => Command::Prune { yes: given("yes") },
         "pin" => Command::Pin,
         "unpin" => Command::Unpin,
@@ -197,6 +202,9 @@ pub fn command() -> Clap {
             sub("show", "Show everything about a backup, and how to restore it")
                 .args(one())
                 .arg(json()),
+            sub("restore", "Restore a backup: show the plan, ask, and do it")
+                .args(restore::arguments())
+                .arg(yes()),
             sub("verify", "Read backups back and compare them with what was stored")
                 .args(verify::arguments()),
             sub("prune", "Delete what the retention settings do not keep; --dry-run only shows it")

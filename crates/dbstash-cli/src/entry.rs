@@ -69,6 +69,9 @@ pub fn main(
         Command::Verify { ref wanted, level } => {
             commands::verify::all(&layers, wanted, level, &mut redactor)
         }
+        Command::Restore(ref wanted) => {
+            commands::restore::one(&layers, &command, wanted, &target, &mut redactor)
+        }
         Command::Status { json } => status(&layers, json),
         _ => with_job(&layers, &command, &mut redactor),
     };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::dialogue::Call;
 use crate::invocation::Invocation;
 use crate::job::{Database, EngineKey, Job, Mode};
+use crate::load::{Load, Survey, Target, Wish};
 use crate::manifest::Object;
 
 /// A database system.
@@ -38,6 +39,22 @@ pub trait Engine: Send + Sync {
     /// may take its time, and says more than the check of a dump on its way.
     fn structure(&self, _object: &Object) -> Option<Structure> {
         None
+    }
+
+    /// Whether its backups can be restored into such a server, too.
+    fn is_kin(&self, _other: EngineKey) -> bool {
+        false
+    }
+
+    /// What to look for at a target before a backup is restored there. Errors name what cannot be restored, and the way
+    /// out.
+    fn survey(&self, _wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        Err(PlanError(format!("restoring {} is not known to this version", self.key())))
+    }
+
+    /// How to restore a backup into such a target: one that may be written to, which the caller has made sure of.
+    fn load(&self, _wish: &Wish<'_>, _target: &Target) -> Result<Load, PlanError> {
+        Err(PlanError(format!("restoring {} is not known to this version", self.key())))
     }
 }
 

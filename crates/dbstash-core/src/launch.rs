@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
-use tokio::process::ChildStdout;
+use tokio::process::{ChildStderr, ChildStdout};
 
 use self::unmarked::Unmarked;
 use crate::artifact::{ProduceError, Producer};
@@ -34,6 +34,13 @@ pub trait Launcher: Send + Sync {
         invocation: &Invocation,
         run: &RunDir,
     ) -> Result<Box<dyn Producer>, LaunchError>;
+
+    /// Starts a program that reads its stdin, which is a pipe of the caller's, as are its stdout and its stderr.
+    fn feed(
+        &self,
+        invocation: &Invocation,
+        run: &RunDir,
+    ) -> Result<(Running, Option<ChildStderr>), LaunchError>;
 
     /// Talks to a server until it sends its dump; `tell` is told what that has to wait for.
     async fn call(
@@ -80,13 +87,14 @@ pub struct Local {
     pub environment: Vec<(String, String)>,
 }
 
-#[async_trait]
-impl Launcher for Local {
-    async fn launch(
+impl Local {
+    /// The program with its whole environment; its private files are made.
+    fn prepared(
         &self,
         invocation: &Invocation,
         run: &RunDir,
-    ) -> Result<Box<dyn Producer>, LaunchError> {
+        feed: bool,
+    ) -> Result<Spawn, LaunchError> {
         let private = |content: &SecretString| {
             let path = run.private_file(content.expose_secret()).map_err(|e| {
                 let program = invocation.program.clone();
@@ -115,10 +123,28 @@ impl Launcher for Local {
         });
         let args = args.collect::<Result<_, LaunchError>>()?;
         let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let mut running =
-            process::spawn(&Spawn { program: invocation.program.clone(), args, env, feed: false })?;
+        Ok(Spawn { program: invocation.program.clone(), args, env, feed })
+    }
+}
+
+#[async_trait]
+impl Launcher for Local {
+    async fn launch(
+        &self,
+        invocation: &Invocation,
+        run: &RunDir,
+    ) -> Result<Box<dyn Producer>, LaunchError> {
+        let mut running = process::spawn(&self.prepared(invocation, run, false)?)?;
         let stdout = running.stdout.take();
         Ok(Box::new(Dump { running, stdout }))
+    }
+
+    fn feed(
+        &self,
+        invocation: &Invocation,
+        run: &RunDir,
+    ) -> Result<(Running, Option<ChildStderr>), LaunchError> {
+        process::spawn_heard(&self.prepared(invocation, run, true)?)
     }
 
     async fn call(

@@ -8,8 +8,9 @@
 
 mod choice;
 mod examine;
+mod extract;
 mod folder;
-mod inspect;
+pub(crate) mod inspect;
 mod mark;
 mod record;
 mod round;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::choice::{Sample, Target, chosen};
 pub use self::examine::{Examined, Occasion, Verification, Witness, examine};
+pub(crate) use self::folder::sums;
 use self::inspect::{Found, Look, pass};
 pub use self::mark::{Mark, Outcome};
 pub use self::record::{Record, record};
@@ -115,7 +117,7 @@ pub struct Looked {
 
 /// Why an object is not good.
 #[derive(Debug)]
-enum Flaw {
+pub(crate) enum Flaw {
     Corrupt(String),
     Untested(String),
     Gone,
@@ -192,7 +194,7 @@ pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
 }
 
 /// Whether the manifest on the remote is the one that is known here: whoever restores elsewhere has no other.
-async fn told(backup: &Backup, cx: Context<'_>) -> Result<(), Flaw> {
+pub(crate) async fn told(backup: &Backup, cx: Context<'_>) -> Result<(), Flaw> {
     let name = &backup.manifest_name;
     let text = match small(cx.remote, name, manifest::MAX_BYTES).await {
         Ok(text) => text,
@@ -252,7 +254,7 @@ async fn structure(
 }
 
 /// One object, read back.
-async fn plain(
+pub(crate) async fn plain(
     object: &Object,
     name: &str,
     look: Look,
@@ -263,7 +265,7 @@ async fn plain(
 }
 
 /// What was found, compared with what the manifest says.
-fn judge(object: &Object, found: Found) -> Result<Option<Passed>, Flaw> {
+pub(crate) fn judge(object: &Object, found: Found) -> Result<Option<Passed>, Flaw> {
     let corrupt = |what: String| Err(Flaw::Corrupt(what));
     if found.bytes != object.bytes {
         return corrupt(format!("it has {} bytes and should have {}", found.bytes, object.bytes));

@@ -6,11 +6,13 @@ use std::path::Path;
 use dbstash_core::engine::{Dump, Engine, Format, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Source, SqliteFormat};
+use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
 
 use percent_encoding::percent_decode_str;
 
 mod copy;
+mod load;
 mod script;
 mod statements;
 
@@ -118,6 +120,14 @@ impl Engine for Sqlite {
             "file" => Some(copy::structure()),
             _ => None,
         }
+    }
+
+    fn survey(&self, wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        load::survey(wish)
+    }
+
+    fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(wish, target)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

@@ -7,6 +7,7 @@ pub mod pin;
 pub mod plan;
 pub mod prune;
 pub mod remove;
+pub mod restore;
 pub mod show;
 pub mod site;
 pub mod status;

@@ -1,5 +1,7 @@
 //! The places of the settings, as the commands need them that look at backups and know no database.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use dbstash_core::catalog::{Among, Backup, Catalog, LATEST};
 use dbstash_core::job::JobId;
@@ -33,6 +35,8 @@ pub struct Site {
     pub app: App,
     /// Its name, for people.
     pub root: String,
+    /// Where copies are made.
+    pub temp_dir: PathBuf,
     /// The jobs that were asked for; `None` for all.
     pub jobs: Option<Vec<JobId>>,
     /// What is kept of those jobs of the settings that go there.
@@ -86,6 +90,7 @@ impl Sites {
             anyhow::Ok(Site {
                 app: App { state, destination, zone: place.zone },
                 root: redactor.redact(&place.remote.root).into_owned(),
+                temp_dir: place.temp_dir.clone(),
                 jobs: place.jobs.clone().or_else(|| named.clone()),
                 policies: jobs.iter().filter(here).map(policy).collect(),
             })

@@ -227,7 +227,11 @@ fn one(
 }
 
 pub(super) fn secrets_in(setting: &Setting, text: &str) -> Vec<String> {
-    if setting.name == table::DB_URI.name { secrets::in_uri(text) } else { vec![text.to_owned()] }
+    if [table::DB_URI.name, table::RESTORE_TO.name].contains(&setting.name) {
+        secrets::in_uri(text)
+    } else {
+        vec![text.to_owned()]
+    }
 }
 
 fn read_secret(machine: &dyn Machine, path: &Path) -> Result<String, String> {

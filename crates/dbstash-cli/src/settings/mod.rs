@@ -59,7 +59,7 @@ pub use layers::{Environment, Layers, Origin, Selection};
 pub use machine::{Here, Machine};
 pub use marks::changes;
 pub use notify::NotifySettings;
-pub use resolve::{explain, resolve, resolve_places, resolve_state_dir};
+pub use resolve::{explain, resolve, resolve_places, resolve_state_dir, resolve_target};
 pub use shown::Shown;
 
 /// Everything the settings say, checked: what the process has once, and its jobs.

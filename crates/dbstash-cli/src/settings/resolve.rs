@@ -16,7 +16,9 @@ use super::nearest::nearest;
 use super::pass::Pass;
 use super::reader::Reader;
 use super::remotes::Remotes;
-use super::table::{BACKUP_TEMP_DIR, DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, Group, Setting, TZ};
+use super::table::{
+    BACKUP_TEMP_DIR, DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, Group, RESTORE_TO, Setting, TZ,
+};
 use super::{
     Fleet, JobSettings, Place, Places, Shown, job, modes, parse, process, remote, shown, table,
 };
@@ -103,6 +105,17 @@ pub fn resolve_state_dir(
     let mut pass = Pass::begin(layers, machine, |setting| setting.name == DBSTASH_STATE_DIR.name);
     let state_dir = pass.process(|reader| reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from));
     pass.complaints.close().map(|_| state_dir)
+}
+
+/// Where to restore to, if that is said: and what is secret in it.
+pub fn resolve_target(
+    layers: &Layers,
+    machine: &dyn Machine,
+) -> Result<(Option<SecretString>, Vec<SecretString>), Mistakes> {
+    let mut pass = Pass::begin(layers, machine, |setting| setting.name == RESTORE_TO.name);
+    let to = pass.process(|reader| reader.given(&RESTORE_TO).map(SecretString::from));
+    let secrets = kept(&pass.complaints);
+    pass.complaints.close().map(|_| (to, secrets))
 }
 
 fn kept(complaints: &Complaints) -> Vec<SecretString> {

@@ -75,6 +75,8 @@ settings! {
     /// Store roles and tablespaces beside a pg dump, as .globals.sql: auto does so as far as the
     /// login role may, on fails without them, off leaves them out.
     PG_GLOBALS: Connection, OneOf(&["auto", "on", "off"]), Is("auto"), Open;
+    /// Where `dbstash restore` writes to, as `DB_URI` says it; unset, where the backup is from.
+    RESTORE_TO: Connection, Text("URI"), Unset, SecretOrFile;
     /// Who takes a dump of redis: `replication` is dbstash itself, as a replica would; `cli` is
     /// redis-cli; `auto` is redis-cli where the server refuses PSYNC.
     REDIS_METHOD: Connection, OneOf(&["replication", "cli", "auto"]), Is("replication"), Open;

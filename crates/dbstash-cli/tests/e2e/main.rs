@@ -34,6 +34,7 @@ mod notify;
 mod pg;
 mod pins;
 mod redis;
+mod restore;
 mod retention;
 mod retries;
 mod scene;

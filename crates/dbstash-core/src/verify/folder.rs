@@ -78,7 +78,7 @@ pub(super) async fn look(
 }
 
 /// The sum of each file, by its path in the folder.
-async fn sums(
+pub(crate) async fn sums(
     backup: &Backup,
     folder: &Object,
     remote: &dyn Remote,

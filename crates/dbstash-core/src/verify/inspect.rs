@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
+use super::extract::Extract;
 use super::{Context, Flaw};
 use crate::engine::{Check, Incomplete, Passed, TreeCheck};
 use crate::spool::SpoolError;
@@ -21,7 +22,7 @@ const CHUNKS: usize = 3;
 const END: usize = 1024;
 
 /// What to do with an object's bytes, beside counting and hashing them.
-pub(super) enum Look {
+pub(crate) enum Look {
     /// Nothing.
     Bytes,
     /// Unpack them.
@@ -32,25 +33,27 @@ pub(super) enum Look {
     Tar(Box<dyn TreeCheck>, bool),
     /// And write them to a file, unless they are more than they should be.
     Copy { path: PathBuf, most: u64 },
+    /// And write the files of the tar they are below this directory; whether all are below a folder in it.
+    Extract { into: PathBuf, below: bool },
 }
 
 /// What was found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// As stored.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Of them, in hex.
-    pub(super) sha256: String,
+    pub(crate) sha256: String,
     /// Unpacked, where everything was.
-    pub(super) raw_bytes: Option<u64>,
+    pub(crate) raw_bytes: Option<u64>,
     /// What a check said, or the unpacking that failed; none where only bytes were of interest.
-    pub(super) structure: Option<Result<Option<Passed>, Incomplete>>,
+    pub(crate) structure: Option<Result<Option<Passed>, Incomplete>>,
     /// Why the copy could not be made.
-    pub(super) spool: Option<String>,
+    pub(crate) spool: Option<String>,
 }
 
 /// Reads an object back, once and to its end.
-pub(super) async fn pass(
+pub(crate) async fn pass(
     name: &str,
     encodings: &[String],
     look: Look,
@@ -75,7 +78,7 @@ pub(super) async fn pass(
 }
 
 /// Does all of it; the source is always read to its end.
-pub(super) fn inspect(mut source: Source, encodings: &[String], look: Look) -> Found {
+pub(crate) fn inspect(mut source: Source, encodings: &[String], look: Look) -> Found {
     let (mut raw_bytes, mut spool) = (None, None);
     let structure = match look {
         Look::Bytes => None,
@@ -95,11 +98,7 @@ pub(super) fn inspect(mut source: Source, encodings: &[String], look: Look) -> F
             }
         }),
     };
-    while source.refill() {
-        source.at = source.filled();
-    }
-    let sha256 = base16ct::lower::encode_string(&source.hash.finalize());
-    Found { bytes: source.bytes, sha256, raw_bytes, structure, spool }
+    Found { raw_bytes, structure, spool, ..source.drained() }
 }
 
 enum Seen {
@@ -119,6 +118,11 @@ fn looked(raw: &mut dyn Read, look: Look) -> (Option<u64>, Result<Option<Passed>
         Look::Stream(check) => stream(&mut raw, check).map(Some),
         Look::Tar(check, below) => tar(&mut raw, check, below).map(Some),
         Look::Copy { path, most } => copy(&mut raw, &path, most).map(|()| None),
+        Look::Extract { into, below } => {
+            let (files, trouble) = Extract::new(into);
+            let said = tar(&mut raw, Box::new(files), below);
+            trouble.get().map_or(said.map(Some), |why| Err(Seen::NoCopy(why.to_string())))
+        }
     };
     (said.is_ok().then_some(raw.bytes), said)
 }
@@ -179,7 +183,7 @@ fn copy(raw: &mut impl Read, path: &Path, most: u64) -> Result<(), Seen> {
 }
 
 /// Undoes our own encodings, the last one first.
-fn unpacked<'a>(
+pub(crate) fn unpacked<'a>(
     source: &'a mut Source,
     encodings: &[String],
 ) -> Result<Box<dyn Read + 'a>, Incomplete> {
@@ -216,7 +220,7 @@ impl Read for Counted<'_> {
 }
 
 /// An object as it comes, counted and hashed.
-pub(super) struct Source {
+pub(crate) struct Source {
     taker: Taker,
     chunk: Option<Chunk>,
     at: usize,
@@ -225,8 +229,17 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn of(taker: Taker) -> Self {
+    pub(crate) fn of(taker: Taker) -> Self {
         Self { taker, chunk: None, at: 0, bytes: 0, hash: Sha256::new() }
+    }
+
+    /// Reads what is left; how many bytes there were in all, and their hash.
+    pub(crate) fn drained(mut self) -> Found {
+        while self.refill() {
+            self.at = self.filled();
+        }
+        let sha256 = base16ct::lower::encode_string(&self.hash.finalize());
+        Found { bytes: self.bytes, sha256, raw_bytes: None, structure: None, spool: None }
     }
 
     fn filled(&self) -> usize {

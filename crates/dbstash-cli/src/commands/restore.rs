@@ -1,0 +1,295 @@
+//! `dbstash restore`: the plan first, and then the target.
+
+mod audit;
+mod progress;
+mod target;
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use anyhow::Result;
+use dbstash_core::catalog::LATEST;
+use dbstash_core::clock::{Clock as _, SystemClock};
+use dbstash_core::engine::Engine;
+use dbstash_core::launch::Local;
+use dbstash_core::load::{Load, Target as There, Wish};
+use dbstash_core::restore::{RestoreError, Scene, survey};
+use dbstash_core::secret::Redactor;
+use dbstash_core::spool::Spool;
+use dbstash_core::state::LockError;
+use dbstash_core::store::Progress;
+use dbstash_core::verify::Context;
+
+use self::audit::Audit;
+use self::progress::Bar;
+use self::target::Goal;
+use super::site::{Found, Sites, named};
+use crate::app::{complain, confirmed, print};
+use crate::args::{Command, Restoration, Target};
+use crate::entry::block_on;
+use crate::exit::Exit;
+use crate::settings::children::tool_environment;
+use crate::settings::{Here, Layers, Machine as _};
+use crate::signals::Signals;
+use crate::text::{age, shown, size};
+
+/// Restores the one that is meant.
+pub fn one(
+    layers: &Layers,
+    command: &Command,
+    wanted: &Restoration,
+    meant: &Target,
+    redactor: &mut Redactor,
+) -> Result<Exit> {
+    let sites = match Sites::open(layers, command, redactor)? {
+        Ok(sites) => sites,
+        Err(exit) => return Ok(exit),
+    };
+    block_on(async {
+        let mut catalogs = sites.catalogs().await?;
+        if let Some(moment) = wanted.at {
+            for (site, catalog) in &mut catalogs {
+                let until = moment.end(site.app.zone, SystemClock.now());
+                catalog.backups.retain(|backup| backup.manifest.started <= until);
+            }
+        }
+        let id = if meant.id.is_empty() { LATEST } else { &meant.id };
+        let meant = Target { id: id.to_owned(), database: meant.database.clone() };
+        let Some(found) = sites.one(&catalogs, &meant) else { return Ok(Exit::Failed) };
+        let goal = match Goal::find(layers, command, wanted, found.backup, redactor)? {
+            Ok(goal) => goal,
+            Err(exit) => return Ok(exit),
+        };
+        Attempt { layers, wanted, found, goal, redactor, dry: sites.dry_run }.carry_out().await
+    })
+}
+
+/// One backup on its way to one target.
+struct Attempt<'a> {
+    layers: &'a Layers,
+    wanted: &'a Restoration,
+    found: Found<'a>,
+    goal: Goal,
+    redactor: &'a Redactor,
+    dry: bool,
+}
+
+impl Attempt<'_> {
+    async fn carry_out(&self) -> Result<Exit> {
+        let Found { site, backup, .. } = &self.found;
+        let engine = dbstash_engines::engine(backup.manifest.engine);
+        let environment =
+            tool_environment(&self.layers.environment, std::env::current_exe().ok().as_deref());
+        let now = SystemClock.now();
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        let run = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), &random[..8]);
+        let cx = Context {
+            remote: &site.app.destination.remote,
+            engine,
+            launcher: &Local { environment },
+            state: &site.app.state,
+            temp_dir: &site.temp_dir,
+            run: &run,
+            progress: &Progress::default(),
+        };
+        let wish = Wish {
+            manifest: &backup.manifest,
+            source: &self.goal.source,
+            database: &self.goal.database,
+            extent: &self.wanted.extent,
+            clean: self.wanted.clean,
+            jobs: self.wanted.jobs,
+        };
+        if self.goal.engine != backup.manifest.engine && !engine.is_kin(self.goal.engine) {
+            let (of, to) = (backup.manifest.engine, self.goal.engine);
+            complain(&format!(
+                "error: the backup is of {of}, and the target is {to}: name a target of {of} by --to"
+            ));
+            return Ok(Exit::Failed);
+        }
+        let planned = plan(engine, &wish, cx).await;
+        let (there, load) = match planned {
+            Ok(planned) => planned,
+            Err(error) => return Ok(self.failed(&error)),
+        };
+        print(&self.redactor.redact(&self.text(&wish, &there, &load)))?;
+        if let Some(why) = refusal(&there, self.wanted.clean) {
+            complain(&format!("error: {}", self.redactor.redact(&why)));
+            return Ok(Exit::Failed);
+        }
+        if self.dry {
+            return Ok(Exit::Done);
+        }
+        let question = format!(
+            "restore into {}?",
+            self.redactor.redact(&self.goal.named(&backup.manifest.database))
+        );
+        if !self.wanted.yes && !confirmed(&question)? {
+            complain("nothing was restored; --yes restores without asking");
+            return Ok(Exit::Failed);
+        }
+        let _held = match self.lock() {
+            Ok(held) => held,
+            Err(refused @ LockError::Held(_)) => {
+                complain(&refused.to_string());
+                return Ok(Exit::Skipped);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.restore(load, cx).await
+    }
+
+    /// Where a job's own database is written to, no backup of it is taken meanwhile.
+    fn lock(&self) -> Result<Option<dbstash_core::state::Lock>, LockError> {
+        if !self.goal.own {
+            return Ok(None);
+        }
+        let manifest = &self.found.backup.manifest;
+        let state = &self.found.site.app.state;
+        let (host, now) = (Here.host_name(), SystemClock.now());
+        state.lock(&manifest.job, &manifest.database, &host, now).map(Some)
+    }
+
+    async fn restore(&self, load: Load, cx: Context<'_>) -> Result<Exit> {
+        let Found { backup, .. } = &self.found;
+        let signals = Signals::listen()?;
+        Spool::sweep(cx.temp_dir);
+        // What is being read is not deleted by a run on this machine.
+        let object = backup.objects().next().unwrap_or_default();
+        let reading = cx.state.claim(&cx.remote.label(), &object);
+        let audit = Audit {
+            backup,
+            target: self.redactor.redact(&self.goal.named(&backup.manifest.database)).into_owned(),
+            replaced: self.wanted.clean,
+        };
+        audit.begun(self.layers, self.redactor);
+        let bar = Bar::new(backup.manifest.bytes());
+        let begun = Instant::now();
+        let scene = Scene {
+            backup,
+            cx,
+            cancel: &signals.cancel,
+            moved: &|bytes| bar.moved(bytes),
+            tell: &|text| complain(text),
+        };
+        let atomic = load.atomic;
+        let done = scene.restore(load).await;
+        bar.done();
+        drop(reading);
+        match done {
+            Ok(restored) => {
+                for line in &restored.remarks {
+                    complain(&format!("warning: {}", self.redactor.redact(line)));
+                }
+                audit.ended("restored", begun.elapsed(), None);
+                let took = age(chrono::TimeDelta::from_std(begun.elapsed()).unwrap_or_default());
+                complain(&format!("restored {} in {took}", named(backup)));
+                Ok(Exit::Done)
+            }
+            Err(error) => {
+                audit.ended("failed", begun.elapsed(), Some(&error.to_string()));
+                let exit = self.failed(&error);
+                complain(
+                    if atomic
+                        || matches!(
+                            error,
+                            RestoreError::Corrupt(_)
+                                | RestoreError::Untested(_)
+                                | RestoreError::Gone
+                        )
+                    {
+                        "nothing was restored: the target is as it was"
+                    } else {
+                        "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
+                    },
+                );
+                Ok(signals.caught().map_or(exit, Exit::Signal))
+            }
+        }
+    }
+
+    fn failed(&self, error: &RestoreError) -> Exit {
+        let engine = dbstash_engines::engine(self.found.backup.manifest.engine);
+        let mut text = format!("error: {error}");
+        if let Some(what) = engine.explain(error.stderr()) {
+            let _ = write!(text, ": {what}");
+        }
+        for line in error.stderr().lines() {
+            let _ = write!(text, "\n  {line}");
+        }
+        complain(&self.redactor.redact(&text));
+        Exit::Failed
+    }
+
+    /// What will be done, for people.
+    fn text(&self, wish: &Wish<'_>, there: &There, load: &Load) -> String {
+        let manifest = wish.manifest;
+        let now = SystemClock.now();
+        let mut text = String::new();
+        let mut line = |name: &str, what: &str| {
+            let _ = writeln!(text, "{name:<9} {}", shown(what));
+        };
+        line("restore", &named(self.found.backup));
+        line("from", &self.found.site.root);
+        let took = age(manifest.ended - manifest.started);
+        let (stored, raw) = (size(manifest.bytes()), size(manifest.raw_bytes()));
+        line(
+            "backup",
+            &format!(
+                "{} old, {stored} stored, a dump of {raw}, which took {took}",
+                age(now - manifest.started)
+            ),
+        );
+        let version = manifest.dump().and_then(|dump| dump.passed.server_version.as_deref());
+        line("version", &format!("{} {}", manifest.engine, version.unwrap_or("(not known)")));
+        line("into", &self.goal.named(&manifest.database));
+        if let Some(version) = &there.version {
+            line("", &format!("{} {version}", self.goal.engine));
+        }
+        let holds = match (&there.mark, there.exists, there.holds.is_empty()) {
+            (Some(of), ..) => format!("an interrupted restore of {of}"),
+            (None, false, _) => "nothing: it is made".to_owned(),
+            (None, true, true) => "nothing".to_owned(),
+            (None, true, false) => there.holds.join(", "),
+        };
+        line("it holds", &holds);
+        let how = if load.atomic {
+            "all of it or nothing: it counts once every byte was proven"
+        } else {
+            "the backup is verified first; an interrupted restore leaves a mark"
+        };
+        line("how", how);
+        for command in load.commands(manifest) {
+            line("run", &command);
+        }
+        for note in &load.notes {
+            line("note", note);
+        }
+        text
+    }
+}
+
+/// Looks at the target, and then at what to do.
+async fn plan(
+    engine: &dyn Engine,
+    wish: &Wish<'_>,
+    cx: Context<'_>,
+) -> Result<(There, Load), RestoreError> {
+    let there = survey(&engine.survey(wish)?, cx).await?;
+    let load = engine.load(wish, &there)?;
+    Ok((there, load))
+}
+
+/// Why nothing is written to this target.
+fn refusal(there: &There, clean: bool) -> Option<String> {
+    if there.is_empty() || clean {
+        return None;
+    }
+    Some(match &there.mark {
+        Some(of) => format!("the target holds an interrupted restore of {of}: --clean replaces it"),
+        None => format!(
+            "the target is not empty ({}): --clean replaces what is there, --to names another",
+            there.holds.join(", ")
+        ),
+    })
+}

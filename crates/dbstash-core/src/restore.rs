@@ -1,0 +1,311 @@
+//! A backup on its way back into a database.
+//!
+//! What is not atomic is read and verified before the first byte goes anywhere. What is atomic goes at once, and the
+//! word that makes it count is held back until every byte was proven. Either way no end of a stream is ever taken for a
+//! success: a loader is killed before it could see one that is not meant.
+
+mod copy;
+mod inflow;
+mod loader;
+mod script;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::artifact::ProduceError;
+use crate::catalog::Backup;
+use crate::engine::PlanError;
+use crate::invocation::Invocation;
+use crate::load::{Load, Stage, Survey, Target};
+use crate::manifest::Object;
+use crate::process::LaunchError;
+use crate::remote::{ReadError, RemoteError};
+use crate::spool::{Spool, SpoolError};
+use crate::state::StateError;
+use crate::verify::inspect::Look;
+use crate::verify::{Context, Flaw, Level, Verdict, plain, verify};
+
+/// Why a backup is not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// It cannot be planned, or is refused.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// What is stored is not what was stored.
+    #[error("the backup is corrupt: {0}")]
+    Corrupt(String),
+    /// It could not be read.
+    #[error("the backup could not be read: {0}")]
+    Untested(String),
+    /// It was deleted meanwhile.
+    #[error("the backup is gone: it was deleted meanwhile")]
+    Gone,
+    /// The remote failed.
+    #[error(transparent)]
+    Remote(RemoteError),
+    /// The target could not be asked what it holds.
+    #[error("the target could not be asked what it holds: {what}")]
+    Survey {
+        /// Why.
+        what: String,
+        /// The end of the tool's stderr.
+        stderr: String,
+    },
+    /// A loader failed.
+    #[error("{what}")]
+    Loader {
+        /// Which, and how.
+        what: String,
+        /// What it said.
+        stderr: String,
+    },
+    /// Another program on the way failed.
+    #[error(transparent)]
+    Tool(#[from] ProduceError),
+    /// A program could not be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// What passes by is not what such a dump is made of.
+    #[error("the dump cannot be restored like this: {0}")]
+    Script(String),
+    /// A file of the target fails.
+    #[error("{path}: {reason}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// Local disk for a copy fails.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The state directory fails.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A signal asked for the end.
+    #[error("ended by a signal")]
+    Interrupted,
+}
+
+impl RestoreError {
+    /// The failed program's own words; empty when there are none.
+    pub fn stderr(&self) -> &str {
+        match self {
+            Self::Loader { stderr, .. } | Self::Survey { stderr, .. } => stderr,
+            Self::Tool(error) => error.stderr(),
+            Self::Remote(error) => &error.stderr,
+            _ => "",
+        }
+    }
+}
+
+impl From<Flaw> for RestoreError {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Corrupt(what) => Self::Corrupt(what),
+            Flaw::Untested(why) => Self::Untested(why),
+            Flaw::Gone => Self::Gone,
+        }
+    }
+}
+
+impl From<ReadError> for RestoreError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Missing | ReadError::Damaged(_) => Self::Corrupt(error.to_string()),
+            ReadError::Remote(error) => Self::Remote(error),
+        }
+    }
+}
+
+/// What came of a restore that succeeded.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// What the loaders had to remark.
+    pub remarks: Vec<String>,
+}
+
+/// What a restore works with.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// What is restored.
+    pub backup: &'a Backup,
+    /// The remote, the programs, the state.
+    pub cx: Context<'a>,
+    /// Cancelled by the first signal.
+    pub cancel: &'a CancellationToken,
+    /// Told of so many more stored bytes that have come.
+    pub moved: &'a (dyn Fn(u64) + Sync),
+    /// Told what is being done.
+    pub tell: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Asks what there is at the target. Changes nothing.
+pub async fn survey(survey: &Survey, cx: Context<'_>) -> Result<Target, RestoreError> {
+    let (question, read, missing) = match survey {
+        Survey::File(path) => return Ok(file(path)),
+        Survey::Ask { question, read, missing } => (question, read, missing),
+    };
+    let private = cx.state.process_dir()?;
+    let mut tool = cx.launcher.launch(question, &private).await?;
+    let (mut said, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    let failed = |error: ProduceError| {
+        let stderr = error.stderr().to_owned();
+        let what = cx.engine.explain(&stderr).unwrap_or_else(|| error.to_string());
+        missing(&stderr).ok_or(RestoreError::Survey { what, stderr })
+    };
+    loop {
+        match tool.read(&mut buffer).await {
+            Ok(0) => break,
+            Ok(n) => said.extend_from_slice(&buffer[..n]),
+            Err(error) => return failed(error),
+        }
+    }
+    if let Err(error) = tool.finish().await {
+        return failed(error);
+    }
+    let said = String::from_utf8_lossy(&said);
+    read(&said).map_err(|what| RestoreError::Survey { what, stderr: String::new() })
+}
+
+fn file(path: &Path) -> Target {
+    let mut target = Target::default();
+    match fs::symlink_metadata(path) {
+        Err(_) => {}
+        Ok(meta) => {
+            target.exists = true;
+            // An empty file is what many programs make before they have a database in it.
+            if !meta.is_file() || meta.len() > 0 {
+                target.holds.push(format!("a file of {} bytes", meta.len()));
+            }
+        }
+    }
+    target
+}
+
+impl<'a> Scene<'a> {
+    /// Carries a load out. After an error the target is untouched where the load is atomic, and where it is not, empty
+    /// or marked.
+    pub async fn restore(&self, load: Load) -> Result<Restored, RestoreError> {
+        if !load.atomic {
+            (self.tell)("verifying the backup before anything is changed");
+            let looked = async { Ok(verify(self.backup, Level::Bytes, self.cx).await) };
+            match self.unless_cancelled(looked).await? {
+                Verdict::Good { .. } => {}
+                Verdict::Corrupt(what) => return Err(RestoreError::Corrupt(what)),
+                Verdict::Untested(why) => return Err(RestoreError::Untested(why)),
+                Verdict::Gone => return Err(RestoreError::Gone),
+            }
+        }
+        discard(&load.scraps);
+        let done = self.stages(load.stages).await;
+        if done.is_err() {
+            discard(&load.scraps);
+        }
+        match done {
+            // What made the loader stumble may be the backup: then that is the cause.
+            Err(error @ (RestoreError::Loader { .. } | RestoreError::Script(_))) if load.atomic => {
+                let looked = async { Ok(verify(self.backup, Level::Bytes, self.cx).await) };
+                match self.unless_cancelled(looked).await {
+                    Ok(Verdict::Corrupt(what)) => Err(RestoreError::Corrupt(what)),
+                    _ => Err(error),
+                }
+            }
+            done => done,
+        }
+    }
+
+    async fn stages(&self, stages: Vec<Stage>) -> Result<Restored, RestoreError> {
+        let mut restored = Restored::default();
+        let mut spool: Option<Spool> = None;
+        let mut tree = PathBuf::new();
+        for stage in stages {
+            match stage {
+                Stage::Run { what, invocation } => {
+                    let invocation = self.placed(invocation, &tree);
+                    self.unless_cancelled(self.program(what, &invocation)).await?;
+                }
+                Stage::Script(one) => {
+                    restored.remarks.extend(script::carry_out(one, self, &tree).await?);
+                }
+                Stage::Copy { object, file } => {
+                    (self.tell)("copying the backup to local disk");
+                    let needed = self.object(object)?.0.raw_bytes;
+                    let made = Spool::make(self.cx.temp_dir, self.cx.run, needed)?;
+                    tree = made.tree();
+                    let copy = copy::copied(object, file, &tree, self);
+                    tree = self.unless_cancelled(copy).await?;
+                    spool = Some(made);
+                }
+                Stage::Write { object, to } => {
+                    let (object, name) = self.object(object)?;
+                    let look = Look::Copy { path: to, most: object.raw_bytes };
+                    let write = async { Ok(plain(object, &name, look, self.cx).await?) };
+                    self.unless_cancelled(write).await?;
+                    (self.moved)(object.bytes);
+                }
+                Stage::Rename { from, to, stale } => {
+                    discard(&stale);
+                    renamed(&from, &to)?;
+                }
+            }
+        }
+        drop(spool);
+        Ok(restored)
+    }
+
+    /// A program of its own.
+    async fn program(&self, what: &str, invocation: &Invocation) -> Result<(), RestoreError> {
+        let private = self.cx.state.process_dir()?;
+        let failed = |error: ProduceError| {
+            let stderr = error.stderr().to_owned();
+            let why = self.cx.engine.explain(&stderr).unwrap_or_else(|| error.to_string());
+            RestoreError::Loader { what: format!("{what}: {why}"), stderr }
+        };
+        let mut tool = self.cx.launcher.launch(invocation, &private).await?;
+        let mut buffer = vec![0; 64 * 1024];
+        while let 1.. = tool.read(&mut buffer).await.map_err(failed)? {}
+        tool.finish().await.map(drop).map_err(failed)
+    }
+
+    /// An object of the backup, and its name on the remote.
+    fn object(&self, number: usize) -> Result<(&'a Object, String), RestoreError> {
+        let mut all = self.backup.manifest.objects.iter().zip(self.backup.objects());
+        all.nth(number).ok_or_else(|| RestoreError::Corrupt("it lacks an object".to_owned()))
+    }
+
+    fn placed(&self, invocation: Invocation, tree: &Path) -> Invocation {
+        invocation.in_tree(&tree.to_string_lossy())
+    }
+
+    async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, RestoreError>>,
+    ) -> Result<T, RestoreError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(RestoreError::Interrupted),
+            done = work => done,
+        }
+    }
+}
+
+fn discard(scraps: &[PathBuf]) {
+    for path in scraps {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// The file is on the disk before its name is, and so is the name when this returns.
+fn renamed(from: &Path, to: &Path) -> Result<(), RestoreError> {
+    let fail = |reason| RestoreError::File { path: to.to_owned(), reason };
+    fs::File::open(from).and_then(|file| file.sync_all()).map_err(fail)?;
+    fs::rename(from, to).map_err(fail)?;
+    match to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(fail),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,138 @@
+//! Bytes into a program, and the word that makes them count only after the proof.
+
+use std::path::Path;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::process::ChildStdout;
+
+use super::inflow::inflow;
+use super::loader::Loader;
+use super::{RestoreError, Scene};
+use crate::artifact::Producer;
+use crate::load::{Edit, Feed, Script};
+use crate::spool::of_file;
+
+const BUFFER: usize = 256 * 1024;
+
+/// Carries one out; what its programs had to remark.
+pub(super) async fn carry_out(
+    script: Script,
+    scene: &Scene<'_>,
+    tree: &Path,
+) -> Result<Vec<String>, RestoreError> {
+    let private = scene.cx.state.process_dir()?;
+    let start =
+        |program, excuse| Loader::start(&scene.placed(program, tree), &private, excuse, scene.cx);
+    let mut loader = start(script.loader, script.excuse)?;
+    loader.ignore_output();
+    let mut sink = Sink { loader, edit: script.edit, out: Vec::new() };
+    let work = async {
+        sink.loader.write(script.before.as_bytes()).await?;
+        match script.feed {
+            Feed::Object(object) => match script.through {
+                None => straight(object, &mut sink, scene).await?,
+                Some(program) => through(object, start(program, None)?, &mut sink, scene).await?,
+            },
+            Feed::Program(program) => {
+                let program = scene.placed(program, tree);
+                let mut tool = scene.cx.launcher.launch(&program, &private).await?;
+                sink.take_all(&mut *tool).await?;
+                tool.finish().await?;
+            }
+            Feed::Files(files) => {
+                for file in files {
+                    sink.take_all(&mut of_file(tree.join(file))).await?;
+                }
+            }
+        }
+        sink.finish(script.after.as_bytes()).await
+    };
+    let done = scene.unless_cancelled(work).await;
+    if done.is_err() {
+        sink.loader.kill().await;
+    }
+    done
+}
+
+/// Where the bytes go.
+struct Sink {
+    loader: Loader,
+    edit: Option<Box<dyn Edit>>,
+    out: Vec<u8>,
+}
+
+impl Sink {
+    async fn put(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let Some(edit) = &mut self.edit else { return self.loader.write(bytes).await };
+        self.out.clear();
+        edit.feed(bytes, &mut self.out).map_err(RestoreError::Script)?;
+        self.loader.write(&self.out).await
+    }
+
+    async fn take_all(&mut self, from: &mut dyn Producer) -> Result<(), RestoreError> {
+        let mut buffer = vec![0; BUFFER];
+        while let n @ 1.. = from.read(&mut buffer).await? {
+            self.put(&buffer[..n]).await?;
+        }
+        Ok(())
+    }
+
+    /// All of it was there, and is what was stored.
+    async fn finish(&mut self, after: &[u8]) -> Result<Vec<String>, RestoreError> {
+        self.out.clear();
+        if let Some(edit) = self.edit.take() {
+            edit.finish(&mut self.out).map_err(RestoreError::Script)?;
+        }
+        self.out.extend_from_slice(after);
+        self.loader.write(&self.out).await?;
+        self.loader.end().await
+    }
+}
+
+/// An object as it is. Returns only with the proof.
+async fn straight(object: usize, sink: &mut Sink, scene: &Scene<'_>) -> Result<(), RestoreError> {
+    let (object, name) = scene.object(object)?;
+    let (intake, mut inflow) = inflow(object);
+    let drain = async {
+        while let Some(chunk) = inflow.take().await {
+            sink.put(chunk.bytes()).await?;
+            inflow.give_back(chunk);
+        }
+        inflow.proven(object).await
+    };
+    tokio::try_join!(intake.run(&name, scene), drain).map(drop)
+}
+
+/// An object as a program tells it. Returns only with the proof.
+async fn through(
+    object: usize,
+    mut program: Loader,
+    sink: &mut Sink,
+    scene: &Scene<'_>,
+) -> Result<(), RestoreError> {
+    let (object, name) = scene.object(object)?;
+    let (intake, mut inflow) = inflow(object);
+    let output = program.output();
+    let feed = async {
+        while let Some(chunk) = inflow.take().await {
+            program.write(chunk.bytes()).await?;
+            inflow.give_back(chunk);
+        }
+        // The proof first: what it has yet to say may depend on the end of its input.
+        inflow.proven(object).await?;
+        program.end().await.map(drop)
+    };
+    tokio::try_join!(intake.run(&name, scene), feed, told(output, sink)).map(drop)
+}
+
+async fn told(output: Option<ChildStdout>, sink: &mut Sink) -> Result<(), RestoreError> {
+    let Some(mut output) = output else { return Ok(()) };
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match output.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(n) => sink.put(&buffer[..n]).await?,
+            Err(error) => return Err(RestoreError::Script(error.to_string())),
+        }
+    }
+}

@@ -7,6 +7,7 @@
 mod copy;
 mod inflow;
 mod loader;
+mod parallel;
 mod script;
 
 use std::fs;
@@ -230,6 +231,10 @@ impl<'a> Scene<'a> {
                 }
                 Stage::Script(one) => {
                     restored.remarks.extend(script::carry_out(one, self, &tree).await?);
+                }
+                Stage::Parallel { files, loader, jobs } => {
+                    let work = parallel::carry_out(&files, &loader, jobs, self, &tree);
+                    restored.remarks.extend(work.await?);
                 }
                 Stage::Copy { object, file } => {
                     (self.tell)("copying the backup to local disk");

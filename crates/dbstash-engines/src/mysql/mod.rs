@@ -16,6 +16,7 @@ use dbstash_core::engine::{
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
 
 use self::flags::Flags;
 use self::footer::{Footer, Seen};
@@ -208,6 +209,10 @@ impl Engine for Dialect {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::mysql(stored, self.client())
     }
 
     fn structure(&self, object: &Object) -> Option<Structure> {

@@ -1,5 +1,7 @@
 //! The lines for bash that load a backup with stock tools. The sums of its objects were compared before them.
 
+use std::fmt::Write as _;
+
 use dbstash_core::invocation::quoted;
 use dbstash_core::job::Source;
 use dbstash_core::manifest::{Manifest, Object};
@@ -99,7 +101,17 @@ pub(crate) fn mysql(stored: Subject<'_>, client: &str) -> Option<Vec<String>> {
     let mut lines =
         address(stored, ["MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_USER"], "MYSQL_PWD or ~/.my.cnf");
     let options = "--binary-mode --default-character-set=utf8mb4 --max-allowed-packet=1G";
-    lines.push(format!("load=({client} ${{MYSQL_USER:+--user=\"$MYSQL_USER\"}} {options})"));
+    // Not every client looks at these variables itself.
+    let mut load = format!("load=({client} {options}");
+    for (name, option) in [
+        ("MYSQL_HOST", "host"),
+        ("MYSQL_TCP_PORT", "port"),
+        ("MYSQL_UNIX_PORT", "socket"),
+        ("MYSQL_USER", "user"),
+    ] {
+        let _ = write!(load, " ${{{name}:+--{option}=\"${name}\"}}");
+    }
+    lines.push(load + ")");
     if !is_whole_server(manifest) {
         lines.push(database(stored));
         lines.push(

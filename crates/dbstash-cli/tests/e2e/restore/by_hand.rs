@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::process::Command;
 
-use dbstash_testkit::mysql::Family;
+use dbstash_testkit::mysql::{Family, quoted};
 use dbstash_testkit::redis::Family as RedisFamily;
 use dbstash_testkit::{
     Dbstash, MysqlServer, PgServer, RedisServer, RemoteKind, Scratch, TestRemote, sqlite,
@@ -14,29 +14,37 @@ use dbstash_testkit::{
 use crate::modes::Work;
 use crate::scene::{PATIENCE, dbstash, shop_file};
 
-/// Runs both texts; `set` are the variables a person would set, the last one the place, which is another one each
-/// time. Returns the two places.
+/// Runs both texts; `set` are the variables a person would set, the last one the place, in which `#` is another number
+/// each time. What is there then is to be checked.
 #[track_caller]
-fn both(run: &Dbstash, remote: &TestRemote, path: OsString, set: &[(&str, String)]) -> [String; 2] {
+fn both(
+    run: &Dbstash,
+    remote: &TestRemote,
+    path: OsString,
+    set: &[(&str, String)],
+    check: impl Fn(&str),
+) {
     let printed = run.clone().args(["restore", "--print-command"]).run(PATIENCE);
     let printed = printed.expect_code(0).stdout.clone();
     let names: Vec<String> = remote.everything().into_keys().collect();
     let beside = names.iter().find(|name| name.ends_with(".RESTORE.txt")).expect("no text beside");
     let beside = String::from_utf8(remote.read(beside)).unwrap();
-    assert!(!printed.contains("dbstash") && beside.contains(&*printed), "{beside}\n---\n{printed}");
+    assert!(
+        !printed.contains("dbstash ") && beside.contains(&*printed),
+        "{beside}\n---\n{printed}"
+    );
     let ((place, at), set) = set.split_last().unwrap();
-    let mut places = [at.clone(), at.clone()];
     for (number, text) in [printed, beside].into_iter().enumerate() {
-        places[number] = format!("{at}{number}");
+        let at = at.replace('#', &number.to_string());
         let scratch = Scratch::new("hand");
         let mut shell = Command::new("bash");
         shell.args(["-c", &text]).current_dir(scratch.path()).env_clear();
         shell.env("PATH", &path).env("HOME", scratch.path()).env("RCLONE_CONFIG", "/dev/null");
-        shell.envs(remote.env()).envs(set.iter().cloned()).env(place, &places[number]);
+        shell.envs(remote.env()).envs(set.iter().cloned()).env(place, &at);
         let done = shell.output().unwrap();
         assert!(done.status.success(), "{text}\n{}", String::from_utf8_lossy(&done.stderr));
+        check(&at);
     }
-    places
 }
 
 #[test]
@@ -63,7 +71,7 @@ fn postgresql_by_hand() {
             .env("PATH", server.path());
         let work = Work::under(run);
         work.run.run(PATIENCE).expect_code(0);
-        let places = both(
+        both(
             &work.run,
             &remote,
             server.path(),
@@ -71,12 +79,10 @@ fn postgresql_by_hand() {
                 ("PGHOST", server.socket_dir().to_str().unwrap().to_owned()),
                 ("PGPORT", server.port().to_string()),
                 ("PGUSER", "postgres".to_owned()),
-                ("DATABASE", format!("-it's \"{number}\" a=b ")),
+                ("DATABASE", format!("-it's \"{number}\" a=b #")),
             ],
+            |place| assert_eq!(server.digest(place), digest, "{mode} {extra} {compression}"),
         );
-        for place in places {
-            assert_eq!(server.digest(&place), digest, "{mode} {extra} {compression}");
-        }
     }
 }
 
@@ -84,9 +90,12 @@ fn postgresql_by_hand() {
 fn mysql_and_mariadb_by_hand() {
     for family in [Family::Mariadb, Family::Mysql] {
         let Some(server) = MysqlServer::start(family, "secret") else { continue };
-        server.createdb("shop");
-        server.seed_shop("shop", 200);
-        let digest = server.digest("shop");
+        let Some(fresh) = MysqlServer::start(family, "secret") else { continue };
+        // Views name the database that they are in.
+        let odd = "-odd `100%`";
+        server.createdb(odd);
+        server.seed_shop(odd, 200);
+        let digest = server.digest(odd);
         for (kind, mode, compression) in [
             (RemoteKind::Local, "stream", "zstd"),
             (RemoteKind::S3, "directory", "none"),
@@ -94,25 +103,26 @@ fn mysql_and_mariadb_by_hand() {
         ] {
             let Some(remote) = TestRemote::start(kind) else { continue };
             let run = dbstash(&remote)
-                .env("DB_URI", server.uri("shop"))
+                .env("DB_URI", server.uri(odd))
                 .env("BACKUP_MODE", mode)
                 .env("BACKUP_COMPRESSION", compression)
                 .env("PATH", server.path());
             let work = Work::under(run);
             work.run.run(PATIENCE).expect_code(0);
-            let places = both(
+            both(
                 &work.run,
                 &remote,
                 server.path(),
                 &[
-                    ("MYSQL_UNIX_PORT", server.socket()),
+                    ("MYSQL_UNIX_PORT", fresh.socket()),
                     ("MYSQL_USER", "root".to_owned()),
-                    ("DATABASE", format!("it's `{mode}` ")),
+                    ("DATABASE", odd.to_owned()),
                 ],
+                |place| {
+                    assert_eq!(fresh.digest(place), digest, "{family:?} {mode} {compression}");
+                    fresh.sql("", &format!("DROP DATABASE {}", quoted(place)));
+                },
             );
-            for place in places {
-                assert_eq!(server.digest(&place), digest, "{family:?} {mode} {compression}");
-            }
         }
     }
 }
@@ -128,10 +138,10 @@ fn files_by_hand() {
             let run = run.env("BACKUP_COMPRESSION", compression);
             run.run(PATIENCE).expect_code(0);
             let path = dbstash_testkit::tools::path();
-            let name = new(&format!("it's {format} {compression}"));
-            for place in both(&run, &remote, path, &[("TARGET", name)]) {
+            let name = new(&format!("it's {format} {compression} #"));
+            both(&run, &remote, path, &[("TARGET", name)], |place| {
                 assert_eq!(sqlite::digest(place.as_ref()), sqlite::digest(&shop.path));
-            }
+            });
         }
     }
     if let Some(server) = RedisServer::start(RedisFamily::ALL[0]) {
@@ -139,9 +149,9 @@ fn files_by_hand() {
         let remote = TestRemote::start(RemoteKind::Local).unwrap();
         let run = dbstash(&remote).env("DB_URI", server.uri()).env("BACKUP_COMPRESSION", "zstd");
         run.run(PATIENCE).expect_code(0);
-        for place in both(&run, &remote, server.path(), &[("TARGET", new("dump.rdb"))]) {
+        both(&run, &remote, server.path(), &[("TARGET", new("dump#.rdb"))], |place| {
             let again = RedisServer::of_dump(server.family(), &fs::read(place).unwrap()).unwrap();
             assert_eq!(again.digest(), server.digest());
-        }
+        });
     }
 }

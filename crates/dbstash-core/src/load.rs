@@ -96,6 +96,8 @@ pub enum Survey {
     },
     /// A file of this machine.
     File(PathBuf),
+    /// One after the other, until one finds the database: the last answer counts.
+    Any(Vec<Survey>),
 }
 
 /// What there is at the target now.
@@ -142,6 +144,15 @@ pub enum Stage {
         what: &'static str,
         /// The program. Paths of a [`Stage::Copy`] are in its [`Arg::Tree`](crate::invocation::Arg::Tree).
         invocation: Invocation,
+    },
+    /// A program makes something anew, and another one takes it away if a later stage fails.
+    Make {
+        /// As above.
+        what: &'static str,
+        /// Makes it; fails where it is there already.
+        invocation: Invocation,
+        /// Takes it away.
+        undo: Invocation,
     },
     /// Bytes flow into a program.
     Script(Script),
@@ -241,7 +252,9 @@ impl Load {
     pub fn commands(&self, manifest: &Manifest) -> Vec<String> {
         let name = |object: &usize| manifest.objects.get(*object).map_or("?", |o| &*o.name);
         let command = |stage: &Stage| match stage {
-            Stage::Run { invocation, .. } => invocation.to_string(),
+            Stage::Run { invocation, .. } | Stage::Make { invocation, .. } => {
+                invocation.to_string()
+            }
             Stage::Copy { object, .. } => {
                 format!("rclone: {} -> <temporary directory>", name(object))
             }

@@ -1,6 +1,7 @@
 //! `dbstash restore`: what a target holds before, meanwhile and after.
 
 mod by_hand;
+mod pg;
 mod sqlite;
 
 use dbstash_testkit::{Dbstash, Finished};

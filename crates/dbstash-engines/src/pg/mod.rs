@@ -10,6 +10,7 @@ mod environment;
 mod explain;
 mod flags;
 mod footer;
+mod load;
 mod stored;
 
 use dbstash_core::engine::{
@@ -17,6 +18,7 @@ use dbstash_core::engine::{
 };
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Globals, Job, Mode, Server, Source};
+use dbstash_core::load::{Load, Survey, Target, Wish as Restoration};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
@@ -111,6 +113,14 @@ impl Engine for Pg {
 
     fn structure(&self, object: &Object) -> Option<Structure> {
         stored::structure(object)
+    }
+
+    fn survey(&self, wish: &Restoration<'_>) -> Result<Survey, PlanError> {
+        load::survey(wish)
+    }
+
+    fn load(&self, wish: &Restoration<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(wish, target)
     }
 }
 

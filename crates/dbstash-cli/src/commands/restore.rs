@@ -120,6 +120,7 @@ impl Attempt<'_> {
         };
         let wish = Wish {
             manifest: &backup.manifest,
+            engine: self.goal.engine,
             source: &self.goal.source,
             database: &self.goal.database,
             extent: &self.wanted.extent,
@@ -238,7 +239,8 @@ impl Attempt<'_> {
     fn failed(&self, error: &RestoreError) -> Exit {
         let engine = dbstash_engines::engine(self.found.backup.manifest.engine);
         let mut text = format!("error: {error}");
-        if let Some(what) = engine.explain(error.stderr()) {
+        // Of a program of its own it is told already.
+        if let Some(what) = engine.explain(error.stderr()).filter(|what| !text.contains(what)) {
             let _ = write!(text, ": {what}");
         }
         for line in error.stderr().lines() {

@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod pg;
+mod mysql;
 mod sqlite;
 
 use dbstash_testkit::{Dbstash, Finished};

@@ -3,6 +3,7 @@
 mod explain;
 mod flags;
 mod footer;
+mod load;
 mod options;
 mod rows;
 mod split;
@@ -15,6 +16,7 @@ use dbstash_core::engine::{
 };
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
+use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
 
@@ -220,6 +222,18 @@ impl Engine for Dialect {
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {
-        explain::explain(*self, stderr)
+        load::explain(*self, stderr).or_else(|| explain::explain(*self, stderr))
+    }
+
+    fn is_kin(&self, other: EngineKey) -> bool {
+        matches!(other, EngineKey::Mysql | EngineKey::Mariadb)
+    }
+
+    fn survey(&self, wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        load::survey(*self, wish)
+    }
+
+    fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(*self, wish, target)
     }
 }

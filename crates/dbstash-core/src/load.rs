@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::PlanError;
+use crate::errand::Errand;
 use crate::invocation::Invocation;
 use crate::job::Source;
 use crate::manifest::{Manifest, Object};
@@ -96,6 +97,13 @@ pub enum Survey {
     },
     /// A file of this machine.
     File(PathBuf),
+    /// The server is asked over a connection of ours.
+    Errand {
+        /// What it is asked.
+        errand: Errand,
+        /// What came of it means this.
+        read: fn(&[String]) -> Result<Target, String>,
+    },
 }
 
 /// What there is at the target now.
@@ -144,6 +152,11 @@ pub enum Stage {
     },
     /// Bytes flow into a program.
     Script(Script),
+    /// The first one, if any: the dump is told to a server that nothing of it changes, in the place of the verification,
+    /// to find out what it would refuse.
+    Rehearsal(Errand),
+    /// The dump is told to a server over a connection of ours; its last word is said when every byte was proven.
+    Errand(Errand),
     /// An object is copied to local disk, a folder or a tar as its files, another as the file of this name: for what
     /// has to be read at random or by several at once.
     Copy {
@@ -258,8 +271,11 @@ impl Load {
                 }
                 text
             }
+            Stage::Rehearsal(_) => String::new(),
+            Stage::Errand(errand) => format!("rclone: {} | {errand}", name(&0)),
         };
-        self.stages.iter().map(command).collect()
+        let all = self.stages.iter().filter(|stage| !matches!(stage, Stage::Rehearsal(_)));
+        all.map(command).collect()
     }
 }
 

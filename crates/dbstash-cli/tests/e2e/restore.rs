@@ -1,5 +1,6 @@
 //! `dbstash restore`: what a target holds before, meanwhile and after.
 
+mod redis;
 mod sqlite;
 
 use dbstash_testkit::{Dbstash, Finished};

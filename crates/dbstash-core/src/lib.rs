@@ -22,6 +22,7 @@ pub mod compression;
 pub mod daemon;
 pub mod dialogue;
 pub mod engine;
+pub mod errand;
 pub mod error;
 pub mod garbage;
 pub mod hook;

@@ -3,6 +3,7 @@
 mod by_hand;
 mod pg;
 mod mysql;
+mod redis;
 mod sqlite;
 
 use dbstash_testkit::{Dbstash, Finished};

@@ -1,13 +1,19 @@
 //! Redis and Valkey: the dump that a server sends to a replica.
 
 mod cli;
+mod deliver;
 mod framing;
+mod load;
 mod params;
 mod question;
 mod rdb;
+mod records;
 mod refusal;
 mod resp;
+mod survey;
 mod sync;
+mod talk;
+mod text;
 mod walk;
 
 use std::path::PathBuf;
@@ -18,6 +24,7 @@ use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
 use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
+use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
 
@@ -119,6 +126,14 @@ impl Engine for Redis {
 
     fn structure(&self, object: &Object) -> Option<Structure> {
         (object.format == RDB.name).then(|| Structure::Stream(Box::new(walk::Thorough::default())))
+    }
+
+    fn survey(&self, wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        load::survey(wish)
+    }
+
+    fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(wish, target)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

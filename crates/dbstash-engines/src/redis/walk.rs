@@ -68,8 +68,8 @@ enum Item {
     Module,
 }
 
-#[derive(Debug, Default)]
-enum State {
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum State {
     #[default]
     Magic,
     /// An opcode, or the type of a value.
@@ -82,9 +82,10 @@ enum State {
     Broken(&'static str),
 }
 
+/// Follows a dump, record by record.
 #[derive(Default)]
-struct Walk {
-    state: State,
+pub(super) struct Walk {
+    pub(super) state: State,
     /// What has come of the next field.
     field: Vec<u8>,
     /// Bytes to pass over.
@@ -167,19 +168,20 @@ fn opcode(code: u8) -> Option<&'static [Item]> {
 
 impl Walk {
     fn feed(&mut self, mut bytes: &[u8]) {
-        loop {
-            let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
-            self.skip -= passed as u64;
-            bytes = &bytes[passed..];
-            // Items that need no byte of their own.
-            while self.skip == 0 && self.open() {}
-            if self.skip > 0 && !bytes.is_empty() {
-                continue;
-            }
-            let Some((&byte, rest)) = bytes.split_first() else { return };
-            bytes = rest;
+        while !bytes.is_empty() {
+            let n = self.step(bytes);
+            bytes = &bytes[n..];
+        }
+    }
+
+    /// Takes the next bytes, never any of more than one record; how many, at least one.
+    pub(super) fn step(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        self.skip -= taken as u64;
+        if let (0, Some(&byte)) = (taken, bytes.first()) {
+            taken = 1;
             match self.state {
-                State::Foreign(_) | State::Broken(_) => return,
+                State::Foreign(_) | State::Broken(_) => return bytes.len(),
                 State::Over => {
                     self.after += 1;
                     if self.after > 8 {
@@ -191,6 +193,9 @@ impl Walk {
                 State::Items => self.item(byte),
             }
         }
+        // Items that need no byte of their own.
+        while self.skip == 0 && self.open() {}
+        taken
     }
 
     fn magic(&mut self, byte: u8) {
@@ -316,7 +321,7 @@ impl Walk {
     }
 }
 
-enum Number {
+pub(super) enum Number {
     Is(u64),
     /// A string of a form of its own.
     Coded(u8),
@@ -324,7 +329,7 @@ enum Number {
 }
 
 /// A length, when all of it is there.
-fn length(field: &[u8]) -> Option<Number> {
+pub(super) fn length(field: &[u8]) -> Option<Number> {
     let (&first, rest) = field.split_first()?;
     Some(match (first >> 6, first) {
         (0, first) => Number::Is(first.into()),

@@ -8,6 +8,7 @@ mod rdb;
 mod refusal;
 mod resp;
 mod sync;
+mod tally;
 mod walk;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
 use dbstash_core::manifest::Object;
+use dbstash_core::tally::Counting;
 
 use self::rdb::Rdb;
 pub use self::sync::{Psync, Replica};
@@ -98,7 +100,8 @@ impl Engine for Redis {
             }
         };
         let check = Box::new(Rdb::new());
-        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check });
+        let counting = Counting::By(Box::<tally::Keys>::default());
+        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check, counting });
         Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 

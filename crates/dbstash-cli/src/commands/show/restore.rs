@@ -111,6 +111,7 @@ mod tests {
             sha256: String::new(),
             encodings: encodings.iter().map(|&one| one.to_owned()).collect(),
             passed: Passed::by("footer"),
+            counts: dbstash_core::tally::Counts::Untold,
         });
         let manifest = Manifest {
             format: 1,

@@ -7,6 +7,7 @@ mod judged;
 mod listing;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::collections::BTreeMap;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
 use crate::job::JobId;
+pub use self::whole::whole;
 use crate::manifest::{self, BadManifest, Manifest};
 use crate::recipe;
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};

@@ -14,6 +14,7 @@ mod survey;
 mod sync;
 mod talk;
 mod text;
+mod tally;
 mod walk;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Sou
 use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
+use dbstash_core::tally::Counting;
 
 use self::rdb::Rdb;
 pub use self::sync::{Psync, Replica};
@@ -106,7 +108,8 @@ impl Engine for Redis {
             }
         };
         let check = Box::new(Rdb::new());
-        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check });
+        let counting = Counting::By(Box::<tally::Keys>::default());
+        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check, counting });
         Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 

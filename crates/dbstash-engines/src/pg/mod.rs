@@ -2,6 +2,7 @@
 
 mod balance;
 mod blocks;
+mod checkup;
 mod conninfo;
 mod copied;
 mod custom;
@@ -12,6 +13,7 @@ mod flags;
 mod footer;
 mod stored;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::engine::{
     Check, Companion, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree,
 };
@@ -79,6 +81,10 @@ impl Engine for Pg {
             });
         }
         Ok(Plan { dump, companions, warnings: flags.warnings })
+    }
+
+    fn checkup(&self, job: &Job, database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(job, database)
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {

@@ -1,5 +1,6 @@
 //! Redis and Valkey: the dump that a server sends to a replica.
 
+mod checkup;
 mod cli;
 mod framing;
 mod params;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
 use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
@@ -100,6 +102,10 @@ impl Engine for Redis {
         let check = Box::new(Rdb::new());
         let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check });
         Ok(Plan { dump, companions: Vec::new(), warnings })
+    }
+
+    fn checkup(&self, job: &Job, _database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(job)
     }
 
     fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {

@@ -12,13 +12,9 @@ pub(crate) async fn checkup(client: &Client) -> Result<()> {
     let admin = client.database("admin");
     let mut rows: Vec<[String; 3]> = Vec::new();
     let mut add = |kind: &str, a: &str, b: &str| rows.push([kind, a, b].map(str::to_owned));
-    // First of all what needs a login.
-    let names = client.list_database_names().await?;
-    for name in &names {
-        add("database", name, "");
-    }
     let build = admin.run_command(doc! { "buildInfo": 1 }).await?;
     add("server", build.get_str("version").unwrap_or_default(), "");
+    let mut is_let_in = false;
     // Not every server that speaks the protocol knows these.
     if let Ok(hello) = admin.run_command(doc! { "hello": 1 }).await
         && let Ok(time) = hello.get_datetime("localTime")
@@ -29,7 +25,10 @@ pub(crate) async fn checkup(client: &Client) -> Result<()> {
     if let Ok(status) = admin.run_command(question).await
         && let Ok(info) = status.get_document("authInfo")
     {
-        each(info, "authenticatedUsers", |one| add("user", text(one, "user"), text(one, "db")));
+        each(info, "authenticatedUsers", |one| {
+            is_let_in = true;
+            add("user", text(one, "user"), text(one, "db"));
+        });
         each(info, "authenticatedUserRoles", |one| add("role", text(one, "role"), text(one, "db")));
         each(info, "authenticatedUserPrivileges", |one| {
             let (Ok(on), Ok(actions)) = (one.get_document("resource"), one.get_array("actions"))
@@ -43,6 +42,12 @@ pub(crate) async fn checkup(client: &Client) -> Result<()> {
                 add("find", text(on, "db"), text(on, "collection"));
             }
         });
+    }
+    match client.list_database_names().await {
+        Ok(names) => names.iter().for_each(|name| add("database", name, "")),
+        // Whoever is let in may still see none.
+        Err(_) if is_let_in => add("unlisted", "", ""),
+        Err(error) => return Err(error.into()),
     }
     let mut out = io::stdout().lock();
     for field in rows.iter().flatten() {

@@ -107,7 +107,9 @@ impl Reading for Rights {
         }
         all.push(Finding::ok("server", format!("MongoDB {}", one("server"))));
         let there = of("database");
-        if let Some(name) = self.name.as_deref().filter(|name| there.iter().all(|(n, _)| n != name))
+        let is_told = of("unlisted").is_empty();
+        if let Some(name) =
+            self.name.as_deref().filter(|name| is_told && there.iter().all(|(n, _)| n != name))
         {
             all.push(Finding::fail(
                 "database",

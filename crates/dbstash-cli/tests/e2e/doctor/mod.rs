@@ -58,7 +58,9 @@ fn tells(found: &[Value], (topic, verdict, words): Line<'_>) {
             && finding["verdict"] == verdict
             && words.iter().all(|word| text.contains(word))
     };
-    assert!(found.iter().any(says), "no {verdict} {topic} with {words:?} in {found:#?}");
+    let lines: Vec<_> = found.iter().map(Value::to_string).collect();
+    let lines = lines.join("\n");
+    assert!(found.iter().any(says), "no {verdict} {topic} with {words:?} in\n{lines}");
 }
 
 /// Nothing is wrong.

@@ -14,8 +14,11 @@ fn the_program_and_a_folder() {
     let run = dbstash(&remote).env("DB_URI", file.uri());
     let real = tools::find("rclone").unwrap();
     let real = real.display();
-    let refuses =
-        |word: &str| format!("when {word}\nerr AccessDenied: no\nexit 1\notherwise\nexec {real}");
+    let refuses = |word: &str| {
+        format!(
+            "when {word}\nerr {{\"level\":\"error\",\"msg\":\"AccessDenied: no\"}}\nexit 1\notherwise\nexec {real}"
+        )
+    };
     let fakes = |script: &str| FakeTools::new().tool("rclone", script);
     let (old, bad) = (fakes("out rclone v1.59.2"), fakes("out rclone v1.64.1"));
     let (aged, other) = (
@@ -67,7 +70,7 @@ fn a_bucket() {
     let set = |name: &str, value: &str| run.clone().env(format!("RCLONE_CONFIG_DST_{name}"), value);
     let found = well(&run);
     tells(&found, ("remote", "ok", &["shows only whole objects"]));
-    tells(&found, ("remote", "ok", &["written, seen, read back and deleted"]));
+    tells(&found, ("remote", "ok", &["written, read back and deleted"]));
     let nobody = format!("http://127.0.0.1:{}", free_port());
     let cases: [(_, super::Line<'_>); 4] = [
         (

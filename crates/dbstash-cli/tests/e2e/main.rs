@@ -14,6 +14,7 @@ mod bad_input;
 mod catalog;
 mod compression;
 mod damage;
+mod doctor;
 mod ending;
 mod engines;
 mod first_process;

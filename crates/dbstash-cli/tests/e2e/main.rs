@@ -13,6 +13,7 @@
 mod bad_input;
 mod catalog;
 mod compression;
+mod counts;
 mod damage;
 mod doctor;
 mod ending;

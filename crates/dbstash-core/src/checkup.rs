@@ -16,6 +16,8 @@ pub struct Checkup {
     pub tools: Vec<Tool>,
     /// What is asked of the server, or of the file, one after the other; nothing more after one without an answer.
     pub questions: Vec<Question>,
+    /// Whether each database of the server has to be looked at by itself, although all are dumped into one object.
+    pub each: bool,
 }
 
 /// Where a database is.

@@ -23,7 +23,7 @@ impl Context<'_> {
             Ok(checkup) => checkup,
             Err(error) => return vec![Finding::failed("settings", error.to_string())],
         };
-        let Checkup { places, tools, questions } = checkup;
+        let Checkup { places, tools, questions, each } = checkup;
         let mut all = Vec::new();
         for one in &places {
             all.push(place(one).await);
@@ -44,8 +44,8 @@ impl Context<'_> {
             return all;
         }
         let others = match job.subjects() {
-            Some(named) => named.into_iter().skip(1).collect(),
-            None => self.each(job, &mut all).await,
+            Some(named) if !each => named.into_iter().skip(1).collect(),
+            _ => self.each(job, &mut all).await,
         };
         for database in &others {
             if let Ok(checkup) = self.engine.checkup(job, database) {

@@ -46,7 +46,12 @@ pub(super) fn checkup(job: &Job, database: &Database) -> Result<Checkup, PlanErr
         Question { ask: Ask::Program(invocation), reading: Box::new(reading) }
     });
     let places = if is_srv(server) { Vec::new() } else { places(server) };
-    Ok(Checkup { places, tools: vec![tool], questions: question.into_iter().collect() })
+    Ok(Checkup {
+        places,
+        tools: vec![tool],
+        questions: question.into_iter().collect(),
+        each: false,
+    })
 }
 
 fn places(server: &Server) -> Vec<Place> {

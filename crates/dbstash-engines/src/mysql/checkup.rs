@@ -72,7 +72,12 @@ pub(super) fn checkup(
         words: job.extra_args.clone(),
     };
     let question = Question { ask: Ask::Program(invocation), reading: Box::new(reading) };
-    Ok(Checkup { places: places(server), tools: vec![tool], questions: vec![question] })
+    Ok(Checkup {
+        places: places(server),
+        tools: vec![tool],
+        questions: vec![question],
+        each: false,
+    })
 }
 
 fn package(dialect: Dialect) -> &'static str {

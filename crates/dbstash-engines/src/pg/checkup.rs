@@ -66,12 +66,11 @@ pub(super) fn checkup(job: &Job, database: &Database) -> Result<Checkup, PlanErr
     }
     let reading = Rights {
         local: server.hosts.iter().all(|host| is_local(&host.name)),
-        whole,
-        words: job.extra_args.clone(),
-        globals: job.globals,
+        here: matches!(database, Database::One(_)),
+        job: job.clone(),
     };
     let question = Question { ask: Ask::Program(question), reading: Box::new(reading) };
-    Ok(Checkup { places: places(server), tools, questions: vec![question] })
+    Ok(Checkup { places: places(server), tools, questions: vec![question], each: whole })
 }
 
 fn is_local(host: &str) -> bool {
@@ -99,10 +98,9 @@ fn places(server: &Server) -> Vec<Place> {
 /// What a login may, in the light of what the job asks for.
 struct Rights {
     local: bool,
-    whole: bool,
-    /// What the user tells the dump tool.
-    words: Vec<String>,
-    globals: Globals,
+    /// Whether the database that was asked is dumped, too.
+    here: bool,
+    job: Job,
 }
 
 impl Reading for Rights {
@@ -119,23 +117,15 @@ impl Reading for Rights {
         let mut all = vec![Finding::ok("login", format!("the role {role} is let into {here}"))];
         all.extend(self.tls(one("tls")));
         all.push(age(one("server").0, versions));
-        let missing = self.missing(role, &of);
-        if missing.is_empty() {
-            let text = format!("{role} may read all {tables} tables and sequences of {here}");
-            all.push(Finding::ok("privileges", text));
-        }
-        all.extend(missing);
-        if self.whole {
-            let closed = of("database").into_iter().filter(|(_, open)| *open != "true");
-            all.extend(closed.map(|(name, _)| {
-                Finding::fail(
-                    "privileges",
-                    format!("{role} may not connect to {name}"),
-                    format!(
-                        "GRANT CONNECT ON DATABASE {name} TO {role}, or leave it out by DB_EXCLUDE"
-                    ),
-                )
-            }));
+        if self.here {
+            let missing = self.missing(role, &of);
+            if missing.is_empty() {
+                let text = format!("{role} may read all {tables} tables and sequences of {here}");
+                all.push(Finding::ok("privileges", text));
+            }
+            all.extend(missing);
+        } else {
+            all.extend(self.closed(role, &of("database")));
         }
         all.extend(self.roles(role, is_super));
         Answer { findings: all, clock: one("clock").0.parse().ok() }
@@ -148,7 +138,7 @@ const PARTIAL: [&str; 9] =
 
 impl Rights {
     fn has(&self, flags: &[&str]) -> bool {
-        self.words.iter().any(|word| flags.iter().any(|flag| word.starts_with(flag)))
+        self.job.extra_args.iter().any(|word| flags.iter().any(|flag| word.starts_with(flag)))
     }
 
     fn tls(&self, (on, version): (&str, &str)) -> Option<Finding> {
@@ -210,19 +200,35 @@ impl Rights {
         all
     }
 
+    /// Databases that are dumped, and cannot be connected to.
+    fn closed(&self, role: &str, databases: &[(&str, &str)]) -> Vec<Finding> {
+        let is_left_out = |name: &str| {
+            let bare = name.trim_matches('"').replace("\"\"", "\"");
+            self.job.exclude.iter().any(|pattern| pattern.matches(&bare))
+        };
+        let closed = databases.iter().filter(|(name, open)| *open != "true" && !is_left_out(name));
+        let tell = |(name, _): &(&str, &str)| {
+            let way_out = format!(
+                "GRANT CONNECT ON DATABASE {name} TO {role}, or leave it out by DB_EXCLUDE"
+            );
+            Finding::fail("privileges", format!("{role} may not connect to {name}"), way_out)
+        };
+        closed.map(tell).collect()
+    }
+
     /// What becomes of roles.
     fn roles(&self, role: &str, is_super: bool) -> Option<Finding> {
         if is_super || self.has(&["--no-role-passwords"]) {
             return None;
         }
-        if self.whole {
+        if self.job.databases == Databases::All {
             return Some(Finding::fail(
                 "privileges",
                 format!("{role} is no superuser, and pg_dumpall reads the passwords of roles"),
                 format!("set DUMP_EXTRA_ARGS=--no-role-passwords, or ALTER ROLE {role} SUPERUSER"),
             ));
         }
-        (self.globals != Globals::Off).then(|| {
+        (self.job.globals != Globals::Off).then(|| {
             let what = "roles are stored beside the dump, without their passwords: the login is no superuser";
             Finding::ok("privileges", what)
         })
@@ -245,11 +251,22 @@ fn age(server: &str, versions: &[String]) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use dbstash_core::job::{EngineKey, Source};
+
     use super::*;
 
     fn poor(words: &[&str]) -> Rights {
-        let words = words.iter().map(|&word| word.to_owned()).collect();
-        Rights { local: false, whole: false, words, globals: Globals::Off }
+        let (source, databases) = (Source::Server(Server::default()), Databases::Named(vec![]));
+        let mut job = Job::new("j".parse().unwrap(), EngineKey::Pg, source, databases);
+        job.extra_args = words.iter().map(|&word| word.to_owned()).collect();
+        job.globals = Globals::Off;
+        Rights { local: false, here: true, job }
+    }
+
+    fn whole(words: &[&str]) -> Rights {
+        let mut rights = poor(words);
+        (rights.here, rights.job.databases) = (false, Databases::All);
+        rights
     }
 
     fn told(rights: &Rights, rows: &[[&str; 3]], tool: &str) -> Vec<(Verdict, String)> {
@@ -316,14 +333,26 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_database_is_named() {
+        let rows =
+            [&BASE[..], &[["database", "\"Of Others\"", "false"], ["database", "shop", "true"]]];
+        let all = told(&whole(&["--no-role-passwords"]), &rows.concat(), "");
+        let fails: Vec<_> = all.iter().filter(|(v, _)| *v == Verdict::Fail).collect();
+        assert!(
+            fails.len() == 1 && fails[0].1.contains("GRANT CONNECT ON DATABASE \"Of Others\" TO"),
+            "{all:?}"
+        );
+    }
+
+    #[test]
     fn an_old_tool_and_roles() {
         let all = told(&poor(&[]), &BASE, "pg_dump (PostgreSQL) 15.14");
         let old = all.iter().find(|(_, text)| text.contains("only of version 15")).unwrap();
         assert_eq!(old.0, Verdict::Fail);
-        let whole = told(&Rights { whole: true, ..poor(&[]) }, &BASE, "");
-        let roles = whole.iter().find(|(_, text)| text.contains("--no-role-passwords")).unwrap();
+        let all = told(&whole(&[]), &BASE, "");
+        let roles = all.iter().find(|(_, text)| text.contains("--no-role-passwords")).unwrap();
         assert_eq!(roles.0, Verdict::Fail);
-        let bare = told(&Rights { whole: true, ..poor(&["--no-role-passwords"]) }, &BASE, "");
+        let bare = told(&whole(&["--no-role-passwords"]), &BASE, "");
         assert!(bare.iter().all(|(verdict, _)| *verdict != Verdict::Fail), "{bare:?}");
     }
 }

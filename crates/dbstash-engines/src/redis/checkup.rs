@@ -68,6 +68,7 @@ pub(super) fn checkup(job: &Job) -> Result<Checkup, PlanError> {
         places: endpoints.into_iter().map(Place::Server).collect(),
         tools,
         questions: vec![Asked { ask: Ask::Server(call), reading: Box::new(reading) }],
+        each: false,
     })
 }
 

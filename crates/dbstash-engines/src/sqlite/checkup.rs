@@ -20,6 +20,7 @@ pub(super) fn checkup(path: &Path) -> Checkup {
         places: vec![Place::File(path.to_owned())],
         tools: vec![Tool::any("sqlite3", "--version", "sqlite3")],
         questions: vec![Question { ask: Ask::Program(question), reading: Box::new(Opened) }],
+        each: false,
     }
 }
 

@@ -105,11 +105,18 @@ fn a_server_and_its_rights() {
     ];
     each(&cases, |(run, line)| finds(run, *line, &["remote"]));
     // Each of the server's databases is looked at by itself.
-    let split = with(&server.uri("")).env("BACKUP_SPLIT_DATABASES", "true");
-    let found = super::findings(&split, &[]);
-    tells(&found, ("databases", "ok", &["4 to back up"]));
-    tells(&found, ("privileges", "fail", &["public.others"]));
-    tells(&found, ("privileges", "fail", &["LARGE OBJECT 4711"]));
+    server.psql("postgres", "REVOKE CONNECT ON DATABASE shop FROM public");
+    let all = [("BACKUP_ALL_DATABASES", "--no-role-passwords"), ("BACKUP_SPLIT_DATABASES", "")];
+    for (setting, words) in all {
+        let run = with(&server.uri("")).env(setting, "true").env("DUMP_EXTRA_ARGS", words);
+        let found = super::findings(&run, &[]);
+        tells(&found, ("databases", "ok", &["4 to back up"]));
+        for words in
+            ["public.others", "LARGE OBJECT 4711", "GRANT CONNECT ON DATABASE shop TO stash"]
+        {
+            tells(&found, ("privileges", "fail", &[words]));
+        }
+    }
     assert_eq!(remote.names(), [""; 0]);
 }
 

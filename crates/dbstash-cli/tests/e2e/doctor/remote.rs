@@ -1,10 +1,10 @@
 //! rclone, and what a remote lets be done there.
 
 use dbstash_testkit::scratch::free_port;
-use dbstash_testkit::{FakeTools, Locked, RemoteKind, TestRemote, tools};
+use dbstash_testkit::{FakeTools, Locked, RemoteKind, Signal, TestRemote, tools};
 
 use super::{each, findings, finds, tells, well};
-use crate::scene::{dbstash, shop_file};
+use crate::scene::{PATIENCE, dbstash, shop_file};
 
 #[test]
 fn the_program_and_a_folder() {
@@ -92,4 +92,26 @@ fn a_bucket() {
     ];
     each(&cases, |(run, line)| finds(run, *line, &[]));
     assert_eq!(remote.names(), [""; 0], "something is left");
+}
+
+#[test]
+fn a_signal_leaves_nothing() {
+    let (Some(remote), Some(file)) = (TestRemote::start(RemoteKind::Local), shop_file(20)) else {
+        return;
+    };
+    let real = tools::find("rclone").unwrap();
+    let script = format!("when cat\nsleep 60s\notherwise\nexec {}", real.display());
+    let fakes = FakeTools::new().tool("rclone", &script);
+    let run = dbstash(&remote).env("DB_URI", file.uri()).env("PATH", fakes.path()).args(["doctor"]);
+    let mut running = run.spawn();
+    running.wait_until(PATIENCE, |_| {
+        fakes
+            .calls_of("rclone")
+            .iter()
+            .any(|call| call.args.first().is_some_and(|arg| arg == "cat"))
+    });
+    assert_eq!(remote.names().len(), 1);
+    running.signal(Signal::TERM);
+    running.wait(PATIENCE).expect_code(143).expect_no_leftovers();
+    assert_eq!(remote.names(), [""; 0]);
 }

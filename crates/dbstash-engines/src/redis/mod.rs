@@ -14,8 +14,8 @@ mod resp;
 mod survey;
 mod sync;
 mod talk;
-mod text;
 mod tally;
+mod text;
 mod walk;
 
 use std::path::PathBuf;

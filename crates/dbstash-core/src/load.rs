@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::PlanError;
+use crate::errand::Errand;
 use crate::invocation::Invocation;
 use crate::job::{EngineKey, Source};
 use crate::manifest::{Manifest, Object};
@@ -98,6 +99,15 @@ pub enum Survey {
     },
     /// A file of this machine.
     File(PathBuf),
+    /// One after the other, until one finds the database: the last answer counts.
+    Any(Vec<Survey>),
+    /// The server is asked over a connection of ours.
+    Errand {
+        /// What it is asked.
+        errand: Errand,
+        /// What came of it means this.
+        read: fn(&[String]) -> Result<Target, String>,
+    },
 }
 
 /// What there is at the target now.
@@ -144,6 +154,15 @@ pub enum Stage {
         /// The program. Paths of a [`Stage::Copy`] are in its [`Arg::Tree`](crate::invocation::Arg::Tree).
         invocation: Invocation,
     },
+    /// A program makes something anew, and another one takes it away if a later stage fails.
+    Make {
+        /// As above.
+        what: &'static str,
+        /// Makes it; fails where it is there already.
+        invocation: Invocation,
+        /// Takes it away.
+        undo: Invocation,
+    },
     /// Bytes flow into a program.
     Script(Script),
     /// The files of a copy flow into so many programs at once, each of them into one.
@@ -155,6 +174,11 @@ pub enum Stage {
         /// How many of it there are.
         jobs: u32,
     },
+    /// The first one, if any: the dump is told to a server that nothing of it changes, in the place of the verification,
+    /// to find out what it would refuse.
+    Rehearsal(Errand),
+    /// The dump is told to a server over a connection of ours; its last word is said when every byte was proven.
+    Errand(Errand),
     /// An object is copied to local disk, a folder or a tar as its files, another as the file of this name: for what
     /// has to be read at random or by several at once.
     Copy {
@@ -256,7 +280,9 @@ impl Load {
     pub fn commands(&self, manifest: &Manifest) -> Vec<String> {
         let name = |object: &usize| manifest.objects.get(*object).map_or("?", |o| &*o.name);
         let command = |stage: &Stage| match stage {
-            Stage::Run { invocation, .. } => invocation.to_string(),
+            Stage::Run { invocation, .. } | Stage::Make { invocation, .. } => {
+                invocation.to_string()
+            }
             Stage::Copy { object, .. } => {
                 format!("rclone: {} -> <temporary directory>", name(object))
             }
@@ -278,8 +304,11 @@ impl Load {
                 }
                 text
             }
+            Stage::Rehearsal(_) => String::new(),
+            Stage::Errand(errand) => format!("rclone: {} | {errand}", name(&0)),
         };
-        self.stages.iter().map(command).collect()
+        let all = self.stages.iter().filter(|stage| !matches!(stage, Stage::Rehearsal(_)));
+        all.map(command).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 //! success: a loader is killed before it could see one that is not meant.
 
 mod copy;
+mod errand;
 mod inflow;
 mod loader;
 mod parallel;
@@ -13,12 +14,14 @@ mod script;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::artifact::ProduceError;
 use crate::catalog::Backup;
 use crate::engine::PlanError;
+use crate::errand::Errand;
 use crate::invocation::Invocation;
 use crate::load::{Load, Stage, Survey, Target};
 use crate::manifest::Object;
@@ -27,7 +30,10 @@ use crate::remote::{ReadError, RemoteError};
 use crate::spool::{Spool, SpoolError};
 use crate::state::StateError;
 use crate::verify::inspect::Look;
-use crate::verify::{Context, Flaw, Level, Verdict, plain, verify};
+use crate::verify::{Context, Flaw, Level, Verdict, plain, told, verify};
+
+/// How long it may take to take away what was made; what is left of the time after a signal.
+const UNDO: Duration = Duration::from_secs(7);
 
 /// Why a backup is not restored.
 #[derive(Debug, thiserror::Error)]
@@ -86,9 +92,20 @@ pub enum RestoreError {
     /// The state directory fails.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The server that is told the dump fails, or refuses it.
+    #[error("{server}: {what}")]
+    Server {
+        /// Its address.
+        server: String,
+        /// Why.
+        what: String,
+    },
     /// A signal asked for the end.
     #[error("ended by a signal")]
     Interrupted,
+    /// Any of these, before anything was changed.
+    #[error(transparent)]
+    Before(Box<RestoreError>),
 }
 
 impl RestoreError {
@@ -98,6 +115,7 @@ impl RestoreError {
             Self::Loader { stderr, .. } | Self::Survey { stderr, .. } => stderr,
             Self::Tool(error) => error.stderr(),
             Self::Remote(error) => &error.stderr,
+            Self::Before(error) => error.stderr(),
             _ => "",
         }
     }
@@ -146,10 +164,32 @@ pub struct Scene<'a> {
 
 /// Asks what there is at the target. Changes nothing.
 pub async fn survey(survey: &Survey, cx: Context<'_>) -> Result<Target, RestoreError> {
-    let (question, read, missing) = match survey {
-        Survey::File(path) => return Ok(file(path)),
-        Survey::Ask { question, read, missing } => (question, read, missing),
-    };
+    match survey {
+        Survey::File(path) => Ok(file(path)),
+        Survey::Ask { question, read, missing } => ask(question, *read, *missing, cx).await,
+        Survey::Errand { errand, read } => {
+            let said = errand::asked(errand).await?;
+            read(&said).map_err(|what| RestoreError::Survey { what, stderr: String::new() })
+        }
+        Survey::Any(surveys) => {
+            let mut found = Target::default();
+            for one in surveys {
+                found = Box::pin(self::survey(one, cx)).await?;
+                if found.exists {
+                    break;
+                }
+            }
+            Ok(found)
+        }
+    }
+}
+
+async fn ask(
+    question: &Invocation,
+    read: fn(&str) -> Result<Target, String>,
+    missing: fn(&str) -> Option<Target>,
+    cx: Context<'_>,
+) -> Result<Target, RestoreError> {
     let private = cx.state.process_dir()?;
     let mut tool = cx.launcher.launch(question, &private).await?;
     let (mut said, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
@@ -193,18 +233,20 @@ impl<'a> Scene<'a> {
     pub async fn restore(&self, load: Load) -> Result<Restored, RestoreError> {
         if !load.atomic {
             (self.tell)("verifying the backup before anything is changed");
-            let looked = async { Ok(verify(self.backup, Level::Bytes, self.cx).await) };
-            match self.unless_cancelled(looked).await? {
-                Verdict::Good { .. } => {}
-                Verdict::Corrupt(what) => return Err(RestoreError::Corrupt(what)),
-                Verdict::Untested(why) => return Err(RestoreError::Untested(why)),
-                Verdict::Gone => return Err(RestoreError::Gone),
-            }
+            let proven = match load.stages.first() {
+                Some(Stage::Rehearsal(errand)) => self.rehearsed(errand).await,
+                _ => self.verified().await,
+            };
+            proven.map_err(|error| RestoreError::Before(Box::new(error)))?;
         }
         discard(&load.scraps);
-        let done = self.stages(load.stages).await;
+        let mut undo = Vec::new();
+        let done = self.stages(load.stages, &mut undo).await;
         if done.is_err() {
             discard(&load.scraps);
+            for invocation in undo.iter().rev() {
+                self.taken_away(invocation).await;
+            }
         }
         match done {
             // What made the loader stumble may be the backup: then that is the cause.
@@ -219,15 +261,49 @@ impl<'a> Scene<'a> {
         }
     }
 
-    async fn stages(&self, stages: Vec<Stage>) -> Result<Restored, RestoreError> {
+    /// A read of its own.
+    async fn verified(&self) -> Result<(), RestoreError> {
+        let looked = async { Ok(verify(self.backup, Level::Bytes, self.cx).await) };
+        match self.unless_cancelled(looked).await? {
+            Verdict::Good { .. } => Ok(()),
+            Verdict::Corrupt(what) => Err(RestoreError::Corrupt(what)),
+            Verdict::Untested(why) => Err(RestoreError::Untested(why)),
+            Verdict::Gone => Err(RestoreError::Gone),
+        }
+    }
+
+    /// The same, and whoever gets it says what would be refused.
+    async fn rehearsed(&self, errand: &Errand) -> Result<(), RestoreError> {
+        let known = async { Ok(told(self.backup, self.cx).await?) };
+        self.unless_cancelled(known).await?;
+        match errand::told(errand, &|_| {}, self).await {
+            // What cannot be followed may have changed: then that is the cause.
+            Err(error @ RestoreError::Server { .. }) => {
+                self.verified().await?;
+                Err(error)
+            }
+            done => done.map(drop),
+        }
+    }
+
+    async fn stages(
+        &self,
+        stages: Vec<Stage>,
+        undo: &mut Vec<Invocation>,
+    ) -> Result<Restored, RestoreError> {
         let mut restored = Restored::default();
         let mut spool: Option<Spool> = None;
         let mut tree = PathBuf::new();
         for stage in stages {
             match stage {
                 Stage::Run { what, invocation } => {
-                    let invocation = self.placed(invocation, &tree);
+                    let invocation = placed(invocation, &tree);
                     self.unless_cancelled(self.program(what, &invocation)).await?;
+                }
+                Stage::Make { what, invocation, undo: takes_away } => {
+                    self.unless_cancelled(self.program(what, &invocation)).await?;
+                    // Not before: it may have been somebody else's already.
+                    undo.push(takes_away);
                 }
                 Stage::Script(one) => {
                     restored.remarks.extend(script::carry_out(one, self, &tree).await?);
@@ -235,6 +311,10 @@ impl<'a> Scene<'a> {
                 Stage::Parallel { files, loader, jobs } => {
                     let work = parallel::carry_out(&files, &loader, jobs, self, &tree);
                     restored.remarks.extend(work.await?);
+                }
+                Stage::Rehearsal(_) => {}
+                Stage::Errand(errand) => {
+                    restored.remarks.extend(errand::told(&errand, self.moved, self).await?);
                 }
                 Stage::Copy { object, file } => {
                     (self.tell)("copying the backup to local disk");
@@ -262,6 +342,16 @@ impl<'a> Scene<'a> {
         Ok(restored)
     }
 
+    /// What was made for a restore that failed. Has a time limit of its own, also after a signal.
+    async fn taken_away(&self, invocation: &Invocation) {
+        let work = self.program("what was made cannot be taken away again", invocation);
+        match tokio::time::timeout(UNDO, work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => (self.tell)(&error.to_string()),
+            Err(_) => (self.tell)("what was made could not be taken away in time"),
+        }
+    }
+
     /// A program of its own.
     async fn program(&self, what: &str, invocation: &Invocation) -> Result<(), RestoreError> {
         let private = self.cx.state.process_dir()?;
@@ -282,10 +372,6 @@ impl<'a> Scene<'a> {
         all.nth(number).ok_or_else(|| RestoreError::Corrupt("it lacks an object".to_owned()))
     }
 
-    fn placed(&self, invocation: Invocation, tree: &Path) -> Invocation {
-        invocation.in_tree(&tree.to_string_lossy())
-    }
-
     async fn unless_cancelled<T>(
         &self,
         work: impl Future<Output = Result<T, RestoreError>>,
@@ -296,6 +382,10 @@ impl<'a> Scene<'a> {
             done = work => done,
         }
     }
+}
+
+fn placed(invocation: Invocation, tree: &Path) -> Invocation {
+    invocation.in_tree(&tree.to_string_lossy())
 }
 
 fn discard(scraps: &[PathBuf]) {

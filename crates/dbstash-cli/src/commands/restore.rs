@@ -11,8 +11,11 @@ use anyhow::Result;
 use dbstash_core::catalog::LATEST;
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::engine::Engine;
+use dbstash_core::job::Source;
 use dbstash_core::launch::Local;
-use dbstash_core::load::{Load, Target as There, Wish};
+use dbstash_core::load::{Load, OnExisting, Target as There, Wish};
+use dbstash_core::recipe::{Subject, recipe};
+use dbstash_core::remote::Remote as _;
 use dbstash_core::restore::{RestoreError, Scene, survey};
 use dbstash_core::secret::Redactor;
 use dbstash_core::spool::Spool;
@@ -56,12 +59,35 @@ pub fn one(
         let id = if meant.id.is_empty() { LATEST } else { &meant.id };
         let meant = Target { id: id.to_owned(), database: meant.database.clone() };
         let Some(found) = sites.one(&catalogs, &meant) else { return Ok(Exit::Failed) };
-        let goal = match Goal::find(layers, command, wanted, found.backup, redactor)? {
+        if wanted.print_command && wanted.to.is_none() && wanted.to_file.is_none() {
+            return by_hand(&found, None);
+        }
+        let goal = match Goal::find(layers, command, wanted, found.backup, redactor) {
             Ok(goal) => goal,
             Err(exit) => return Ok(exit),
         };
+        if wanted.print_command {
+            return by_hand(&found, Some((&goal.source, &goal.database)));
+        }
         Attempt { layers, wanted, found, goal, redactor, dry: sites.dry_run }.carry_out().await
     })
+}
+
+/// Prints how it is done without dbstash: the target's password is never in it.
+fn by_hand(found: &Found<'_>, goal: Option<(&Source, &str)>) -> Result<Exit> {
+    let Found { site, backup, .. } = found;
+    let subject = Subject { goal, ..Subject::under(&backup.manifest_name, &backup.manifest) };
+    let engine = dbstash_engines::engine(backup.manifest.engine);
+    match recipe(subject, engine, &site.app.destination.remote.label()) {
+        Ok(text) => {
+            print(&text)?;
+            Ok(Exit::Done)
+        }
+        Err(why) => {
+            complain(&format!("error: {why}"));
+            Ok(Exit::Failed)
+        }
+    }
 }
 
 /// One backup on its way to one target.
@@ -114,7 +140,7 @@ impl Attempt<'_> {
             Err(error) => return Ok(self.failed(&error)),
         };
         print(&self.redactor.redact(&self.text(&wish, &there, &load)))?;
-        if let Some(why) = refusal(&there, self.wanted.clean) {
+        if let Some(why) = self.refusal(&there) {
             complain(&format!("error: {}", self.redactor.redact(&why)));
             return Ok(Exit::Failed);
         }
@@ -140,6 +166,27 @@ impl Attempt<'_> {
         self.restore(load, cx).await
     }
 
+    /// Why nothing is written to this target.
+    fn refusal(&self, there: &There) -> Option<String> {
+        let existing = self.wanted.extent.on_existing;
+        // What is there stays, or is replaced key by key.
+        let is_same = there.mark.as_ref() == Some(&self.found.backup.manifest.id);
+        let goes_on = is_same && existing.is_some_and(|how| how != OnExisting::Fail);
+        let beside = existing.is_some() && there.mark.is_none();
+        if there.is_empty() || self.wanted.clean || beside || goes_on {
+            return None;
+        }
+        Some(match &there.mark {
+            Some(of) => {
+                format!("the target holds an interrupted restore of {of}: --clean replaces it")
+            }
+            None => format!(
+                "the target is not empty ({}): --clean replaces what is there, --to names another",
+                there.holds.join(", ")
+            ),
+        })
+    }
+
     /// Where a job's own database is written to, no backup of it is taken meanwhile.
     fn lock(&self) -> Result<Option<dbstash_core::state::Lock>, LockError> {
         if !self.goal.own {
@@ -159,11 +206,12 @@ impl Attempt<'_> {
         let object = backup.objects().next().unwrap_or_default();
         let reading = cx.state.claim(&cx.remote.label(), &object);
         let audit = Audit {
+            layers: self.layers,
             backup,
             target: self.redactor.redact(&self.goal.named(&backup.manifest.database)).into_owned(),
             replaced: self.wanted.clean,
         };
-        audit.begun(self.layers, self.redactor);
+        audit.begun(self.redactor);
         let bar = Bar::new(backup.manifest.bytes());
         let begun = Instant::now();
         let scene = Scene {
@@ -190,20 +238,11 @@ impl Attempt<'_> {
             Err(error) => {
                 audit.ended("failed", begun.elapsed(), Some(&error.to_string()));
                 let exit = self.failed(&error);
-                complain(
-                    if atomic
-                        || matches!(
-                            error,
-                            RestoreError::Corrupt(_)
-                                | RestoreError::Untested(_)
-                                | RestoreError::Gone
-                        )
-                    {
-                        "nothing was restored: the target is as it was"
-                    } else {
-                        "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
-                    },
-                );
+                complain(if atomic || matches!(error, RestoreError::Before(_)) {
+                    "nothing was restored: the target is as it was"
+                } else {
+                    "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
+                });
                 Ok(signals.caught().map_or(exit, Exit::Signal))
             }
         }
@@ -280,18 +319,4 @@ async fn plan(
     let there = survey(&engine.survey(wish)?, cx).await?;
     let load = engine.load(wish, &there)?;
     Ok((there, load))
-}
-
-/// Why nothing is written to this target.
-fn refusal(there: &There, clean: bool) -> Option<String> {
-    if there.is_empty() || clean {
-        return None;
-    }
-    Some(match &there.mark {
-        Some(of) => format!("the target holds an interrupted restore of {of}: --clean replaces it"),
-        None => format!(
-            "the target is not empty ({}): --clean replaces what is there, --to names another",
-            there.holds.join(", ")
-        ),
-    })
 }

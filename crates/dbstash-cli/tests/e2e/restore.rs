@@ -1,6 +1,9 @@
 //! `dbstash restore`: what a target holds before, meanwhile and after.
 
+mod by_hand;
 mod mysql;
+mod pg;
+mod redis;
 mod sqlite;
 
 use dbstash_testkit::{Dbstash, Finished};

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::future::try_join_all;
 
 use super::loader::Loader;
-use super::{RestoreError, Scene};
+use super::{RestoreError, Scene, placed};
 use crate::artifact::Producer as _;
 use crate::invocation::Invocation;
 use crate::load::Choice;
@@ -29,7 +29,7 @@ pub(super) async fn carry_out(
     let private = scene.cx.state.process_dir()?;
     let mut loaders = Vec::new();
     for _ in 0..all.len().min(jobs.max(1) as usize) {
-        let mut one = Loader::start(&scene.placed(loader.clone(), tree), &private, None, scene.cx)?;
+        let mut one = Loader::start(&placed(loader.clone(), tree), &private, None, scene.cx)?;
         one.ignore_output();
         loaders.push(one);
     }

@@ -168,14 +168,13 @@ fn refuse(wish: &Wish<'_>) -> Result<(), PlanError> {
         );
     }
     match &*object.format {
-        "sql-files" => Ok(()),
         // Each dump that is not XML says who made it, or that it does not.
         "plain" if object.passed.degraded.is_none() && object.passed.tool_version.is_none() => no(
             "it is XML (--xml in DUMP_EXTRA_ARGS): the clients load such by LOAD XML, table by table",
         ),
         "plain" if object.passed.degraded.is_some() && *wish.extent != Extent::default() => wish
             .refuse_parts("a dump without comments (DUMP_EXTRA_ARGS), by which its parts are told"),
-        "plain" => Ok(()),
+        "sql-files" | "plain" => Ok(()),
         "tab-files" => no(
             "files of --tab are loaded by hand: each .sql by the client, and then each .txt by mysqlimport \
              (mariadb-import) --local",

@@ -1,24 +1,36 @@
 //! Redis and Valkey: the dump that a server sends to a replica.
 
+mod checkup;
 mod cli;
+mod deliver;
 mod framing;
+mod load;
 mod params;
 mod question;
 mod rdb;
+mod records;
 mod refusal;
 mod resp;
+mod survey;
 mod sync;
+mod talk;
+mod tally;
+mod text;
 mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
 use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
+use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
+use dbstash_core::tally::Counting;
 
 use self::rdb::Rdb;
 pub use self::sync::{Psync, Replica};
@@ -98,8 +110,13 @@ impl Engine for Redis {
             }
         };
         let check = Box::new(Rdb::new());
-        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check });
+        let counting = Counting::By(Box::<tally::Keys>::default());
+        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check, counting });
         Ok(Plan { dump, companions: Vec::new(), warnings })
+    }
+
+    fn checkup(&self, job: &Job, _database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(job)
     }
 
     fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {
@@ -112,8 +129,20 @@ impl Engine for Redis {
         self.explain(stderr).is_none() || passing::passes(stderr)
     }
 
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::redis(stored)
+    }
+
     fn structure(&self, object: &Object) -> Option<Structure> {
         (object.format == RDB.name).then(|| Structure::Stream(Box::new(walk::Thorough::default())))
+    }
+
+    fn survey(&self, wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        load::survey(wish)
+    }
+
+    fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(wish, target)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

@@ -1,7 +1,10 @@
 //! MySQL and MariaDB: verified first, and marked until all of it is there.
 
+use std::process::{Child, Stdio};
+
 use dbstash_testkit::mysql::Family;
-use dbstash_testkit::{Dbstash, MysqlServer, RemoteKind, TestRemote};
+use dbstash_testkit::server::eventually;
+use dbstash_testkit::{Dbstash, MysqlServer, RemoteKind, Running, Signal, TestRemote};
 
 use super::{expect_refused, restore};
 use crate::modes::Work;
@@ -190,4 +193,60 @@ fn what_is_there_stays_unless_it_may_go_mysql() {
     );
     assert_eq!(fresh.sql("", &collation), "utf8mb4_czech_ci");
     assert_eq!(fresh.sql(ODD, "SELECT COUNT(*) FROM bulk"), "3000");
+}
+
+/// A restore of rows that has come to a table which somebody else has for himself, and that somebody.
+fn held(run: &Dbstash, server: &MysqlServer, words: &[&str]) -> (Running, Child) {
+    let mut holder = server.client(server.family().scheme());
+    holder.args(["--database=copy", "--execute=LOCK TABLES locked WRITE; SELECT SLEEP(600)"]);
+    let holder = holder.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let is = |user: &str, state: &str| {
+        let all = server.sql("", "SHOW FULL PROCESSLIST");
+        all.lines().any(|line| line.contains(user) && line.contains(state))
+    };
+    assert!(eventually(PATIENCE, || is("root", "User sleep")));
+    let mut running = run.clone().args(["restore", "--yes"].iter().chain(words)).spawn();
+    running.wait_until(PATIENCE, |_| is("stash", "metadata lock"));
+    (running, holder)
+}
+
+#[test]
+fn what_is_cut_off_is_known_as_such() {
+    let Some(mut server) = MysqlServer::start_mariadb("one") else { return };
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    may_write(&server);
+    server.createdb("shop");
+    let tables = "CREATE TABLE a (x INT); CREATE TABLE locked (x INT); INSERT INTO a VALUES (1); INSERT INTO locked VALUES (2)";
+    server.sql("shop", tables);
+    let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("shop"));
+    run.run(PATIENCE).expect_code(0);
+    restore(&run, &["--schema-only", "--to", &server.uri("copy")]).expect_code(0);
+    for way in ["dbstash", "client", "server"] {
+        let to = server.uri("copy");
+        let (running, mut holder) = held(&run, &server, &["--data-only", "--clean", "--to", &to]);
+        match way {
+            "dbstash" => running.signal(Signal::KILL),
+            "client" => running.child("mariadb").unwrap().signal(Signal::KILL),
+            _ => server.kill(),
+        }
+        let done = running.wait(PATIENCE);
+        if way == "server" {
+            server.restart();
+            assert!(done.stderr.contains("went away in the middle of the restore"), "{done}");
+        } else {
+            holder.kill().unwrap();
+        }
+        holder.wait().unwrap();
+        assert_ne!(done.code, Some(0), "{done}");
+        assert!(is_marked(&server, "copy"), "{way}: {done}");
+        let to = server.uri("copy");
+        expect_refused(
+            &run,
+            &["--data-only", "--to", &to],
+            &["an interrupted restore of", "(a part)"],
+        );
+        restore(&run, &["--data-only", "--clean", "--to", &to]).expect_code(0);
+        assert!(!is_marked(&server, "copy"));
+        assert_eq!(server.sql("copy", "SELECT a.x, locked.x FROM a, locked"), "1\t2", "{way}");
+    }
 }

@@ -41,6 +41,7 @@ const TO_MYSQL: [(&str, &str); 6] = [
 ];
 
 /// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Translation {
     lexer: Lexer,
     line: Vec<u8>,

@@ -195,10 +195,10 @@ fn what_is_there_stays_unless_it_may_go_mysql() {
     assert_eq!(fresh.sql(ODD, "SELECT COUNT(*) FROM bulk"), "3000");
 }
 
-/// A restore of rows that has come to a table which somebody else has for himself, and that somebody.
+/// A restore of rows that has come to a table which somebody else keeps as it is, and that somebody.
 fn held(run: &Dbstash, server: &MysqlServer, words: &[&str]) -> (Running, Child) {
     let mut holder = server.client(server.family().scheme());
-    holder.args(["--database=copy", "--execute=LOCK TABLES locked WRITE; SELECT SLEEP(600)"]);
+    holder.args(["--database=copy", "--execute=LOCK TABLES locked READ; SELECT SLEEP(600)"]);
     let holder = holder.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let is = |user: &str, state: &str| {
         let all = server.sql("", "SHOW FULL PROCESSLIST");

@@ -54,6 +54,8 @@ pub(super) struct Translation {
     collations: Vec<(&'static str, &'static str)>,
     keeps_sandbox: bool,
     across: bool,
+    /// Whether the server does not know a mode any more that older ones and MariaDB have.
+    drops_mode: bool,
     /// The former name and the new one, quoted.
     names: Option<[String; 2]>,
 }
@@ -78,6 +80,7 @@ impl Translation {
             collations,
             keeps_sandbox: to == Dialect::Mariadb,
             across: of != ours,
+            drops_mode: ours == Dialect::Mysql && of != ours,
             names: None,
         }
     }
@@ -146,6 +149,15 @@ impl Translation {
                 ));
             };
             line.splice(at..at + from.len(), to.bytes());
+        }
+        if self.drops_mode && matches!(mark::read(&line), Mark::SqlMode(_)) {
+            for word in
+                [&b",NO_AUTO_CREATE_USER"[..], b"NO_AUTO_CREATE_USER,", b"NO_AUTO_CREATE_USER"]
+            {
+                if let Some(at) = memchr::memmem::find(&line, word) {
+                    line.splice(at..at + word.len(), []);
+                }
+            }
         }
         for (from, to) in &self.collations {
             let mut at = 0;
@@ -255,6 +267,20 @@ mod tests {
                 said(to, &text).unwrap(),
                 "-- x\nCREATE TABLE t (x text) COLLATE=utf8mb4_0900_ai_ci;\n"
             );
+        }
+    }
+
+    #[test]
+    fn a_mode_that_mysql_has_given_up_is_not_asked_for() {
+        let to = || Translation::new(Dialect::Mariadb, Dialect::Mysql, Dialect::Mysql, "9.7.0");
+        for (mode, want) in [
+            ("A,NO_AUTO_CREATE_USER,B", "A,B"),
+            ("NO_AUTO_CREATE_USER,B", "B"),
+            ("NO_AUTO_CREATE_USER", ""),
+            ("A", "A"),
+        ] {
+            let line = |mode: &str| format!("/*!50003 SET sql_mode              = '{mode}' */ ;\n");
+            assert_eq!(said(to, &line(mode)).unwrap(), line(want));
         }
     }
 

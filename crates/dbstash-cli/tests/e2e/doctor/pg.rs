@@ -105,7 +105,7 @@ fn a_server_and_its_rights() {
     ];
     each(&cases, |(run, line)| finds(run, *line, &["remote"]));
     // Each of the server's databases is looked at by itself.
-    server.psql("postgres", "REVOKE CONNECT ON DATABASE shop FROM public");
+    server.psql("postgres", "REVOKE CONNECT ON DATABASE shop FROM public, stash");
     let all = [("BACKUP_ALL_DATABASES", "--no-role-passwords"), ("BACKUP_SPLIT_DATABASES", "")];
     for (setting, words) in all {
         let run = with(&server.uri("")).env(setting, "true").env("DUMP_EXTRA_ARGS", words);

@@ -107,7 +107,7 @@ impl Tally for Seen {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         assert!(self.bytes <= self.most, "as it should");
-        if self.bytes % 7 == 0 {
+        if self.bytes.is_multiple_of(7) {
             std::thread::sleep(Duration::from_millis(1));
         }
     }

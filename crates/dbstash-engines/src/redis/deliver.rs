@@ -23,7 +23,7 @@ const FOOTER: u64 = 10;
 const LARGE: usize = 64 * 1024;
 
 /// What is told, and under which terms.
-#[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is so or is not")]
 pub(super) struct Terms {
     pub(super) login: Psync,
     /// The backup's id.
@@ -269,9 +269,8 @@ impl Telling {
         format!("the key \"{}\" of database {}", shown.escape_debug(), self.database)
     }
 
-    fn answered(&mut self, asked: Asked, reply: &Reply<'_>) -> Result<(), Refusal> {
-        match (&asked, reply) {
-            (Asked::Name, _) | (Asked::Auth, Reply::Line(_)) => {}
+    fn answered(&mut self, asked: &Asked, reply: &Reply<'_>) -> Result<(), Refusal> {
+        match (asked, reply) {
             (Asked::Fine("FLUSHALL"), Reply::Array(done)) => {
                 if let Some(Reply::Error(line)) =
                     done.iter().find(|reply| matches!(reply, Reply::Error(_)))
@@ -279,8 +278,6 @@ impl Telling {
                     return Err(self.refused(&Asked::Fine("FLUSHALL"), line));
                 }
             }
-            (Asked::Fine(_) | Asked::Queued | Asked::Key(_), Reply::Line(_)) => {}
-            (Asked::Mark, Reply::Line(_)) | (Asked::Functions, Reply::Line(_)) => {}
             (Asked::Mark, Reply::Bulk(_)) => {
                 return Err(Refusal::Final("another restore has begun there meanwhile".to_owned()));
             }
@@ -292,8 +289,7 @@ impl Telling {
                 }
             }
             (Asked::Evicted, Reply::Bulk(info)) => self.thrown_out(info)?,
-            (Asked::Exists(_), Reply::Line(b"0")) => {}
-            (Asked::Exists(key), Reply::Line(_)) => {
+            (Asked::Exists(key), Reply::Line(count)) if *count != b"0" => {
                 return Err(Refusal::Final(format!(
                     "{key} is there already: --on-existing skip leaves it, --on-existing replace replaces it"
                 )));
@@ -304,6 +300,7 @@ impl Telling {
             (Asked::Functions, Reply::Error(line)) if self.skips() && is_taken(line) => {
                 self.skipped += 1;
             }
+            (Asked::Name, _) | (_, Reply::Line(_)) => {}
             (asked, Reply::Error(line)) => return Err(self.refused(asked, line)),
             _ => return Err(self.queue.odd(b"")),
         }
@@ -390,7 +387,7 @@ impl Talk for Telling {
 
     fn hear(&mut self, input: &[u8]) -> Result<usize, Refusal> {
         let Some((asked, reply, len)) = self.queue.answer(input)? else { return Ok(0) };
-        self.answered(asked, &reply)?;
+        self.answered(&asked, &reply)?;
         self.last_words();
         Ok(len)
     }

@@ -1,5 +1,6 @@
 //! `dbstash restore`: what a target holds before, meanwhile and after.
 
+mod mongo;
 mod redis;
 mod sqlite;
 

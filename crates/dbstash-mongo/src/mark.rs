@@ -23,13 +23,12 @@ pub(crate) async fn held(client: Client, database: &str) -> Result<Held> {
     let version = about.get_str("version").unwrap_or("(not known)").to_owned();
     let database = client.database(database);
     let all = database.list_collection_names().await?;
-    let mark = match all.iter().any(|name| name == MARK) {
-        false => None,
-        true => {
-            let found = marks(&database).find_one(doc! {}).await?;
-            let of = found.as_ref().and_then(|mark| mark.get_str("backup").ok());
-            Some(of.unwrap_or("(not known)").to_owned())
-        }
+    let mark = if all.iter().any(|name| name == MARK) {
+        let found = marks(&database).find_one(doc! {}).await?;
+        let of = found.as_ref().and_then(|mark| mark.get_str("backup").ok());
+        Some(of.unwrap_or("(not known)").to_owned())
+    } else {
+        None
     };
     Ok(Held { version, collections: others(all), mark })
 }

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkup::Checkup;
 use crate::dialogue::Call;
 use crate::invocation::Invocation;
 use crate::job::{Database, EngineKey, Job, Mode};
 use crate::load::{Load, Survey, Target, Wish};
 use crate::manifest::Object;
+use crate::recipe::Subject;
+use crate::tally::{Counting, TreeCounting};
 
 /// A database system.
 ///
@@ -21,6 +24,11 @@ pub trait Engine: Send + Sync {
 
     /// How to ask the server for the names of its databases: on stdout, each ended by a NUL.
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError>;
+
+    /// What to look at before anybody relies on backups of `database` of `job`.
+    fn checkup(&self, _job: &Job, _database: &Database) -> Result<Checkup, PlanError> {
+        Ok(Checkup::default())
+    }
 
     /// The sentence a person needs, when the tool's stderr is a known complaint; `None` when it speaks for itself.
     fn explain(&self, stderr: &str) -> Option<String>;
@@ -38,6 +46,12 @@ pub trait Engine: Send + Sync {
     /// What reads all of a stored object, freed of our own encodings; `None` for a format it does not know. Such a look
     /// may take its time, and says more than the check of a dump on its way.
     fn structure(&self, _object: &Object) -> Option<Structure> {
+        None
+    }
+
+    /// The lines for bash that load a stored backup with stock tools, once its bytes are known to be right; `None` for
+    /// a format that has no such way.
+    fn by_hand(&self, _stored: Subject<'_>) -> Option<Vec<String>> {
         None
     }
 
@@ -75,7 +89,10 @@ pub enum Structure {
 
 /// How `engine` dumps `database` of `job`, as far as the two fit together.
 pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan, PlanError> {
-    let plan = engine.plan(job, database)?;
+    let mut plan = engine.plan(job, database)?;
+    if !job.counts {
+        plan.dump.uncount();
+    }
     if let (Dump::Stream(_), Mode::Directory | Mode::Tar) = (&plan.dump, job.mode) {
         return Err(PlanError(format!(
             "BACKUP_MODE={} is not for {}: set BACKUP_MODE=stream",
@@ -123,6 +140,14 @@ impl Dump {
         }
     }
 
+    /// Has nobody count it.
+    fn uncount(&mut self) {
+        match self {
+            Self::Stream(stream) => stream.counting = Counting::Off,
+            Self::Tree(tree) => tree.counting = TreeCounting::Off,
+        }
+    }
+
     /// The programs that make it, in order; none where a server is spoken to.
     pub fn invocations(&self) -> Vec<&Invocation> {
         match self {
@@ -151,6 +176,8 @@ pub struct Tree {
     pub format: Format,
     /// Looks at the files; `None` where the check of a step says all.
     pub check: Option<Box<dyn TreeCheck>>,
+    /// Who counts what is in it.
+    pub counting: TreeCounting,
     /// The only file of it, stored as it is; otherwise the tree is stored, as a folder or a tar.
     pub file: Option<&'static str>,
 }
@@ -217,13 +244,21 @@ pub struct Stream {
     pub format: Format,
     /// Looks at the bytes as they pass.
     pub check: Box<dyn Check>,
+    /// Who counts what is in them.
+    pub counting: Counting,
 }
 
 impl Stream {
     /// A tool's stdout, as it is.
     pub fn of_tool(invocation: Invocation, format: Format, check: Box<dyn Check>) -> Self {
         let origin = Origin::Tool { invocation, mark: None };
-        Self { origin, otherwise: None, format, check }
+        Self { origin, otherwise: None, format, check, counting: Counting::Off }
+    }
+
+    /// The same, counted as it passes.
+    #[must_use]
+    pub fn counted(self, counting: Counting) -> Self {
+        Self { counting, ..self }
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::PlanError;
 use crate::errand::Errand;
 use crate::invocation::Invocation;
-use crate::job::Source;
+use crate::job::{EngineKey, Source};
 use crate::manifest::{Manifest, Object};
 
 /// What somebody wants restored, and where to.
@@ -16,6 +16,8 @@ use crate::manifest::{Manifest, Object};
 pub struct Wish<'a> {
     /// The backup.
     pub manifest: &'a Manifest,
+    /// What kind of server or file is to have it: that of the backup, or one of its kin.
+    pub engine: EngineKey,
     /// The server or file that is to have it.
     pub source: &'a Source,
     /// The database there, where the backup is of one; that of the backup unless another was named.
@@ -97,6 +99,8 @@ pub enum Survey {
     },
     /// A file of this machine.
     File(PathBuf),
+    /// One after the other, until one finds the database: the last answer counts.
+    Any(Vec<Survey>),
     /// The server is asked over a connection of ours.
     Errand {
         /// What it is asked.
@@ -149,6 +153,15 @@ pub enum Stage {
         what: &'static str,
         /// The program. Paths of a [`Stage::Copy`] are in its [`Arg::Tree`](crate::invocation::Arg::Tree).
         invocation: Invocation,
+    },
+    /// A program makes something anew, and another one takes it away if a later stage fails.
+    Make {
+        /// As above.
+        what: &'static str,
+        /// Makes it; fails where it is there already.
+        invocation: Invocation,
+        /// Takes it away.
+        undo: Invocation,
     },
     /// Bytes flow into a program.
     Script(Script),
@@ -253,7 +266,9 @@ impl Load {
     pub fn commands(&self, manifest: &Manifest) -> Vec<String> {
         let name = |object: &usize| manifest.objects.get(*object).map_or("?", |o| &*o.name);
         let command = |stage: &Stage| match stage {
-            Stage::Run { invocation, .. } => invocation.to_string(),
+            Stage::Run { invocation, .. } | Stage::Make { invocation, .. } => {
+                invocation.to_string()
+            }
             Stage::Copy { object, .. } => {
                 format!("rclone: {} -> <temporary directory>", name(object))
             }

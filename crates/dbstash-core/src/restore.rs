@@ -13,6 +13,7 @@ mod script;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,9 @@ use crate::spool::{Spool, SpoolError};
 use crate::state::StateError;
 use crate::verify::inspect::Look;
 use crate::verify::{Context, Flaw, Level, Verdict, plain, told, verify};
+
+/// How long it may take to take away what was made; what is left of the time after a signal.
+const UNDO: Duration = Duration::from_secs(7);
 
 /// Why a backup is not restored.
 #[derive(Debug, thiserror::Error)]
@@ -159,15 +163,32 @@ pub struct Scene<'a> {
 
 /// Asks what there is at the target. Changes nothing.
 pub async fn survey(survey: &Survey, cx: Context<'_>) -> Result<Target, RestoreError> {
-    let (question, read, missing) = match survey {
-        Survey::File(path) => return Ok(file(path)),
+    match survey {
+        Survey::File(path) => Ok(file(path)),
+        Survey::Ask { question, read, missing } => ask(question, *read, *missing, cx).await,
         Survey::Errand { errand, read } => {
             let said = errand::asked(errand).await?;
-            return read(&said)
-                .map_err(|what| RestoreError::Survey { what, stderr: String::new() });
+            read(&said).map_err(|what| RestoreError::Survey { what, stderr: String::new() })
         }
-        Survey::Ask { question, read, missing } => (question, read, missing),
-    };
+        Survey::Any(surveys) => {
+            let mut found = Target::default();
+            for one in surveys {
+                found = Box::pin(self::survey(one, cx)).await?;
+                if found.exists {
+                    break;
+                }
+            }
+            Ok(found)
+        }
+    }
+}
+
+async fn ask(
+    question: &Invocation,
+    read: fn(&str) -> Result<Target, String>,
+    missing: fn(&str) -> Option<Target>,
+    cx: Context<'_>,
+) -> Result<Target, RestoreError> {
     let private = cx.state.process_dir()?;
     let mut tool = cx.launcher.launch(question, &private).await?;
     let (mut said, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
@@ -218,9 +239,13 @@ impl<'a> Scene<'a> {
             proven.map_err(|error| RestoreError::Before(Box::new(error)))?;
         }
         discard(&load.scraps);
-        let done = self.stages(load.stages).await;
+        let mut undo = Vec::new();
+        let done = self.stages(load.stages, &mut undo).await;
         if done.is_err() {
             discard(&load.scraps);
+            for invocation in undo.iter().rev() {
+                self.taken_away(invocation).await;
+            }
         }
         match done {
             // What made the loader stumble may be the backup: then that is the cause.
@@ -260,15 +285,24 @@ impl<'a> Scene<'a> {
         }
     }
 
-    async fn stages(&self, stages: Vec<Stage>) -> Result<Restored, RestoreError> {
+    async fn stages(
+        &self,
+        stages: Vec<Stage>,
+        undo: &mut Vec<Invocation>,
+    ) -> Result<Restored, RestoreError> {
         let mut restored = Restored::default();
         let mut spool: Option<Spool> = None;
         let mut tree = PathBuf::new();
         for stage in stages {
             match stage {
                 Stage::Run { what, invocation } => {
-                    let invocation = self.placed(invocation, &tree);
+                    let invocation = placed(invocation, &tree);
                     self.unless_cancelled(self.program(what, &invocation)).await?;
+                }
+                Stage::Make { what, invocation, undo: takes_away } => {
+                    self.unless_cancelled(self.program(what, &invocation)).await?;
+                    // Not before: it may have been somebody else's already.
+                    undo.push(takes_away);
                 }
                 Stage::Script(one) => {
                     restored.remarks.extend(script::carry_out(one, self, &tree).await?);
@@ -303,6 +337,16 @@ impl<'a> Scene<'a> {
         Ok(restored)
     }
 
+    /// What was made for a restore that failed. Has a time limit of its own, also after a signal.
+    async fn taken_away(&self, invocation: &Invocation) {
+        let work = self.program("what was made cannot be taken away again", invocation);
+        match tokio::time::timeout(UNDO, work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => (self.tell)(&error.to_string()),
+            Err(_) => (self.tell)("what was made could not be taken away in time"),
+        }
+    }
+
     /// A program of its own.
     async fn program(&self, what: &str, invocation: &Invocation) -> Result<(), RestoreError> {
         let private = self.cx.state.process_dir()?;
@@ -323,10 +367,6 @@ impl<'a> Scene<'a> {
         all.nth(number).ok_or_else(|| RestoreError::Corrupt("it lacks an object".to_owned()))
     }
 
-    fn placed(&self, invocation: Invocation, tree: &Path) -> Invocation {
-        invocation.in_tree(&tree.to_string_lossy())
-    }
-
     async fn unless_cancelled<T>(
         &self,
         work: impl Future<Output = Result<T, RestoreError>>,
@@ -337,6 +377,10 @@ impl<'a> Scene<'a> {
             done = work => done,
         }
     }
+}
+
+fn placed(invocation: Invocation, tree: &Path) -> Invocation {
+    invocation.in_tree(&tree.to_string_lossy())
 }
 
 fn discard(scraps: &[PathBuf]) {

@@ -1,5 +1,6 @@
 //! The databases dbstash knows: connections, dump commands and completeness checks.
 
+mod by_hand;
 pub mod conn;
 mod ends;
 mod mongo;
@@ -7,8 +8,10 @@ mod mysql;
 mod passing;
 mod pg;
 pub mod redis;
+mod rows;
 mod sql;
 mod sqlite;
+mod tally;
 mod tar;
 mod unpack;
 mod utf8;

@@ -3,14 +3,18 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::engine::{Dump, Engine, Format, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Source, SqliteFormat};
 use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
+use dbstash_core::tally::Counting;
 
 use percent_encoding::percent_decode_str;
 
+mod checkup;
 mod copy;
 mod load;
 mod script;
@@ -18,6 +22,7 @@ mod statements;
 
 use self::script::Script;
 use self::statements::Stored;
+use crate::tally::{Script as Rows, Writer};
 
 /// How long a writer that holds the file may make the dump wait.
 const BUSY: &str = ".timeout 60000";
@@ -98,8 +103,17 @@ impl Engine for Sqlite {
             job.extra_args.iter().any(|word| matches!(word.as_str(), "--data-only" | "-data-only"));
         let format = Format { name: "plain", extension: "sql", compressed: false };
         let script = Box::new(Script::new(bare));
-        let dump = Dump::Stream(Stream::of_tool(Invocation::new("sqlite3", args), format, script));
+        let counting = Counting::By(Box::new(Rows::new(Writer::Sqlite, false)));
+        let stream = Stream::of_tool(Invocation::new("sqlite3", args), format, script);
+        let dump = Dump::Stream(stream.counted(counting));
         Ok(Plan { dump, companions: Vec::new(), warnings })
+    }
+
+    fn checkup(&self, job: &Job, _database: &Database) -> Result<Checkup, PlanError> {
+        match &job.source {
+            Source::File(path) => Ok(checkup::checkup(path)),
+            Source::Server(_) => Err(PlanError("a SQLite database is one file".into())),
+        }
     }
 
     fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {
@@ -108,6 +122,10 @@ impl Engine for Sqlite {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || stderr.contains("database is locked")
+    }
+
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::sqlite(stored)
     }
 
     fn structure(&self, object: &Object) -> Option<Structure> {

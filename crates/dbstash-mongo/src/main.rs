@@ -1,4 +1,5 @@
-//! `dbstash-mongo databases FILE` prints the names of a server's databases, a NUL after each. FILE holds the URI.
+//! `dbstash-mongo databases FILE` prints the names of a server's databases, a NUL after each; `checkup FILE` what it tells
+//! of itself and of who asks. FILE holds the URI.
 //!
 //! `survey FILE DATABASE` prints the server's version and what a database holds, `mark FILE DATABASE BACKUP` writes into
 //! it that it is not complete, and, with `clean` after that, drops what else is there; `unmark FILE DATABASE` takes the
@@ -6,6 +7,7 @@
 //! MongoDB's driver is twice the size of dbstash, and a backup of anything else shall not carry it. dbstash starts it
 //! like a dump tool.
 
+mod checkup;
 mod mark;
 
 use std::future::Future;
@@ -20,7 +22,7 @@ use mongodb::error::Error;
 
 /// The server's own; they are in no split.
 const OF_SERVER: [&str; 3] = ["admin", "config", "local"];
-const USAGE: &str = "usage: dbstash-mongo databases FILE-WITH-URI | survey FILE DATABASE | mark FILE DATABASE BACKUP \
+const USAGE: &str = "usage: dbstash-mongo databases|checkup FILE-WITH-URI | survey FILE DATABASE | mark FILE DATABASE BACKUP \
                      [clean] | unmark FILE DATABASE";
 
 fn main() -> ExitCode {
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["databases", file] => databases(Path::new(file)),
+        ["checkup", file] => checkup(Path::new(file)),
         ["survey", file, database] => survey(Path::new(file), database),
         ["mark", file, database, backup] => {
             told(Path::new(file), |client| mark::set(client, database, backup, false))
@@ -50,6 +53,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn checkup(file: &Path) -> Result<()> {
+    let uri =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done =
+        runtime.block_on(async { checkup::checkup(&Client::with_uri_str(&uri).await?).await });
+    runtime.shutdown_background();
+    done
 }
 
 /// What comes of a talk with the server that this file names.

@@ -67,7 +67,7 @@ fn run(command: &mut Command) {
 
 /// Of two long texts that should be one, what is not in the other.
 #[track_caller]
-fn expect_same(found: &str, expected: &str, case: &str) {
+pub(crate) fn expect_same(found: &str, expected: &str, case: &str) {
     let only = |a: &str, b: &str| {
         let there: std::collections::BTreeSet<_> = b.lines().collect();
         let lines: Vec<_> = a.lines().filter(|line| !there.contains(line)).take(20).collect();

@@ -1,6 +1,10 @@
 //! `dbstash restore`: what a target holds before, meanwhile and after.
 
+mod by_hand;
+mod choice;
 mod mongo;
+mod mysql;
+mod pg;
 mod redis;
 mod sqlite;
 

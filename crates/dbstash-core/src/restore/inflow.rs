@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::{RestoreError, Scene};
 use crate::engine::Incomplete;
 use crate::manifest::Object;
-use crate::store::lane::{Chunk, Giver, Taker, lane};
+use crate::store::lane::{Giver, Shared, Taker, lane};
 use crate::verify::inspect::{Found, Source, unpacked};
 use crate::verify::judge;
 
@@ -63,11 +63,11 @@ impl Intake {
 
 impl Inflow {
     /// The next bytes; `None` at the end, which says nothing about the object.
-    pub(super) async fn take(&mut self) -> Option<Chunk> {
+    pub(super) async fn take(&mut self) -> Option<Shared> {
         self.out.take().await
     }
 
-    pub(super) fn give_back(&self, chunk: Chunk) {
+    pub(super) fn give_back(&self, chunk: Shared) {
         self.out.give_back(chunk);
     }
 

@@ -1,8 +1,11 @@
 //! MySQL by Oracle's `mysqldump`, MariaDB by `mariadb-dump`: one dialect each of one family.
 
+mod checkup;
 mod explain;
 mod flags;
 mod footer;
+mod grants;
+mod load;
 mod options;
 mod rows;
 mod split;
@@ -10,17 +13,22 @@ mod statements;
 mod stored;
 mod tab;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::engine::{
-    Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree,
+    Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree, TreeCheck,
 };
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
+use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
+use dbstash_core::tally::{Counting, TreeCounting};
 
 use self::flags::Flags;
 use self::footer::{Footer, Seen};
 use self::split::Split;
 use crate::passing;
+use crate::tally::{Script, Writer};
 
 /// The two families. They share their ancestors, and differ in clients, servers and TLS options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,11 +93,13 @@ impl Dialect {
     }
 
     /// One dump as files: cut into them by us, or written by the server.
-    fn tree(self, invocation: Invocation, flags: &Flags) -> Result<Tree, PlanError> {
+    fn tree(self, invocation: Invocation, flags: &Flags, several: bool) -> Result<Tree, PlanError> {
         if flags.tab {
             let steps = vec![Step { invocation, stdout: Stdout::Ignored }];
             let check = tab::Tab::new(flags.check);
-            return Ok(Tree { steps, format: TAB, check: Some(Box::new(check)), file: None });
+            let counting = TreeCounting::Not("the server wrote the rows");
+            let check = Some(Box::new(check) as Box<dyn TreeCheck>);
+            return Ok(Tree { steps, format: TAB, check, counting, file: None });
         }
         let in_the_way = match flags.check {
             Seen::Nothing(flag) => Some(flag),
@@ -102,9 +112,10 @@ impl Dialect {
                  BACKUP_MODE=stream"
             )));
         }
+        let counting = TreeCounting::Output(Box::new(Script::new(Writer::Mysql, several)));
         let split = Split::new(Footer::new(self, flags.check, flags.wants_rows));
         let steps = vec![Step { invocation, stdout: Stdout::Split(Box::new(split)) }];
-        Ok(Tree { steps, format: FILES, check: None, file: None })
+        Ok(Tree { steps, format: FILES, check: None, counting, file: None })
     }
 
     /// Where the credentials are: in a private file that no other option file can overrule.
@@ -178,13 +189,25 @@ impl Engine for Dialect {
             // A name may begin with a dash.
             Database::One(name) => invocation.args.extend([plain("--"), plain(name)]),
         }
+        let several = *database == Database::All;
         let dump = if is_tree {
-            Dump::Tree(self.tree(invocation, &flags)?)
+            Dump::Tree(self.tree(invocation, &flags, several)?)
         } else {
             let check: Box<dyn Check> = Box::new(Footer::new(*self, flags.check, flags.wants_rows));
-            Dump::Stream(Stream::of_tool(invocation, FORMAT, check))
+            let counting = match (flags.check, &flags.uncut) {
+                (Seen::Xml, _) => Counting::Not("it is XML"),
+                (_, Some(_)) => {
+                    Counting::Not("in its character set a quote may be half a character")
+                }
+                _ => Counting::By(Box::new(Script::new(Writer::Mysql, several))),
+            };
+            Dump::Stream(Stream::of_tool(invocation, FORMAT, check).counted(counting))
         };
         Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
+    }
+
+    fn checkup(&self, job: &Job, database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(*self, job, database)
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {
@@ -210,11 +233,27 @@ impl Engine for Dialect {
         self.explain(stderr).is_none() || passing::passes(stderr)
     }
 
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::mysql(stored, self.client())
+    }
+
     fn structure(&self, object: &Object) -> Option<Structure> {
         stored::structure(*self, object)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {
-        explain::explain(*self, stderr)
+        load::explain(*self, stderr).or_else(|| explain::explain(*self, stderr))
+    }
+
+    fn is_kin(&self, other: EngineKey) -> bool {
+        matches!(other, EngineKey::Mysql | EngineKey::Mariadb)
+    }
+
+    fn survey(&self, wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        load::survey(*self, wish)
+    }
+
+    fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(*self, wish, target)
     }
 }

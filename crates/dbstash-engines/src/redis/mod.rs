@@ -1,5 +1,6 @@
 //! Redis and Valkey: the dump that a server sends to a replica.
 
+mod checkup;
 mod cli;
 mod deliver;
 mod framing;
@@ -13,6 +14,7 @@ mod resp;
 mod survey;
 mod sync;
 mod talk;
+mod tally;
 mod text;
 mod walk;
 
@@ -20,12 +22,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
 use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
 use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
+use dbstash_core::tally::Counting;
 
 use self::rdb::Rdb;
 pub use self::sync::{Psync, Replica};
@@ -105,8 +110,13 @@ impl Engine for Redis {
             }
         };
         let check = Box::new(Rdb::new());
-        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check });
+        let counting = Counting::By(Box::<tally::Keys>::default());
+        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check, counting });
         Ok(Plan { dump, companions: Vec::new(), warnings })
+    }
+
+    fn checkup(&self, job: &Job, _database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(job)
     }
 
     fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {
@@ -117,6 +127,10 @@ impl Engine for Redis {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::redis(stored)
     }
 
     fn structure(&self, object: &Object) -> Option<Structure> {

@@ -4,6 +4,8 @@
 //! into strings (listpacks, ziplists) is not looked into. A record of a type that is not known here ends the walk, and
 //! the checksum has to do.
 
+use std::collections::BTreeMap;
+
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
 use super::rdb::Rdb;
@@ -95,9 +97,19 @@ pub(super) struct Walk {
     is_valkey: bool,
     /// Bytes after the last record.
     after: usize,
+    /// The record at hand tells the database of those that follow.
+    selects: bool,
+    database: u64,
+    /// How many keys each database has.
+    pub(super) keys: BTreeMap<u64, u64>,
 }
 
 use Item::{Bytes, Double, Length, Many, Module, Text};
+
+/// The opcode before the number of a database.
+const SELECT: u8 = 0xfe;
+/// No server has as many databases.
+const MOST: u64 = 0xffff;
 
 const PAIR: &[Item] = &[Text, Text];
 const CONSUMER: &[Item] = &[Text, Bytes(8), Many(&[Bytes(16)])];
@@ -154,7 +166,7 @@ fn value(kind: u8, is_valkey: bool) -> Option<&'static [Item]> {
 fn opcode(code: u8) -> Option<&'static [Item]> {
     Some(match code {
         0xfa => PAIR,
-        0xfe | 0xf8 => &[Length],
+        SELECT | 0xf8 => &[Length],
         0xfb => &[Length, Length],
         0xfc => &[Bytes(8)],
         0xfd => &[Bytes(4)],
@@ -167,7 +179,7 @@ fn opcode(code: u8) -> Option<&'static [Item]> {
 }
 
 impl Walk {
-    fn feed(&mut self, mut bytes: &[u8]) {
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let n = self.step(bytes);
             bytes = &bytes[n..];
@@ -228,8 +240,10 @@ impl Walk {
             return;
         };
         self.todo.extend(items.iter().rev());
+        self.selects = byte == SELECT;
         if has_key {
             self.todo.push(Text);
+            *self.keys.entry(self.database).or_default() += 1;
         }
         self.state = State::Items;
     }
@@ -292,7 +306,12 @@ impl Walk {
                 self.todo.extend([Bytes(n), Length]);
                 Ok(())
             }
-            (Length, Number::Is(_)) => Ok(()),
+            (Length, Number::Is(n)) => {
+                if std::mem::take(&mut self.selects) {
+                    self.select(n);
+                }
+                Ok(())
+            }
             (Many(items), Number::Is(n)) => {
                 self.todo.push(Item::Rest(items, n));
                 Ok(())
@@ -303,6 +322,12 @@ impl Walk {
         if let Err(what) = done {
             self.state = State::Broken(what);
         }
+    }
+
+    /// Databases beyond any that a server has are counted as the last of them.
+    fn select(&mut self, database: u64) {
+        self.database = database.min(MOST);
+        self.keys.entry(self.database).or_default();
     }
 
     /// A value of a module, by its kind.

@@ -8,6 +8,7 @@ mod features;
 mod folders;
 mod listing;
 mod log;
+mod nature;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,8 @@ pub use self::contact::Patience;
 use self::features::{Config, Flags, Report, Storage, Version, is_path, storage, without_path};
 use self::listing::{Item, LISTING};
 use super::{
-    Download, Entry, Features, NewObject, NewTree, ObjectSize, ReadError, Remote, RemoteError,
-    TreeUpload, Upload,
+    Download, Entry, Features, Nature, NewObject, NewTree, ObjectSize, ReadError, Remote,
+    RemoteError, Tool, TreeUpload, Upload,
 };
 
 /// A question about one object.
@@ -256,6 +257,18 @@ impl Remote for Rclone {
         Ok(self.probed().await?.features)
     }
 
+    async fn tool(&self) -> Result<Tool, RemoteError> {
+        self.tool_at_work().await
+    }
+
+    async fn nature(&self) -> Result<Nature, RemoteError> {
+        self.own_nature().await
+    }
+
+    async fn modified(&self, name: &str) -> Result<Option<DateTime<Utc>>, RemoteError> {
+        self.modified_at(name).await
+    }
+
     async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError> {
         if folders::is_folder(name) {
             return Ok(None);
@@ -313,6 +326,11 @@ impl Remote for Rclone {
 
     async fn read(&self, name: &str) -> Result<Box<dyn Download>, RemoteError> {
         Ok(Box::new(download::RcloneDownload::begin(self.clone(), name)?))
+    }
+
+    async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), RemoteError> {
+        let answer = self.call(&["rcat", &self.path(name)], bytes, QUICK).await?;
+        succeeded(answer, &format!("store {name}")).map(drop)
     }
 
     async fn give_up(&self, name: &str) {

@@ -1,0 +1,91 @@
+//! What a target is asked, and what it answers.
+
+use dbstash_core::load::Target;
+
+/// The schema that says that a restore was interrupted. Its comment names the backup.
+pub(super) const MARK: &str = "dbstash_restore_incomplete";
+
+/// Of a database: a word and what it is about, one a line.
+pub(super) fn of_database() -> String {
+    let of_extension = |class: &str| {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.{class}'::pg_catalog.regclass \
+             AND d.objid = o.oid AND d.deptype = 'e')"
+        )
+    };
+    let theirs = |column: &str| {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.oid = o.{column} AND n.nspname !~ '^pg_' \
+             AND n.nspname NOT IN ('information_schema', '{MARK}'))"
+        )
+    };
+    let count = |class: &str, column: &str, which: &str, one: &str| {
+        format!(
+            "SELECT 'holds ' || count(*) || ' {one}' || CASE count(*) WHEN 1 THEN '' ELSE 's' END \
+             FROM pg_catalog.{class} o WHERE {which} AND {} AND NOT {} HAVING count(*) > 0;\n",
+            theirs(column),
+            of_extension(class)
+        )
+    };
+    let of_class = |kinds: &str, one: &str| {
+        count("pg_class", "relnamespace", &format!("o.relkind IN ({kinds})"), one)
+    };
+    let schemas = format!(
+        "SELECT 'holds ' || count(*) || ' schema' || CASE count(*) WHEN 1 THEN '' ELSE 's' END \
+         FROM pg_catalog.pg_namespace o WHERE o.nspname !~ '^pg_' \
+         AND o.nspname NOT IN ('information_schema', 'public', '{MARK}') AND NOT {} HAVING count(*) > 0;\n",
+        of_extension("pg_namespace")
+    );
+    [
+        SERVER.to_owned(),
+        "SELECT 'exists';\n".to_owned(),
+        format!(
+            "SELECT 'mark ' || coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), 'a backup') \
+             FROM pg_catalog.pg_namespace WHERE nspname = '{MARK}';\n"
+        ),
+        schemas,
+        of_class("'r', 'p', 'f'", "table"),
+        of_class("'v', 'm'", "view"),
+        of_class("'S'", "sequence"),
+        count("pg_proc", "pronamespace", "true", "function"),
+        count("pg_type", "typnamespace", "o.typtype IN ('d', 'e', 'r')", "type"),
+        "SELECT 'holds ' || count(*) || ' large object' || CASE count(*) WHEN 1 THEN '' ELSE 's' END \
+         FROM pg_catalog.pg_largeobject_metadata HAVING count(*) > 0;\n"
+            .to_owned(),
+    ]
+    .concat()
+}
+
+/// Of a server.
+pub(super) const SERVER: &str = "\
+    SELECT 'version ' || pg_catalog.current_setting('server_version');\n\
+    SELECT 'fact superuser' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper;\n";
+
+/// What it answered.
+pub(super) fn read(said: &str) -> Result<Target, String> {
+    let mut target = Target::default();
+    for line in said.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let rest = rest.to_owned();
+        match word {
+            "version" => target.version = Some(rest),
+            "exists" => target.exists = true,
+            "holds" => target.holds.push(rest),
+            "mark" => target.mark = Some(rest),
+            "fact" => target.facts.push(rest),
+            _ => return Err(format!("the server answered {line:?}")),
+        }
+    }
+    if target.version.is_none() {
+        return Err("the server did not tell its version".to_owned());
+    }
+    Ok(target)
+}
+
+/// A database that is not there yet.
+pub(super) fn missing(stderr: &str) -> Option<Target> {
+    let told = |line: &str| {
+        line.contains("FATAL:  database \"") && line.trim_end().ends_with("\" does not exist")
+    };
+    stderr.lines().any(told).then(Target::default)
+}

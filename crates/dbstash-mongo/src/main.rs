@@ -1,11 +1,16 @@
 //! `dbstash-mongo databases FILE` prints the names of a server's databases, a NUL after each; `checkup FILE` what it tells
 //! of itself and of who asks. FILE holds the URI.
 //!
-//! mongodump cannot tell them, and no image has to have a shell for it. A program of its own, because MongoDB's driver is
-//! twice the size of dbstash, and a backup of anything else shall not carry it. dbstash starts it like a dump tool.
+//! `survey FILE DATABASE` prints the server's version and what a database holds, `mark FILE DATABASE BACKUP` writes into
+//! it that it is not complete, and, with `clean` after that, drops what else is there; `unmark FILE DATABASE` takes the
+//! mark away. mongodump cannot tell or do that, and no image has to have a shell for it. A program of its own, because
+//! MongoDB's driver is twice the size of dbstash, and a backup of anything else shall not carry it. dbstash starts it
+//! like a dump tool.
 
 mod checkup;
+mod mark;
 
+use std::future::Future;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,17 +18,31 @@ use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 use mongodb::Client;
+use mongodb::error::Error;
 
 /// The server's own; they are in no split.
 const OF_SERVER: [&str; 3] = ["admin", "config", "local"];
+const USAGE: &str = "usage: dbstash-mongo databases|checkup FILE-WITH-URI | survey FILE DATABASE | mark FILE DATABASE BACKUP \
+                     [clean] | unmark FILE DATABASE";
 
 fn main() -> ExitCode {
-    let args: Vec<_> = env::args_os().skip(1).collect();
-    let done = match &args[..] {
-        [command, file] if command == "databases" => databases(Path::new(file)),
-        [command, file] if command == "checkup" => checkup(Path::new(file)),
+    let args: Vec<_> = env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["databases", file] => databases(Path::new(file)),
+        ["checkup", file] => checkup(Path::new(file)),
+        ["survey", file, database] => survey(Path::new(file), database),
+        ["mark", file, database, backup] => {
+            told(Path::new(file), |client| mark::set(client, database, backup, false))
+        }
+        ["mark", file, database, backup, "clean"] => {
+            told(Path::new(file), |client| mark::set(client, database, backup, true))
+        }
+        ["unmark", file, database] => {
+            told(Path::new(file), |client| mark::take_away(client, database))
+        }
         _ => {
-            let _ = writeln!(io::stderr(), "usage: dbstash-mongo databases|checkup FILE-WITH-URI");
+            let _ = writeln!(io::stderr(), "{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -46,21 +65,42 @@ fn checkup(file: &Path) -> Result<()> {
     done
 }
 
-fn databases(file: &Path) -> Result<()> {
+/// What comes of a talk with the server that this file names.
+fn told<T, F: Future<Output = Result<T, Error>>>(
+    file: &Path,
+    talk: impl FnOnce(Client) -> F,
+) -> Result<T> {
     let uri =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let names = runtime.block_on(async {
-        let client = Client::with_uri_str(&uri).await?;
-        client.list_database_names().await
-    });
+    let said = runtime.block_on(async { talk(Client::with_uri_str(&uri).await?).await });
     // Its connections are not waited for.
     runtime.shutdown_background();
-    let names = names.map_err(|error| io::Error::other(format!("{}", error.kind)))?;
+    Ok(said.map_err(|error| io::Error::other(format!("{}", error.kind)))?)
+}
+
+fn databases(file: &Path) -> Result<()> {
+    let names = told(file, |client| async move { client.list_database_names().await })?;
     let mut out = io::stdout().lock();
     for name in names.iter().filter(|name| !OF_SERVER.contains(&name.as_str())) {
         write!(out, "{name}\0")?;
     }
+    out.flush()?;
+    Ok(())
+}
+
+fn survey(file: &Path, database: &str) -> Result<()> {
+    let mark::Held { version, collections, mark } =
+        told(file, |client| mark::held(client, database))?;
+    let mut out = io::stdout().lock();
+    write!(out, "version {version}\0")?;
+    if let Some(of) = mark {
+        write!(out, "mark {of}\0")?;
+    }
+    for name in collections {
+        write!(out, "collection {name}\0")?;
+    }
+    write!(out, "end\0")?;
     out.flush()?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod choice;
+mod mongo;
 mod mysql;
 mod pg;
 mod redis;

@@ -10,6 +10,7 @@ mod explain;
 mod flags;
 mod gzip;
 mod json;
+mod load;
 mod tally;
 mod tree;
 
@@ -20,6 +21,7 @@ use dbstash_core::engine::{
 };
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
+use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
 use dbstash_core::tally::{Counting, TreeCounting};
@@ -106,6 +108,14 @@ impl Engine for Mongo {
             "directory" => Structure::Files(Box::new(Files::thorough())),
             _ => return None,
         })
+    }
+
+    fn survey(&self, wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        load::survey(wish)
+    }
+
+    fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(wish, target)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {
@@ -198,12 +208,16 @@ fn mongodump(
     // A name may begin with a dash.
     invocation.args.extend(name.map(|name| Arg::Plain(format!("--db={name}"))));
     invocation.args.extend(job.extra_args.iter().cloned().map(Arg::Plain));
-    // Authorities of the user's own, which Go looks for; and who the user is, where AWS says it.
-    invocation.inherits = match param(server, "authMechanism") {
+    invocation.inherits = inherited(server);
+    invocation
+}
+
+/// Authorities of the user's own, which Go looks for; and who the user is, where AWS says it.
+fn inherited(server: &Server) -> &'static [&'static str] {
+    match param(server, "authMechanism") {
         Some("MONGODB-AWS") => &["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_*"],
         _ => &["SSL_CERT_FILE", "SSL_CERT_DIR"],
-    };
-    invocation
+    }
 }
 
 /// With SRV nobody knows here which database knows the user.

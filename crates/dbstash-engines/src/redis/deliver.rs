@@ -1,14 +1,15 @@
 //! A dump told to a server key by key, and the rehearsal of that.
 
+mod answers;
+
 use std::sync::Arc;
 
 use dbstash_core::dialogue::Refusal;
 use dbstash_core::errand::{Speech, Talk};
 use dbstash_core::load::OnExisting;
 
-use super::question::Question;
 use super::records::{Key, Record, Records};
-use super::resp::{self, Reply, number};
+use super::resp;
 use super::survey::sealed;
 use super::sync::Psync;
 use super::talk::Queue;
@@ -23,7 +24,7 @@ const FOOTER: u64 = 10;
 const LARGE: usize = 64 * 1024;
 
 /// What is told, and under which terms.
-#[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is so or is not")]
 pub(super) struct Terms {
     pub(super) login: Psync,
     /// The backup's id.
@@ -268,92 +269,6 @@ impl Telling {
         let shown = String::from_utf8_lossy(&key[..key.len().min(100)]);
         format!("the key \"{}\" of database {}", shown.escape_debug(), self.database)
     }
-
-    fn answered(&mut self, asked: Asked, reply: &Reply<'_>) -> Result<(), Refusal> {
-        match (&asked, reply) {
-            (Asked::Name, _) | (Asked::Auth, Reply::Line(_)) => {}
-            (Asked::Fine("FLUSHALL"), Reply::Array(done)) => {
-                if let Some(Reply::Error(line)) =
-                    done.iter().find(|reply| matches!(reply, Reply::Error(_)))
-                {
-                    return Err(self.refused(&Asked::Fine("FLUSHALL"), line));
-                }
-            }
-            (Asked::Fine(_) | Asked::Queued | Asked::Key(_), Reply::Line(_)) => {}
-            (Asked::Mark, Reply::Line(_)) | (Asked::Functions, Reply::Line(_)) => {}
-            (Asked::Mark, Reply::Bulk(_)) => {
-                return Err(Refusal::Final("another restore has begun there meanwhile".to_owned()));
-            }
-            (Asked::Time, Reply::Array(time)) => {
-                if let [Reply::Bulk(seconds), ..] = &time[..]
-                    && let Some(seconds) = number(seconds)
-                {
-                    self.now = i64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
-                }
-            }
-            (Asked::Evicted, Reply::Bulk(info)) => self.thrown_out(info)?,
-            (Asked::Exists(_), Reply::Line(b"0")) => {}
-            (Asked::Exists(key), Reply::Line(_)) => {
-                return Err(Refusal::Final(format!(
-                    "{key} is there already: --on-existing skip leaves it, --on-existing replace replaces it"
-                )));
-            }
-            (Asked::Key(_), Reply::Error(line)) if line.starts_with(b"BUSYKEY") && self.skips() => {
-                self.skipped += 1;
-            }
-            (Asked::Functions, Reply::Error(line)) if self.skips() && is_taken(line) => {
-                self.skipped += 1;
-            }
-            (asked, Reply::Error(line)) => return Err(self.refused(asked, line)),
-            _ => return Err(self.queue.odd(b"")),
-        }
-        Ok(())
-    }
-
-    fn skips(&self) -> bool {
-        self.terms.on_existing == Some(OnExisting::Skip)
-    }
-
-    /// Keys that went again for want of memory are not restored.
-    fn thrown_out(&mut self, info: &[u8]) -> Result<(), Refusal> {
-        let info = String::from_utf8_lossy(info);
-        let count = info.lines().find_map(|line| line.strip_prefix("evicted_keys:"));
-        let count = count.and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0);
-        match self.evicted.replace(count) {
-            Some(before) if count > before => Err(Refusal::Final(format!(
-                "it has thrown out {} keys meanwhile for want of memory: give it more (maxmemory)",
-                count - before
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    fn refused(&self, asked: &Asked, line: &[u8]) -> Refusal {
-        let question = if let Asked::Auth = asked { Question::Auth } else { Question::Info };
-        if let Some(refusal) = self.queue.refusal(question, line) {
-            return refusal;
-        }
-        let shown = self.queue.shown(line);
-        let what = match asked {
-            Asked::Key(key) => format!("{key} is refused: \"{shown}\""),
-            Asked::Functions => format!("a library of functions is refused: \"{shown}\""),
-            Asked::Mark => format!("the mark cannot be set (the key {MARK}): \"{shown}\""),
-            Asked::Fine(words) => format!("{words} is refused: \"{shown}\""),
-            _ => format!("it refuses: \"{shown}\""),
-        };
-        let way = match shown.split(' ').next() {
-            Some("OOM") => ": give it more memory (maxmemory)",
-            Some("READONLY") => ": it has become a replica; restore into its master",
-            Some("MISCONF") => ": it cannot save to its own disk",
-            _ => "",
-        };
-        Refusal::Final(format!("{what}{way}"))
-    }
-}
-
-/// A library of this name, or functions of these names, are there.
-fn is_taken(line: &[u8]) -> bool {
-    String::from_utf8_lossy(line).contains("already exists")
 }
 
 impl Talk for Telling {
@@ -390,7 +305,7 @@ impl Talk for Telling {
 
     fn hear(&mut self, input: &[u8]) -> Result<usize, Refusal> {
         let Some((asked, reply, len)) = self.queue.answer(input)? else { return Ok(0) };
-        self.answered(asked, &reply)?;
+        self.answered(&asked, &reply)?;
         self.last_words();
         Ok(len)
     }

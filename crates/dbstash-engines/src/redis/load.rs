@@ -66,7 +66,7 @@ fn to_file(wish: &Wish<'_>, path: &Path) -> Result<Load, PlanError> {
         Stage::Write { object: 0, to: new.clone() },
         Stage::Rename { from: new.clone(), to: path.to_owned(), stale: Vec::new() },
     ];
-    Ok(Load { atomic: true, stages, scraps: vec![new], notes, ..Load::default() })
+    Ok(Load { atomic: true, stages, scraps: vec![new], notes })
 }
 
 fn live(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, PlanError> {
@@ -110,10 +110,7 @@ fn live(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, PlanE
         functions: is_valkey || major(&version).is_some_and(|major| major >= FUNCTIONS),
         version: if is_valkey { version } else { format!("Redis {version}") },
         reads: facts("reads").filter_map(|n| n.parse().ok()).collect(),
-        databases: match number("databases") {
-            Some(n @ 0..=255) => n,
-            _ => u64::MAX,
-        },
+        databases: number("databases").filter(|n| *n < survey::MOST).unwrap_or(u64::MAX),
         longest: number("longest").unwrap_or(LONGEST),
         modules: fact("module").is_some(),
         clean: wish.clean,
@@ -133,7 +130,7 @@ fn live(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, PlanE
             notes.push("a key that is there already ends it before anything is changed".to_owned());
         }
         Some(OnExisting::Skip) => {
-            notes.push("a key that is there already stays as it is".to_owned())
+            notes.push("a key that is there already stays as it is".to_owned());
         }
         Some(OnExisting::Replace) => {
             notes.push("a key that is there already is replaced; others stay".to_owned());

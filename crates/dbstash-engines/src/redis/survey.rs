@@ -14,7 +14,7 @@ use super::talk::Queue;
 /// Versions of the format that there are or may be, of Redis and of Valkey.
 const VERSIONS: [std::ops::RangeInclusive<u16>; 2] = [1..=30, 80..=99];
 /// More databases are taken for any number.
-const DATABASES: u32 = 256;
+pub(super) const MOST: u64 = 256;
 /// What no key is called: nothing is ever stored in it.
 const PROBE: &str = "dbstash:restore:probe";
 const SECTIONS: [&str; 6] = ["server", "replication", "memory", "keyspace", "cluster", "modules"];
@@ -51,7 +51,7 @@ enum Asked {
 struct Asking {
     queue: Queue<Asked>,
     lines: Vec<String>,
-    databases: u32,
+    databases: u64,
 }
 
 impl Asking {
@@ -73,8 +73,9 @@ impl Asking {
             }
             (Asked::Version(version), Reply::Error(line)) => self.probed(*version, line),
             (Asked::Database, Reply::Line(_)) => self.databases += 1,
-            (Asked::Longest | Asked::Database, Reply::Error(_)) => {}
-            (Asked::Auth, Reply::Line(_)) | (Asked::Mark, Reply::Bulk(_)) => {}
+            (Asked::Longest | Asked::Database, Reply::Error(_))
+            | (Asked::Auth, Reply::Line(_))
+            | (Asked::Mark, Reply::Bulk(_)) => {}
             (asked, Reply::Error(line)) => {
                 let question =
                     if let Asked::Auth = asked { Question::Auth } else { Question::Info };
@@ -122,7 +123,7 @@ impl Talk for Asking {
             let words: [&[u8]; 4] = [b"RESTORE", PROBE.as_bytes(), b"0", &payload];
             self.queue.ask(&words, Asked::Version(version));
         }
-        for database in 1..DATABASES {
+        for database in 1..MOST {
             self.queue.ask(&["SELECT", &database.to_string()], Asked::Database);
         }
         Ok(())

@@ -65,7 +65,6 @@ impl<A> Queue<A> {
     }
 
     /// The next answer, to what it is one, and how many bytes it has; `None` when it is not all there.
-    #[expect(clippy::type_complexity, reason = "three things that belong together once")]
     pub(super) fn answer<'a>(
         &mut self,
         input: &'a [u8],

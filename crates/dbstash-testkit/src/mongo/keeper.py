@@ -192,8 +192,8 @@ def fill(db, name, documents):
         db.get_collection(name, codec_options=RAW).insert_many(batch)
 
 
-def restore(source, target, path):
-    """One database of an archive or tree, under another name, which must be new; all of them for '*'."""
+def restore(source, target, path, *only):
+    """One database of an archive or tree, under another name, with new collections; all of them for '*'."""
     if os.path.isdir(path):
         return restore_tree(source, target, path)
     with open(path, "rb") as file:
@@ -202,7 +202,8 @@ def restore(source, target, path):
         parts = Reader(io.BufferedReader(gzip.GzipFile(fileobj=file)) if zipped else file).namespaces()
         promised = next(parts)
         named = lambda db: target if source != "*" else f"{target}{db}"
-        wanted = [meta for meta in promised if source in ("*", meta["db"]) and meta["db"] not in ("admin", "config")]
+        wanted = [meta for meta in promised if source in ("*", meta["db"]) and meta["db"] not in ("admin", "config")
+                  and (not only or meta["collection"] in only)]
         if not wanted:
             sys.exit(f"nothing of {source} in the archive")
         # Views last: of what they look at.
@@ -210,7 +211,7 @@ def restore(source, target, path):
             create(client[named(meta["db"])], meta["collection"], meta["metadata"])
         held = {}
         for key, document in parts:
-            if key[0] not in (meta["db"] for meta in wanted):
+            if key not in [(meta["db"], meta["collection"]) for meta in wanted]:
                 continue
             held.setdefault(key, []).append(document)
             if sum(map(len, held[key])) > 8 << 20 or len(held[key]) >= 2000:

@@ -106,6 +106,11 @@ impl MongoServer {
         )
     }
 
+    /// The same for the superuser, who may restore.
+    pub fn root_uri(&self, database: &str) -> String {
+        self.uri(database).replacen(Self::USER, "root", 1)
+    }
+
     /// What the server logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
@@ -187,15 +192,20 @@ impl MongoServer {
         if !program.exists() {
             match which {
                 Mongodump::Fake => {
-                    // The kernel takes no long first line; a path of an interpreter may be one.
-                    let script = dir.join("mongodump.py");
-                    fs::write(&script, include_str!("mongodump.py")).unwrap();
-                    let text = format!(
-                        "#!/bin/sh\nexec '{}' '{}' \"$@\"\n",
-                        self.python.display(),
-                        script.display()
-                    );
-                    tools::write_program(&program, &text);
+                    for (name, code) in [
+                        ("mongorestore", include_str!("mongorestore.py")),
+                        ("mongodump", include_str!("mongodump.py")),
+                    ] {
+                        // The kernel takes no long first line; a path of an interpreter may be one.
+                        let script = dir.join(name).with_extension("py");
+                        fs::write(&script, code).unwrap();
+                        let text = format!(
+                            "#!/bin/sh\nexec '{}' '{}' \"$@\"\n",
+                            self.python.display(),
+                            script.display()
+                        );
+                        tools::write_program(&dir.join(name), &text);
+                    }
                 }
                 Mongodump::Real => {
                     let Some(tool) = real("mongodump") else {

@@ -33,7 +33,7 @@ fn all_that_a_server_holds_comes_back() {
             scope.spawn(move || {
                 let server = RedisServer::start(family)?;
                 let remote = TestRemote::start(kind)?;
-                server.seed(2);
+                server.seed(1);
                 server.add_expired();
                 let run = job(&server, &remote).env("BACKUP_COMPRESSION", compression);
                 run.run(PATIENCE).expect_code(0);
@@ -132,7 +132,6 @@ fn what_is_there_stays_unless_it_may_go() {
 
 #[test]
 fn a_server_gets_nothing_that_it_does_not_read() {
-    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     let all = Family::ALL.map(RedisServer::start);
     let [Some(seven), Some(eight), Some(valkey)] = all else { return };
     for (of, into, reads) in [
@@ -142,25 +141,26 @@ fn a_server_gets_nothing_that_it_does_not_read() {
         (&eight, &valkey, false),
         (&valkey, &eight, false),
     ] {
-        of.ask("FLUSHALL");
-        of.seed(0);
-        into.ask("FLUSHALL");
-        into.ask("FUNCTION FLUSH");
-        into.ask("SET theirs stays");
-        let run = job(of, &remote);
-        run.run(PATIENCE).expect_code(0);
-        let run = run.env("DB_URI", into.uri());
-        let case = format!("{:?} into {:?}", of.family(), into.family());
-        if reads {
-            restore(&run, &["--clean"]).expect_code(0);
-            assert_eq!(into.ask("DEBUG DIGEST"), of.ask("DEBUG DIGEST"), "{case}");
-        } else {
-            expect_refused(&run, &["--clean"], &["does not read", "the target is as it was"]);
-            assert_eq!(said(into, "theirs"), "stays", "{case}");
-        }
+        let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
         for server in [of, into] {
             server.ask("FLUSHALL");
             server.ask("FUNCTION FLUSH");
+        }
+        of.seed(0);
+        into.ask("SET theirs stays");
+        let run = job(of, &remote);
+        run.run(PATIENCE).expect_code(0);
+        let run = run.env("RESTORE_TO", into.uri());
+        let case = format!("{:?} into {:?}", of.family(), into.family());
+        if reads {
+            restore(&run, &["--clean"]).expect_code(0);
+            // As the server itself reads the file; one version's digest is not another's.
+            let dump = remote.read(&backups(&run)[0]);
+            let loaded = RedisServer::of_dump(into.family(), &dump).unwrap();
+            assert_eq!(into.digest(), loaded.digest(), "{case}");
+        } else {
+            expect_refused(&run, &["--clean"], &["does not read", "the target is as it was"]);
+            assert_eq!(said(into, "theirs"), "stays", "{case}");
         }
     }
 }
@@ -203,16 +203,17 @@ fn an_interrupted_restore_is_marked_and_mended() {
     else {
         return;
     };
-    server.seed(3);
+    server.seed(2);
     let run = job(&server, &remote);
     run.run(PATIENCE).expect_code(0);
     let digest = server.digest();
     let mut target = RedisServer::start(Family::Redis7).unwrap();
-    target.ask("SET theirs goes");
-    let run = run.env("DB_URI", target.uri());
-    let slow = run.clone().env("RCLONE_BWLIMIT", "2M").args(["restore", "--yes", "--clean"]);
+    let run = run.env("RESTORE_TO", target.uri());
+    let slow = run.clone().env("RCLONE_BWLIMIT", "3M").args(["restore", "--yes", "--clean"]);
     let begun = |target: &RedisServer| target.ask("DBSIZE").text().parse::<u64>().unwrap() > 50;
     for what in ["dbstash", "server"] {
+        target.ask("FLUSHALL");
+        target.ask("SET theirs goes");
         let mut running = slow.spawn();
         running.wait_until(PATIENCE, |_| !said(&target, MARK).is_empty() && begun(&target));
         if what == "dbstash" {

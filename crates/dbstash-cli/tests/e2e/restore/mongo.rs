@@ -1,0 +1,101 @@
+//! MongoDB: archives by mongorestore, under a mark.
+
+use dbstash_testkit::{Dbstash, MongoServer, Mongodump, RemoteKind, TestRemote, bins};
+use rustix::process::Signal;
+
+use super::{expect_refused, restore};
+use crate::scene::{PATIENCE, backups, dbstash};
+
+const ODD: &str = "-Shop_100%é";
+
+fn scene(kind: RemoteKind, password: &str) -> Option<(MongoServer, TestRemote, Dbstash)> {
+    bins::mongo_asker();
+    let (server, remote) = (MongoServer::start(password)?, TestRemote::start(kind)?);
+    let run = dbstash(&remote).env("PATH", server.path(Mongodump::Fake).unwrap());
+    Some((server, remote, run))
+}
+
+#[test]
+fn archives_come_back_under_any_name() {
+    let Some((server, _, _)) = scene(RemoteKind::Local, "canary \\\"'%é31") else { return };
+    server.seed(ODD, 300);
+    let digest = server.digest(ODD);
+    for (kind, setting, value) in [
+        (RemoteKind::Local, "BACKUP_COMPRESS", "true"),
+        (RemoteKind::S3, "BACKUP_COMPRESSION", "zstd"),
+        (RemoteKind::CryptS3, "BACKUP_COMPRESSION", "none"),
+    ] {
+        let Some(remote) = TestRemote::start(kind) else { continue };
+        let run = dbstash(&remote)
+            .env("PATH", server.path(Mongodump::Fake).unwrap())
+            .env("DB_URI", server.root_uri(ODD))
+            .env(setting, value);
+        run.run(PATIENCE).expect_code(0);
+        let done = restore(&run.clone().sampled(), &["--to", &server.root_uri("other-é")]);
+        done.expect_code(0).expect_no_leftovers();
+        assert!(!done.to_string().contains("canary"), "{done}");
+        let shown = done.samples.as_ref().unwrap().args_with("canary");
+        // Whoever starts dbstash wrote it there; nobody else does.
+        assert!(shown.iter().all(|line| line.contains("--to")), "{shown:?}");
+        assert_eq!(server.digest("other-é"), digest, "{kind}");
+        server.keep(&["drop", "other-é"]);
+    }
+}
+
+#[test]
+fn what_is_there_stays_unless_it_may_go() {
+    let Some((server, remote, run)) = scene(RemoteKind::Local, "pw") else { return };
+    server.keep(&["few", "shop"]);
+    server.keep(&["make", "shop", "rows"]);
+    let digest = server.digest("shop");
+    let run = run.env("DB_URI", server.root_uri("shop")).env("BACKUP_COMPRESSION", "gzip");
+    run.run(PATIENCE).expect_code(0);
+    server.keep(&["make", "shop", "later"]);
+    let before = server.digest("shop");
+    expect_refused(&run, &[], &["not empty (", "collections)", "--clean"]);
+    expect_refused(&run, &["--clean", "--data-only"], &["--data-only are not for mongo"]);
+    expect_refused(&run, &["--clean", "--to-file", "/x"], &["restored into a server"]);
+    let dead = server.root_uri("shop").replace(&server.port().to_string(), "1");
+    let dead = dead + "&serverSelectionTimeoutMS=500";
+    expect_refused(&run, &["--to", &dead], &["nothing answers"]);
+    // Who may read may not restore.
+    expect_refused(&run, &["--to", &server.uri("new")], &["error: the mark cannot be set"]);
+    // One collection, beside nothing else.
+    let one = ["--to", &server.root_uri("one"), "--table", "types"];
+    restore(&run, &one).expect_code(0);
+    let types = server.digest("one");
+    assert!(types.starts_with("types collection") && types.contains("1 documents"), "{types}");
+    assert!(!types.contains("rows"), "{types}");
+
+    let name = backups(&run).remove(0);
+    let good = remote.read(&name);
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    remote.write(&name, &flipped);
+    expect_refused(&run, &["--clean"], &["corrupt", "the target is as it was"]);
+    assert_eq!(server.digest("shop"), before);
+    remote.write(&name, &good);
+
+    // Killed while mongorestore is at work.
+    let slow = run.clone().env("PATH", waiting(&server)).args(["restore", "--yes", "--clean"]);
+    let mut running = slow.spawn();
+    let is_marked = || server.digest("shop").contains("dbstash_restore_incomplete");
+    running.wait_until(PATIENCE, |_| is_marked());
+    running.signal(Signal::KILL);
+    running.wait(PATIENCE);
+    expect_refused(&run, &[], &["holds an interrupted restore of", "--clean"]);
+    restore(&run, &["--clean"]).expect_code(0).expect_no_leftovers();
+    assert_eq!(server.digest("shop"), digest);
+}
+
+/// A `PATH` with a mongorestore that takes its time.
+fn waiting(server: &MongoServer) -> std::ffi::OsString {
+    let path = server.path(Mongodump::Fake).unwrap();
+    let real = std::env::split_paths(&path).next().unwrap().join("mongorestore");
+    let dir = real.with_file_name("waiting");
+    std::fs::create_dir(&dir).unwrap();
+    let text = format!("#!/bin/sh\nsleep 3\nexec '{}' \"$@\"\n", real.display());
+    dbstash_testkit::tools::write_program(&dir.join("mongorestore"), &text);
+    let all = std::iter::once(dir).chain(std::env::split_paths(&path));
+    std::env::join_paths(all).unwrap()
+}

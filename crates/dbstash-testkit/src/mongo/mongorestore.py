@@ -1,0 +1,72 @@
+"""A mongorestore for machines that have none: what mongorestore 100.x does with an archive on stdin.
+
+Its options, --config, exit codes and the wordings on stderr that programs look for; reading the archive is keeper.py's
+part, which lies beside it.
+"""
+
+import datetime
+import os
+import subprocess
+import sys
+import tempfile
+from urllib.parse import quote_plus
+
+import yaml
+from pymongo import uri_parser
+
+OPTIONS = {"config", "nsInclude", "nsFrom", "nsTo"}
+SWITCHES = {"archive", "gzip", "stopOnError"}
+
+
+def log(text):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    print(f"{now.strftime('%Y-%m-%dT%H:%M:%S.000+0000')}\t{text}", file=sys.stderr, flush=True)
+
+
+def name(pattern):
+    """The one name that a pattern without a wildcard matches."""
+    return pattern.replace("\\*", "*").replace("\\$", "$").replace("\\\\", "\\")
+
+
+def main(words):
+    given = {}
+    for word in words:
+        option, has_value, value = word.removeprefix("--").partition("=")
+        if option in OPTIONS and has_value or option in SWITCHES and not has_value:
+            given.setdefault(option, []).append(value)
+        else:
+            log(f"error parsing command line options: unknown option `{option}`")
+            return 1
+    with open(given["config"][0], encoding="utf-8") as file:
+        config = yaml.safe_load(file)
+    uri, password = config["uri"], config.get("password")
+    user = uri_parser.parse_uri(uri)["username"]
+    if user:
+        scheme, rest = uri.split("//", 1)
+        uri = f"{scheme}//{quote_plus(user)}:{quote_plus(password)}@{rest.split('@', 1)[1]}"
+    source = given["nsInclude"][0].split(".", 1)[0]
+    target = given["nsTo"][0].removesuffix(".*") if "nsTo" in given else source
+    only = [name(pattern.split(".", 1)[1]) for pattern in given["nsInclude"] if not pattern.endswith(".*")]
+    log("preparing collections to restore from")
+    with tempfile.NamedTemporaryFile() as file:
+        # The real one reads on while it writes; a tool that ends before its input does is never told that it ended.
+        while data := sys.stdin.buffer.read(1 << 16):
+            file.write(data)
+        file.flush()
+        zipped = open(file.name, "rb").read(2) == b"\x1f\x8b"
+        if zipped != ("gzip" in given):
+            log("Failed: stream or file does not appear to be a mongodump archive")
+            return 1
+        keeper = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "keeper.py")
+        env = {"MONGO_URI": uri, "MONGO_PASSWORD": "", "PATH": os.environ["PATH"]}
+        done = subprocess.run([sys.executable, keeper, "restore", name(source), name(target), file.name, *only],
+                              env=env, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        log("Failed: " + done.stderr.strip().splitlines()[-1])
+        log("0 document(s) restored successfully. 1 document(s) failed to restore.")
+        return 1
+    log("7 document(s) restored successfully. 0 document(s) failed to restore.")
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))

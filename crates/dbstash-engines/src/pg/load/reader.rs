@@ -266,6 +266,10 @@ impl<J: Judge> Reader<J> {
     /// The body of a function may be statements between `BEGIN ATOMIC` and `END`.
     fn word_ends(&mut self) {
         let word = std::mem::take(&mut self.word).to_ascii_uppercase();
+        // As psql looks for them.
+        if self.depth > 0 {
+            return;
+        }
         match word.as_slice() {
             b"BEGIN" if self.blocks > 0 || makes_routine(&self.statement) => self.blocks += 1,
             b"CASE" if self.blocks > 0 => self.blocks += 1,
@@ -371,3 +375,6 @@ fn makes_routine(statement: &[u8]) -> bool {
     let text = text.strip_prefix(b"OR REPLACE ").unwrap_or(text);
     text.starts_with(b"FUNCTION ") || text.starts_with(b"PROCEDURE ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,9 @@ pub(crate) use self::fetched::Fetched;
 pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
+use crate::job::JobId;
 use crate::manifest::{self, BadManifest, Manifest};
+use crate::recipe;
 use crate::remote::{Entry, ObjectSize, Remote, RemoteError};
 use crate::sidecar::{Note, Notes};
 use crate::temporary;
@@ -174,7 +176,7 @@ impl Catalog {
                 if temporary::is_stale(name, now) && is_safe_path(name) {
                     catalog.stale.push(name.clone());
                 }
-            } else if !claimed && !is_manifest(name) {
+            } else if !claimed && !is_manifest(name) && !is_recipe(name) {
                 catalog.others.push(name.clone());
             }
         }
@@ -183,6 +185,11 @@ impl Catalog {
         });
         catalog
     }
+}
+
+/// Whether an object tells how to restore: no backup, and nothing to wonder about.
+fn is_recipe(name: &str) -> bool {
+    name.strip_suffix(recipe::SUFFIX).is_some_and(|job| job.parse::<JobId>().is_ok())
 }
 
 /// What was noted, by the places of the manifests. An object with a manifest of its own is no note, however it is

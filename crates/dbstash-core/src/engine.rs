@@ -7,6 +7,7 @@ use crate::invocation::Invocation;
 use crate::job::{Database, EngineKey, Job, Mode};
 use crate::load::{Load, Survey, Target, Wish};
 use crate::manifest::Object;
+use crate::recipe::Subject;
 
 /// A database system.
 ///
@@ -38,6 +39,12 @@ pub trait Engine: Send + Sync {
     /// What reads all of a stored object, freed of our own encodings; `None` for a format it does not know. Such a look
     /// may take its time, and says more than the check of a dump on its way.
     fn structure(&self, _object: &Object) -> Option<Structure> {
+        None
+    }
+
+    /// The lines for bash that load a stored backup with stock tools, once its bytes are known to be right; `None` for
+    /// a format that has no such way.
+    fn by_hand(&self, _stored: Subject<'_>) -> Option<Vec<String>> {
         None
     }
 

@@ -35,6 +35,7 @@ pub mod past;
 pub mod pin;
 pub mod process;
 pub mod prune;
+pub mod recipe;
 pub mod remote;
 pub mod report;
 pub mod restore;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::PlanError;
 use crate::invocation::Invocation;
-use crate::job::Source;
+use crate::job::{EngineKey, Source};
 use crate::manifest::{Manifest, Object};
 
 /// What somebody wants restored, and where to.
@@ -15,6 +15,8 @@ use crate::manifest::{Manifest, Object};
 pub struct Wish<'a> {
     /// The backup.
     pub manifest: &'a Manifest,
+    /// What kind of server or file is to have it: that of the backup, or one of its kin.
+    pub engine: EngineKey,
     /// The server or file that is to have it.
     pub source: &'a Source,
     /// The database there, where the backup is of one; that of the backup unless another was named.
@@ -136,6 +138,7 @@ pub struct Load {
 }
 
 /// A part of a load.
+#[expect(clippy::large_enum_variant, reason = "a load has a few of them")]
 pub enum Stage {
     /// A program of its own: it makes a database, leaves a mark, takes it away.
     Run {

@@ -255,7 +255,7 @@ impl<'a> Scene<'a> {
         for stage in stages {
             match stage {
                 Stage::Run { what, invocation } => {
-                    let invocation = self.placed(invocation, &tree);
+                    let invocation = placed(invocation, &tree);
                     self.unless_cancelled(self.program(what, &invocation)).await?;
                 }
                 Stage::Make { what, invocation, undo: takes_away } => {
@@ -322,10 +322,6 @@ impl<'a> Scene<'a> {
         all.nth(number).ok_or_else(|| RestoreError::Corrupt("it lacks an object".to_owned()))
     }
 
-    fn placed(&self, invocation: Invocation, tree: &Path) -> Invocation {
-        invocation.in_tree(&tree.to_string_lossy())
-    }
-
     async fn unless_cancelled<T>(
         &self,
         work: impl Future<Output = Result<T, RestoreError>>,
@@ -336,6 +332,10 @@ impl<'a> Scene<'a> {
             done = work => done,
         }
     }
+}
+
+fn placed(invocation: Invocation, tree: &Path) -> Invocation {
+    invocation.in_tree(&tree.to_string_lossy())
 }
 
 fn discard(scraps: &[PathBuf]) {

@@ -5,6 +5,7 @@ mod companion;
 mod databases;
 mod draft;
 mod hooks;
+mod recipe;
 mod record;
 mod retain;
 mod shape;
@@ -77,6 +78,7 @@ pub async fn run(job: &Job, cx: Context<'_>) -> Vec<Report> {
         }
         reports.push(attempts::all(job, &database, cx).await);
     }
+    recipe::write(job, &reports, cx).await;
     reports
 }
 

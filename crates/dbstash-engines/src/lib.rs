@@ -1,5 +1,6 @@
 //! The databases dbstash knows: connections, dump commands and completeness checks.
 
+mod by_hand;
 pub mod conn;
 mod ends;
 mod mongo;

@@ -8,6 +8,7 @@ use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Source, SqliteFormat};
 use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
 
 use percent_encoding::percent_decode_str;
 
@@ -108,6 +109,10 @@ impl Engine for Sqlite {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || stderr.contains("database is locked")
+    }
+
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::sqlite(stored)
     }
 
     fn structure(&self, object: &Object) -> Option<Structure> {

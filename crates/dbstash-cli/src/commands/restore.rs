@@ -11,8 +11,11 @@ use anyhow::Result;
 use dbstash_core::catalog::LATEST;
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::engine::Engine;
+use dbstash_core::job::Source;
 use dbstash_core::launch::Local;
 use dbstash_core::load::{Load, Target as There, Wish};
+use dbstash_core::recipe::{Subject, recipe};
+use dbstash_core::remote::Remote as _;
 use dbstash_core::restore::{RestoreError, Scene, survey};
 use dbstash_core::secret::Redactor;
 use dbstash_core::spool::Spool;
@@ -56,12 +59,35 @@ pub fn one(
         let id = if meant.id.is_empty() { LATEST } else { &meant.id };
         let meant = Target { id: id.to_owned(), database: meant.database.clone() };
         let Some(found) = sites.one(&catalogs, &meant) else { return Ok(Exit::Failed) };
-        let goal = match Goal::find(layers, command, wanted, found.backup, redactor)? {
+        if wanted.print_command && wanted.to.is_none() && wanted.to_file.is_none() {
+            return by_hand(&found, None);
+        }
+        let goal = match Goal::find(layers, command, wanted, found.backup, redactor) {
             Ok(goal) => goal,
             Err(exit) => return Ok(exit),
         };
+        if wanted.print_command {
+            return by_hand(&found, Some((&goal.source, &goal.database)));
+        }
         Attempt { layers, wanted, found, goal, redactor, dry: sites.dry_run }.carry_out().await
     })
+}
+
+/// Prints how it is done without dbstash: the target's password is never in it.
+fn by_hand(found: &Found<'_>, goal: Option<(&Source, &str)>) -> Result<Exit> {
+    let Found { site, backup, .. } = found;
+    let subject = Subject { goal, ..Subject::under(&backup.manifest_name, &backup.manifest) };
+    let engine = dbstash_engines::engine(backup.manifest.engine);
+    match recipe(subject, engine, &site.app.destination.remote.label()) {
+        Ok(text) => {
+            print(&text)?;
+            Ok(Exit::Done)
+        }
+        Err(why) => {
+            complain(&format!("error: {why}"));
+            Ok(Exit::Failed)
+        }
+    }
 }
 
 /// One backup on its way to one target.
@@ -94,6 +120,7 @@ impl Attempt<'_> {
         };
         let wish = Wish {
             manifest: &backup.manifest,
+            engine: self.goal.engine,
             source: &self.goal.source,
             database: &self.goal.database,
             extent: &self.wanted.extent,
@@ -158,11 +185,12 @@ impl Attempt<'_> {
         let object = backup.objects().next().unwrap_or_default();
         let reading = cx.state.claim(&cx.remote.label(), &object);
         let audit = Audit {
+            layers: self.layers,
             backup,
             target: self.redactor.redact(&self.goal.named(&backup.manifest.database)).into_owned(),
             replaced: self.wanted.clean,
         };
-        audit.begun(self.layers, self.redactor);
+        audit.begun(self.redactor);
         let bar = Bar::new(backup.manifest.bytes());
         let begun = Instant::now();
         let scene = Scene {
@@ -211,7 +239,8 @@ impl Attempt<'_> {
     fn failed(&self, error: &RestoreError) -> Exit {
         let engine = dbstash_engines::engine(self.found.backup.manifest.engine);
         let mut text = format!("error: {error}");
-        if let Some(what) = engine.explain(error.stderr()) {
+        // Of a program of its own it is told already.
+        if let Some(what) = engine.explain(error.stderr()).filter(|what| !text.contains(what)) {
             let _ = write!(text, ": {what}");
         }
         for line in error.stderr().lines() {

@@ -1,7 +1,5 @@
 //! `dbstash show`: everything about one backup, and how to restore it.
 
-mod restore;
-
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -9,6 +7,7 @@ use chrono::{DateTime, Utc};
 use dbstash_core::catalog::{Backup, Catalog};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::manifest::{self, Object};
+use dbstash_core::recipe::{Subject, recipe};
 use dbstash_core::remote::{Remote, RemoteError};
 use dbstash_core::verify::Record;
 use dbstash_core::zone::Zone;
@@ -33,14 +32,16 @@ pub async fn one(sites: &Sites, target: &Target, json: bool) -> Result<Exit> {
         complain(&format!("warning: the result of its verification cannot be read: {error}"));
         None
     });
-    let hints = restore::hints(backup, &site.root);
+    let subject = Subject::under(&backup.manifest_name, &backup.manifest);
+    let engine = dbstash_engines::engine(backup.manifest.engine);
+    let by_hand = recipe(subject, engine, &site.app.destination.remote.label());
     let text = if json {
         let mut value = as_json(backup, retention.as_deref(), site.app.zone);
         value["verification"] = json!(record);
-        value["restore"] = json!(hints);
+        value["restore"] = json!(by_hand.ok());
         json_text(&value)
     } else {
-        let told = Told { backup, retention, record, hints };
+        let told = Told { backup, retention, record };
         told.text(site.app.zone, now)
     };
     print(&text)?;
@@ -90,7 +91,6 @@ struct Told<'a> {
     backup: &'a Backup,
     retention: Option<String>,
     record: Option<Record>,
-    hints: Vec<String>,
 }
 
 impl Told<'_> {
@@ -134,12 +134,9 @@ impl Told<'_> {
             text.push('\n');
             object_lines(&mut text, object, &name);
         }
-        if !self.hints.is_empty() {
-            text.push_str("\nto restore, as far as it goes without knowing where to:\n");
-            for hint in &self.hints {
-                let _ = writeln!(text, "  {}", shown(hint));
-            }
-        }
+        let id = &manifest.id;
+        let _ = writeln!(text, "\nrestore       dbstash restore {id}");
+        let _ = writeln!(text, "without it    dbstash restore {id} --print-command");
         text
     }
 

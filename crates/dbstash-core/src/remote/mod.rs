@@ -43,6 +43,10 @@ pub trait Remote: Send + Sync {
     /// Begins to read an object back. Whether it is there shows when it is read.
     async fn read(&self, name: &str) -> Result<Box<dyn Download>, RemoteError>;
 
+    /// Stores a few bytes under a name, in the place of what has it. No proof is asked for: for what is no part of a
+    /// backup.
+    async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), RemoteError>;
+
     /// Gives up what was being written under this name by somebody who is dead, and what no listing shows: the parts of
     /// an upload that S3 keeps. A best effort: not every server tells of them.
     async fn give_up(&self, name: &str);

@@ -7,7 +7,7 @@ use tokio::process::ChildStdout;
 
 use super::inflow::inflow;
 use super::loader::Loader;
-use super::{RestoreError, Scene};
+use super::{RestoreError, Scene, placed};
 use crate::artifact::Producer;
 use crate::load::{Edit, Feed, Script};
 use crate::spool::of_file;
@@ -21,8 +21,7 @@ pub(super) async fn carry_out(
     tree: &Path,
 ) -> Result<Vec<String>, RestoreError> {
     let private = scene.cx.state.process_dir()?;
-    let start =
-        |program, excuse| Loader::start(&scene.placed(program, tree), &private, excuse, scene.cx);
+    let start = |program, excuse| Loader::start(&placed(program, tree), &private, excuse, scene.cx);
     let mut loader = start(script.loader, script.excuse)?;
     loader.ignore_output();
     let mut sink = Sink { loader, edit: script.edit, out: Vec::new() };
@@ -34,7 +33,7 @@ pub(super) async fn carry_out(
                 Some(program) => through(object, start(program, None)?, &mut sink, scene).await?,
             },
             Feed::Program(program) => {
-                let program = scene.placed(program, tree);
+                let program = placed(program, tree);
                 let mut tool = scene.cx.launcher.launch(&program, &private).await?;
                 sink.take_all(&mut *tool).await?;
                 tool.finish().await?;

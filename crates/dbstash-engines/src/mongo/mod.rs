@@ -18,6 +18,7 @@ use dbstash_core::engine::{
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
 
 use self::archive::Archive;
 use self::flags::Flags;
@@ -79,6 +80,10 @@ impl Engine for Mongo {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::mongo(stored)
     }
 
     fn structure(&self, object: &Object) -> Option<Structure> {

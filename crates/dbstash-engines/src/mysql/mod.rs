@@ -3,6 +3,7 @@
 mod explain;
 mod flags;
 mod footer;
+mod load;
 mod options;
 mod rows;
 mod split;
@@ -15,7 +16,9 @@ use dbstash_core::engine::{
 };
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
+use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
 
 use self::flags::Flags;
 use self::footer::{Footer, Seen};
@@ -210,11 +213,27 @@ impl Engine for Dialect {
         self.explain(stderr).is_none() || passing::passes(stderr)
     }
 
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::mysql(stored, self.client())
+    }
+
     fn structure(&self, object: &Object) -> Option<Structure> {
         stored::structure(*self, object)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {
-        explain::explain(*self, stderr)
+        load::explain(*self, stderr).or_else(|| explain::explain(*self, stderr))
+    }
+
+    fn is_kin(&self, other: EngineKey) -> bool {
+        matches!(other, EngineKey::Mysql | EngineKey::Mariadb)
+    }
+
+    fn survey(&self, wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        load::survey(*self, wish)
+    }
+
+    fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(*self, wish, target)
     }
 }

@@ -20,6 +20,7 @@ use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Globals, Job, Mode, Server, Source};
 use dbstash_core::load::{Load, Survey, Target, Wish as Restoration};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
 
 use self::flags::{Compression, Flags, Output, Wish};
@@ -104,6 +105,10 @@ impl Engine for Pg {
 
     fn explain(&self, stderr: &str) -> Option<String> {
         explain::explain(stderr)
+    }
+
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::pg(stored)
     }
 
     fn structure(&self, object: &Object) -> Option<Structure> {

@@ -19,6 +19,7 @@ use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
 use dbstash_core::manifest::Object;
+use dbstash_core::recipe::Subject;
 
 use self::rdb::Rdb;
 pub use self::sync::{Psync, Replica};
@@ -110,6 +111,10 @@ impl Engine for Redis {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {
+        crate::by_hand::redis(stored)
     }
 
     fn structure(&self, object: &Object) -> Option<Structure> {

@@ -115,8 +115,16 @@ impl TestRemote {
         &self.secrets
     }
 
-    /// Every object below the root with its size, half-finished and temporary ones too.
+    /// Every object below the root with its size, half-finished and temporary ones too. How to restore is told beside
+    /// the backups of every job, and is left out.
     pub fn objects(&self) -> BTreeMap<String, u64> {
+        let mut all = self.everything();
+        all.retain(|name, _| !name.ends_with(".RESTORE.txt"));
+        all
+    }
+
+    /// The same with all there is.
+    pub fn everything(&self) -> BTreeMap<String, u64> {
         let mut rclone = self.rclone(&["lsjson", "--recursive", "--files-only", "--no-modtime"]);
         let listing = rclone.arg(&self.root).output().unwrap();
         // What has never been written to is not there.
@@ -138,7 +146,7 @@ impl TestRemote {
 
     /// The bytes of an object. Panics when there is none.
     pub fn read(&self, name: &str) -> Vec<u8> {
-        assert!(self.objects().contains_key(name), "no object {name}");
+        assert!(self.everything().contains_key(name), "no object {name}");
         let target = self.at(name);
         checked(&self.rclone(&["cat", &target]).output().unwrap())
     }

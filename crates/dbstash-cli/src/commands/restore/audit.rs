@@ -11,6 +11,8 @@ use crate::settings::{Here, Layers, LogFormat, LogSettings, Machine as _};
 
 /// A restore, as it is accounted for.
 pub(super) struct Audit<'a> {
+    /// By whom.
+    pub(super) layers: &'a Layers,
     /// What.
     pub(super) backup: &'a Backup,
     /// Whereto.
@@ -21,7 +23,8 @@ pub(super) struct Audit<'a> {
 
 impl Audit<'_> {
     /// It begins.
-    pub(super) fn begun(&self, layers: &Layers, redactor: &Redactor) {
+    pub(super) fn begun(&self, redactor: &Redactor) {
+        let layers = self.layers;
         let text = variable(layers, "LOG_FORMAT").is_some_and(|f| f.eq_ignore_ascii_case("text"));
         let format = if text { LogFormat::Text } else { LogFormat::Json };
         let log = LogSettings { level: tracing::Level::INFO, format };
@@ -39,7 +42,7 @@ impl Audit<'_> {
         tracing::info!(
             audit = "restore",
             restore = how,
-            who = who(),
+            who = who(self.layers),
             host = Here.host_name(),
             backup = manifest.id,
             job = manifest.job.as_str(),
@@ -54,11 +57,9 @@ impl Audit<'_> {
     }
 }
 
-/// Who was logged in, as far as the machine tells: by the user's number, whatever the environment says.
-fn who() -> String {
+/// Who was logged in, as far as the environment tells, and the user's number, whatever it tells.
+fn who(layers: &Layers) -> String {
     let uid = rustix::process::getuid().as_raw();
-    let name = std::env::var("SUDO_USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .or_else(|_| std::env::var("USER"));
-    name.map_or_else(|_| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
+    let name = ["SUDO_USER", "LOGNAME", "USER"].into_iter().find_map(|name| variable(layers, name));
+    name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use dbstash_core::catalog::Backup;
 use dbstash_core::job::{EngineKey, Source};
 use dbstash_core::secret::{ExposeSecret as _, Redactor, SecretString};
@@ -34,17 +33,17 @@ impl Goal {
         wanted: &Restoration,
         backup: &Backup,
         redactor: &mut Redactor,
-    ) -> Result<Result<Self, Exit>> {
+    ) -> Result<Self, Exit> {
         let manifest = &backup.manifest;
         let (set, kept) = match resolve_target(layers, &Here) {
             Ok(found) => found,
-            Err(mistakes) => return Ok(Err(refuse(&mistakes, layers, command))),
+            Err(mistakes) => return Err(refuse(&mistakes, layers, command)),
         };
         redactor.learn(kept.iter().map(SecretString::expose_secret));
         if let Some(path) = &wanted.to_file {
             let database = manifest.database.clone();
             let source = Source::File(Here.absolute(Path::new(path)));
-            return Ok(Ok(Self { engine: manifest.engine, source, database, own: false }));
+            return Ok(Self { engine: manifest.engine, source, database, own: false });
         }
         let to = wanted.to.as_deref().or_else(|| set.as_ref().map(SecretString::expose_secret));
         if let Some(uri) = to {
@@ -54,7 +53,7 @@ impl Goal {
                 Ok(connection) => connection,
                 Err(error) => {
                     complain(&format!("error: --to: {error}"));
-                    return Ok(Err(Exit::Usage));
+                    return Err(Exit::Usage);
                 }
             };
             match &mut source {
@@ -70,14 +69,14 @@ impl Goal {
             let mariadb = engine == EngineKey::Mysql && manifest.engine == EngineKey::Mariadb;
             let engine = if mariadb { EngineKey::Mariadb } else { engine };
             let database = database.unwrap_or_else(|| manifest.database.clone());
-            return Ok(Ok(Self { engine, source, database, own: false }));
+            return Ok(Self { engine, source, database, own: false });
         }
         let fleet = match resolve(layers, &Here) {
             Ok(fleet) => fleet,
             Err(mistakes) => {
                 let exit = refuse(&mistakes, layers, command);
                 complain("--to URI names another target");
-                return Ok(Err(exit));
+                return Err(exit);
             }
         };
         redactor.learn(fleet.process.secrets.iter().map(SecretString::expose_secret));
@@ -87,10 +86,10 @@ impl Goal {
                 "error: the backup is of job {}, which is none of these settings: name where to by --to URI",
                 manifest.job
             ));
-            return Ok(Err(Exit::Usage));
+            return Err(Exit::Usage);
         };
         let database = manifest.database.clone();
-        Ok(Ok(Self { engine: job.engine, source: job.source.clone(), database, own: true }))
+        Ok(Self { engine: job.engine, source: job.source.clone(), database, own: true })
     }
 
     /// For people, without secrets. `of` is the database of the backup.

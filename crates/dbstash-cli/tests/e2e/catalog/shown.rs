@@ -40,14 +40,13 @@ fn everything_is_told_and_the_hint_restores() {
         }
         assert_eq!(value["retention"], "keep: pinned");
 
-        let hint = value["restore"][0].as_str().unwrap();
+        let text = value["restore"].as_str().unwrap();
         let copy = file.scratch.path().join("copy.db");
-        let line = hint.replace("NEW.db", copy.to_str().unwrap());
         let mut shell = Command::new("bash");
-        shell.args(["-o", "pipefail", "-ec", &line]);
+        shell.args(["-c", text]).env("TARGET", &copy);
         let env = remote.env().into_iter().chain([("RCLONE_CONFIG".into(), "/dev/null".into())]);
         let done = shell.env("PATH", tools::path()).envs(env).output().unwrap();
-        assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{text}: {}", String::from_utf8_lossy(&done.stderr));
         assert_eq!(sqlite::run(&copy, ".dump"), sqlite::run(&file.path, ".dump"), "{kind}");
     }
 }

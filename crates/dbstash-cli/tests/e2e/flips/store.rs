@@ -192,6 +192,10 @@ impl Remote for Memory {
         panic!("{NO}")
     }
 
+    async fn put(&self, _: &str, _: &[u8]) -> Result<(), RemoteError> {
+        panic!("{NO}")
+    }
+
     async fn list(&self, folder: &str) -> Result<Vec<Entry>, RemoteError> {
         let entry = |(name, bytes): (&String, &Arc<Vec<u8>>)| Entry {
             name: name.clone(),

@@ -37,6 +37,11 @@ impl Pair {
         Self { server, fresh }
     }
 
+    /// Schema and content of the seeded one.
+    pub fn digest(&self) -> String {
+        Self::digest_of(&self.server)
+    }
+
     fn digest_of(server: &MysqlServer) -> String {
         server.sql(ODD, "UPDATE ticker SET n = 0; DELETE FROM aticks");
         server.digest(ODD)

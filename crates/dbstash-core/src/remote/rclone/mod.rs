@@ -315,6 +315,11 @@ impl Remote for Rclone {
         Ok(Box::new(download::RcloneDownload::begin(self.clone(), name)?))
     }
 
+    async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), RemoteError> {
+        let answer = self.call(&["rcat", &self.path(name)], bytes, QUICK).await?;
+        succeeded(answer, &format!("store {name}")).map(drop)
+    }
+
     async fn give_up(&self, name: &str) {
         match name.strip_suffix('/') {
             Some(_) => self.give_up_parts_in(name).await,

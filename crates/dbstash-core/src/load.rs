@@ -138,7 +138,6 @@ pub struct Load {
 }
 
 /// A part of a load.
-#[expect(clippy::large_enum_variant, reason = "a load has a few of them")]
 pub enum Stage {
     /// A program of its own: it makes a database, leaves a mark, takes it away.
     Run {

@@ -1,8 +1,8 @@
 //! `dbstash restore`: what a target holds before, meanwhile and after.
 
 mod by_hand;
-mod pg;
 mod mysql;
+mod pg;
 mod sqlite;
 
 use dbstash_testkit::{Dbstash, Finished};

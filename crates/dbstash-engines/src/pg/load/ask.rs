@@ -61,6 +61,23 @@ pub(super) const SERVER: &str = "\
     SELECT 'version ' || pg_catalog.current_setting('server_version');\n\
     SELECT 'fact superuser' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper;\n";
 
+/// Of a server that is to have all of a backup, beside what its own database holds.
+pub(super) fn of_server() -> String {
+    format!(
+        "{}{NAMES}SELECT 'exists';\n\
+         SELECT 'holds database ' || datname FROM pg_catalog.pg_database \
+         WHERE NOT datistemplate AND datname NOT IN (pg_catalog.current_database(), 'postgres', '{MARK}') ORDER BY 1;\n\
+         SELECT 'mark ' || coalesce(pg_catalog.shobj_description(oid, 'pg_database'), 'a backup') \
+         FROM pg_catalog.pg_database WHERE datname = '{MARK}';\n",
+        of_database()
+    )
+}
+
+/// The roles and tablespaces of a server.
+pub(super) const NAMES: &str = "\
+    SELECT 'fact role ' || rolname FROM pg_catalog.pg_roles;\n\
+    SELECT 'fact tablespace ' || spcname FROM pg_catalog.pg_tablespace;\n";
+
 /// What it answered.
 pub(super) fn read(said: &str) -> Result<Target, String> {
     let mut target = Target::default();

@@ -71,29 +71,20 @@ impl Judge for One {
             return Ok(Fate::Omit);
         }
         self.makes |= starts("CREATE ");
-        Ok(match statement {
-            b"CREATE SCHEMA public;" => Fate::Say(b"CREATE SCHEMA IF NOT EXISTS public;".to_vec()),
-            // Of version 17; tools of it write it for older servers, too.
-            b"SET transaction_timeout = 0;" => Fate::Say(
-                b"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
-                  WHERE name = 'transaction_timeout';"
-                    .to_vec(),
-            ),
-            _ if starts("COMMENT ON EXTENSION ") || starts("COMMENT ON SCHEMA public ") => {
+        Ok(adapted(statement).unwrap_or_else(|| {
+            if starts("COMMENT ON EXTENSION ") || starts("COMMENT ON SCHEMA public ") {
                 lenient(statement)
+            } else {
+                Fate::Keep
             }
-            _ => Fate::Keep,
-        })
+        }))
     }
 
     fn command(&mut self, line: &[u8]) -> Result<Fate, String> {
         match word(&line[1..]) {
             // Nothing but these passes here: there is nothing to be restricted.
             b"restrict" | b"unrestrict" | b"connect" | b"encoding" => Ok(Fate::Omit),
-            other => {
-                let name = String::from_utf8_lossy(other).chars().take(20).collect::<String>();
-                Err(format!("it holds the psql command \\{name}, which no dump has"))
-            }
+            other => Err(no_command(other)),
         }
     }
 }
@@ -106,6 +97,26 @@ impl One {
             None => Fate::Keep,
         }
     }
+}
+
+/// What has to be said in other words to a database that is there, or to an older server.
+pub(super) fn adapted(statement: &[u8]) -> Option<Fate> {
+    Some(match statement {
+        b"CREATE SCHEMA public;" => Fate::Say(b"CREATE SCHEMA IF NOT EXISTS public;".to_vec()),
+        // Of version 17; tools of it write it for older servers, too.
+        b"SET transaction_timeout = 0;" => Fate::Say(
+            b"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+              WHERE name = 'transaction_timeout';"
+                .to_vec(),
+        ),
+        _ => return None,
+    })
+}
+
+/// What is wrong with a dump that has such a command of psql.
+pub(super) fn no_command(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name).chars().take(20).collect::<String>();
+    format!("it holds the psql command \\{name}, which no dump has there")
 }
 
 /// What only the owner may say, and nobody misses.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 pub use self::tree::{TreeArtifact, WholeTree};
 use crate::engine::{Check, Incomplete, Passed};
 use crate::process::LaunchError;
+use crate::tally::Counting;
 
 /// A source of bytes that can fail after its last one.
 #[async_trait]
@@ -120,6 +121,7 @@ impl ProduceError {
 pub struct Artifact {
     producer: Box<dyn Producer>,
     check: Option<Box<dyn Check>>,
+    counting: Counting,
     min_size: u64,
     raw_bytes: u64,
     ended: bool,
@@ -154,7 +156,19 @@ impl Complete {
 impl Artifact {
     /// A dump that needs at least `min_size` bytes.
     pub fn new(producer: Box<dyn Producer>, check: Box<dyn Check>, min_size: u64) -> Self {
-        Self { producer, check: Some(check), min_size, raw_bytes: 0, ended: false }
+        let counting = Counting::Off;
+        Self { producer, check: Some(check), counting, min_size, raw_bytes: 0, ended: false }
+    }
+
+    /// The same, to be counted on its way.
+    #[must_use]
+    pub fn counted(self, counting: Counting) -> Self {
+        Self { counting, ..self }
+    }
+
+    /// Who counts it, once.
+    pub(crate) fn counting(&mut self) -> Counting {
+        std::mem::take(&mut self.counting)
     }
 
     /// Bytes we hold ourselves and know to be whole.

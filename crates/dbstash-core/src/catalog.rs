@@ -7,6 +7,7 @@ mod judged;
 mod listing;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::collections::BTreeMap;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) use self::fetched::Fetched;
 pub use self::find::{Among, LATEST};
 use self::listing::Listing;
 pub(crate) use self::listing::folders_above;
+pub use self::whole::whole;
 use crate::job::JobId;
 use crate::manifest::{self, BadManifest, Manifest};
 use crate::recipe;

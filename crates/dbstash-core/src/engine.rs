@@ -8,6 +8,7 @@ use crate::job::{Database, EngineKey, Job, Mode};
 use crate::load::{Load, Survey, Target, Wish};
 use crate::manifest::Object;
 use crate::recipe::Subject;
+use crate::tally::{Counting, TreeCounting};
 
 /// A database system.
 ///
@@ -82,7 +83,10 @@ pub enum Structure {
 
 /// How `engine` dumps `database` of `job`, as far as the two fit together.
 pub fn plan(engine: &dyn Engine, job: &Job, database: &Database) -> Result<Plan, PlanError> {
-    let plan = engine.plan(job, database)?;
+    let mut plan = engine.plan(job, database)?;
+    if !job.counts {
+        plan.dump.uncount();
+    }
     if let (Dump::Stream(_), Mode::Directory | Mode::Tar) = (&plan.dump, job.mode) {
         return Err(PlanError(format!(
             "BACKUP_MODE={} is not for {}: set BACKUP_MODE=stream",
@@ -130,6 +134,14 @@ impl Dump {
         }
     }
 
+    /// Has nobody count it.
+    fn uncount(&mut self) {
+        match self {
+            Self::Stream(stream) => stream.counting = Counting::Off,
+            Self::Tree(tree) => tree.counting = TreeCounting::Off,
+        }
+    }
+
     /// The programs that make it, in order; none where a server is spoken to.
     pub fn invocations(&self) -> Vec<&Invocation> {
         match self {
@@ -158,6 +170,8 @@ pub struct Tree {
     pub format: Format,
     /// Looks at the files; `None` where the check of a step says all.
     pub check: Option<Box<dyn TreeCheck>>,
+    /// Who counts what is in it.
+    pub counting: TreeCounting,
     /// The only file of it, stored as it is; otherwise the tree is stored, as a folder or a tar.
     pub file: Option<&'static str>,
 }
@@ -224,13 +238,21 @@ pub struct Stream {
     pub format: Format,
     /// Looks at the bytes as they pass.
     pub check: Box<dyn Check>,
+    /// Who counts what is in them.
+    pub counting: Counting,
 }
 
 impl Stream {
     /// A tool's stdout, as it is.
     pub fn of_tool(invocation: Invocation, format: Format, check: Box<dyn Check>) -> Self {
         let origin = Origin::Tool { invocation, mark: None };
-        Self { origin, otherwise: None, format, check }
+        Self { origin, otherwise: None, format, check, counting: Counting::Off }
+    }
+
+    /// The same, counted as it passes.
+    #[must_use]
+    pub fn counted(self, counting: Counting) -> Self {
+        Self { counting, ..self }
     }
 }
 

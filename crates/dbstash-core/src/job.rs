@@ -69,6 +69,10 @@ pub struct Job {
     pub replication: Replication,
     /// What is run around each backup.
     pub hooks: Hooks,
+    /// Whether it is counted what is in a dump.
+    pub counts: bool,
+    /// By how much less than in the one before, in percent, is worth a warning; 0 is never.
+    pub drift: u8,
 }
 
 /// As what a dump is stored.
@@ -258,6 +262,8 @@ impl Job {
             temp_dir: PathBuf::from("/tmp/dbstash-work"),
             replication: Replication::default(),
             hooks: Hooks::default(),
+            counts: true,
+            drift: 40,
         }
     }
 

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::PlanError;
+use crate::errand::Errand;
 use crate::invocation::Invocation;
 use crate::job::{EngineKey, Source};
 use crate::manifest::{Manifest, Object};
@@ -100,6 +101,13 @@ pub enum Survey {
     File(PathBuf),
     /// One after the other, until one finds the database: the last answer counts.
     Any(Vec<Survey>),
+    /// The server is asked over a connection of ours.
+    Errand {
+        /// What it is asked.
+        errand: Errand,
+        /// What came of it means this.
+        read: fn(&[String]) -> Result<Target, String>,
+    },
 }
 
 /// What there is at the target now.
@@ -157,6 +165,11 @@ pub enum Stage {
     },
     /// Bytes flow into a program.
     Script(Script),
+    /// The first one, if any: the dump is told to a server that nothing of it changes, in the place of the verification,
+    /// to find out what it would refuse.
+    Rehearsal(Errand),
+    /// The dump is told to a server over a connection of ours; its last word is said when every byte was proven.
+    Errand(Errand),
     /// An object is copied to local disk, a folder or a tar as its files, another as the file of this name: for what
     /// has to be read at random or by several at once.
     Copy {
@@ -273,8 +286,11 @@ impl Load {
                 }
                 text
             }
+            Stage::Rehearsal(_) => String::new(),
+            Stage::Errand(errand) => format!("rclone: {} | {errand}", name(&0)),
         };
-        self.stages.iter().map(command).collect()
+        let all = self.stages.iter().filter(|stage| !matches!(stage, Stage::Rehearsal(_)));
+        all.map(command).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::engine::Passed;
 use crate::job::{EngineKey, JobId};
+use crate::tally::Counts;
 
 /// The format this version writes, and the newest one it reads.
 pub const FORMAT: u32 = 1;
@@ -67,6 +68,9 @@ pub struct Object {
     /// What vouches for it.
     #[serde(flatten)]
     pub passed: Passed,
+    /// What is in it, where that was counted.
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 /// A text that is no manifest of ours.
@@ -153,6 +157,22 @@ impl Manifest {
         text
     }
 
+    /// Itself without what was counted, which is of interest for one backup and too much for a list of many.
+    #[must_use]
+    pub fn uncounted(mut self) -> Self {
+        for object in &mut self.objects {
+            object.counts = Counts::Untold;
+        }
+        self
+    }
+
+    /// Keeps only sums of what was counted.
+    pub(crate) fn sum_counts(&mut self) {
+        for object in &mut self.objects {
+            object.counts = std::mem::take(&mut object.counts).summed();
+        }
+    }
+
     /// Bytes on the remote, all objects together.
     pub fn bytes(&self) -> u64 {
         self.objects.iter().map(|o| o.bytes).fold(0, u64::saturating_add)
@@ -218,6 +238,7 @@ pub(crate) mod tests {
                 sha256: "00".into(),
                 encodings: vec![],
                 passed: Passed::by("footer"),
+                counts: Counts::Untold,
             }],
             started,
             ended: started,

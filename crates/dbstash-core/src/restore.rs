@@ -5,6 +5,7 @@
 //! success: a loader is killed before it could see one that is not meant.
 
 mod copy;
+mod errand;
 mod inflow;
 mod loader;
 mod script;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::artifact::ProduceError;
 use crate::catalog::Backup;
 use crate::engine::PlanError;
+use crate::errand::Errand;
 use crate::invocation::Invocation;
 use crate::load::{Load, Stage, Survey, Target};
 use crate::manifest::Object;
@@ -27,7 +29,7 @@ use crate::remote::{ReadError, RemoteError};
 use crate::spool::{Spool, SpoolError};
 use crate::state::StateError;
 use crate::verify::inspect::Look;
-use crate::verify::{Context, Flaw, Level, Verdict, plain, verify};
+use crate::verify::{Context, Flaw, Level, Verdict, plain, told, verify};
 
 /// How long it may take to take away what was made; what is left of the time after a signal.
 const UNDO: Duration = Duration::from_secs(7);
@@ -89,9 +91,20 @@ pub enum RestoreError {
     /// The state directory fails.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The server that is told the dump fails, or refuses it.
+    #[error("{server}: {what}")]
+    Server {
+        /// Its address.
+        server: String,
+        /// Why.
+        what: String,
+    },
     /// A signal asked for the end.
     #[error("ended by a signal")]
     Interrupted,
+    /// Any of these, before anything was changed.
+    #[error(transparent)]
+    Before(Box<RestoreError>),
 }
 
 impl RestoreError {
@@ -101,6 +114,7 @@ impl RestoreError {
             Self::Loader { stderr, .. } | Self::Survey { stderr, .. } => stderr,
             Self::Tool(error) => error.stderr(),
             Self::Remote(error) => &error.stderr,
+            Self::Before(error) => error.stderr(),
             _ => "",
         }
     }
@@ -152,6 +166,10 @@ pub async fn survey(survey: &Survey, cx: Context<'_>) -> Result<Target, RestoreE
     match survey {
         Survey::File(path) => Ok(file(path)),
         Survey::Ask { question, read, missing } => ask(question, *read, *missing, cx).await,
+        Survey::Errand { errand, read } => {
+            let said = errand::asked(errand).await?;
+            read(&said).map_err(|what| RestoreError::Survey { what, stderr: String::new() })
+        }
         Survey::Any(surveys) => {
             let mut found = Target::default();
             for one in surveys {
@@ -216,13 +234,11 @@ impl<'a> Scene<'a> {
         let copied = matches!(load.stages.first(), Some(Stage::Copy { object: 0, .. }));
         if !load.atomic && !copied {
             (self.tell)("verifying the backup before anything is changed");
-            let looked = async { Ok(verify(self.backup, Level::Bytes, self.cx).await) };
-            match self.unless_cancelled(looked).await? {
-                Verdict::Good { .. } => {}
-                Verdict::Corrupt(what) => return Err(RestoreError::Corrupt(what)),
-                Verdict::Untested(why) => return Err(RestoreError::Untested(why)),
-                Verdict::Gone => return Err(RestoreError::Gone),
-            }
+            let proven = match load.stages.first() {
+                Some(Stage::Rehearsal(errand)) => self.rehearsed(errand).await,
+                _ => self.verified().await,
+            };
+            proven.map_err(|error| RestoreError::Before(Box::new(error)))?;
         }
         discard(&load.scraps);
         let mut undo = Vec::new();
@@ -243,6 +259,31 @@ impl<'a> Scene<'a> {
                 }
             }
             done => done,
+        }
+    }
+
+    /// A read of its own.
+    async fn verified(&self) -> Result<(), RestoreError> {
+        let looked = async { Ok(verify(self.backup, Level::Bytes, self.cx).await) };
+        match self.unless_cancelled(looked).await? {
+            Verdict::Good { .. } => Ok(()),
+            Verdict::Corrupt(what) => Err(RestoreError::Corrupt(what)),
+            Verdict::Untested(why) => Err(RestoreError::Untested(why)),
+            Verdict::Gone => Err(RestoreError::Gone),
+        }
+    }
+
+    /// The same, and whoever gets it says what would be refused.
+    async fn rehearsed(&self, errand: &Errand) -> Result<(), RestoreError> {
+        let known = async { Ok(told(self.backup, self.cx).await?) };
+        self.unless_cancelled(known).await?;
+        match errand::told(errand, &|_| {}, self).await {
+            // What cannot be followed may have changed: then that is the cause.
+            Err(error @ RestoreError::Server { .. }) => {
+                self.verified().await?;
+                Err(error)
+            }
+            done => done.map(drop),
         }
     }
 
@@ -267,6 +308,10 @@ impl<'a> Scene<'a> {
                 }
                 Stage::Script(one) => {
                     restored.remarks.extend(script::carry_out(one, self, &tree).await?);
+                }
+                Stage::Rehearsal(_) => {}
+                Stage::Errand(errand) => {
+                    restored.remarks.extend(errand::told(&errand, self.moved, self).await?);
                 }
                 Stage::Copy { object, file } => {
                     (self.tell)("copying the backup to local disk");

@@ -4,6 +4,7 @@ mod attempts;
 mod companion;
 mod databases;
 mod draft;
+mod drift;
 mod hooks;
 mod recipe;
 mod record;
@@ -28,7 +29,7 @@ use crate::error::RunError;
 use crate::hook::Shell;
 use crate::job::{Database, Job};
 use crate::launch::{self, Launcher};
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 use crate::remote::Remote;
 use crate::report::{Observer, Outcome, Report, RunEvent, RunId};
 use crate::spool::Spool;
@@ -151,11 +152,15 @@ impl<'a> Run<'a> {
         let outcome = match self.attempt().await {
             Ok((manifest, object)) => {
                 let (label, bytes) = (self.cx.remote.label(), manifest.bytes());
-                self.cx.state.remember_size(&label, &self.id.job, &self.id.database, bytes);
+                let (job, database) = (&self.id.job, &self.id.database);
+                let before = self.cx.state.remembered_manifest(&label, job, database);
+                let name = manifest::name_for(&object);
+                self.cx.state.remember(&label, job, database, bytes, &name);
                 // On the word of a corrupt one nothing is deleted.
                 if let Err(error) = self.verified(&manifest, &object).await {
                     return self.failed(error);
                 }
+                self.compare(&manifest, before).await;
                 let pruned = self.retain().await;
                 Outcome::Stored { manifest: Box::new(manifest), object, pruned }
             }
@@ -217,7 +222,8 @@ impl<'a> Run<'a> {
         };
         match tokio::join!(self.launch(&stream, run_dir), self.begin(shape, run_dir)) {
             (Ok(tool), Ok(draft)) => {
-                let artifact = Artifact::new(tool, stream.check, self.job.limits.min_size);
+                let least = self.job.limits.min_size;
+                let artifact = Artifact::new(tool, stream.check, least).counted(stream.counting);
                 Ok((Begun::Stream(artifact, stream.format), draft))
             }
             (Err(error), Ok(mut draft)) => {

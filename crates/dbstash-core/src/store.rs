@@ -1,5 +1,6 @@
 //! A dump streamed to a remote: moved, proven, published, or taken back.
 
+mod counter;
 mod encoder;
 pub(crate) mod lane;
 mod progress;
@@ -12,11 +13,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::progress::{Phase, Progress};
-use self::pump::pump;
+pub(crate) use self::pump::beside;
+use self::pump::{Moved, pump};
 use crate::artifact::{Artifact, Complete};
 use crate::compression::Compression;
 use crate::error::{RunError, Side};
 use crate::remote::Upload;
+use crate::tally::Counts;
 
 /// What passed through, and the proof that it was all.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Stored {
     pub compression: Option<Compression>,
     /// The dump's own size and what vouches for it.
     pub proof: Complete,
+    /// What is in the dump.
+    pub counts: Counts,
 }
 
 /// Why something is not stored, and what could not be taken back after that.
@@ -55,11 +60,12 @@ pub async fn store(
 ) -> Result<Stored, Failure> {
     let progress = Progress::default();
     let work = async {
-        let (bytes, sha256) = pump(artifact, compression, upload, &progress).await?;
+        let Moved { bytes, sha256, counts } =
+            pump(artifact, compression, upload, &progress).await?;
         let proof = artifact.finish().await?;
         progress.enter(Phase::Ending);
         upload.commit(&proof).await?;
-        Ok(Stored { bytes, sha256, compression, proof })
+        Ok(Stored { bytes, sha256, compression, proof, counts })
     };
     match guard.watch(&progress, work).await {
         Ok(stored) => Ok(stored),

@@ -10,6 +10,7 @@ mod pg;
 pub mod redis;
 mod sql;
 mod sqlite;
+mod tally;
 mod tar;
 mod unpack;
 mod utf8;

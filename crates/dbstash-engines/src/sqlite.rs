@@ -9,6 +9,7 @@ use dbstash_core::job::{Database, EngineKey, Job, Mode, Source, SqliteFormat};
 use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
+use dbstash_core::tally::Counting;
 
 use percent_encoding::percent_decode_str;
 
@@ -19,6 +20,7 @@ mod statements;
 
 use self::script::Script;
 use self::statements::Stored;
+use crate::tally::{Script as Rows, Writer};
 
 /// How long a writer that holds the file may make the dump wait.
 const BUSY: &str = ".timeout 60000";
@@ -99,7 +101,9 @@ impl Engine for Sqlite {
             job.extra_args.iter().any(|word| matches!(word.as_str(), "--data-only" | "-data-only"));
         let format = Format { name: "plain", extension: "sql", compressed: false };
         let script = Box::new(Script::new(bare));
-        let dump = Dump::Stream(Stream::of_tool(Invocation::new("sqlite3", args), format, script));
+        let counting = Counting::By(Box::new(Rows::new(Writer::Sqlite, false)));
+        let stream = Stream::of_tool(Invocation::new("sqlite3", args), format, script);
+        let dump = Dump::Stream(stream.counted(counting));
         Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 

@@ -105,6 +105,7 @@ fn object(format: &str) -> Object {
         sha256: String::new(),
         encodings: Vec::new(),
         passed: Passed::by("footer"),
+        counts: dbstash_core::tally::Counts::Untold,
     }
 }
 

@@ -26,6 +26,7 @@ fn check(key: EngineKey, format: &str) -> Box<dyn Check> {
         sha256: String::new(),
         encodings: Vec::new(),
         passed: Passed::by("footer"),
+        counts: dbstash_core::tally::Counts::Untold,
     };
     match engine(key).structure(&object) {
         Some(Structure::Stream(check)) => check,

@@ -13,7 +13,7 @@ use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::engine::Engine;
 use dbstash_core::job::Source;
 use dbstash_core::launch::Local;
-use dbstash_core::load::{Load, Target as There, Wish};
+use dbstash_core::load::{Load, OnExisting, Target as There, Wish};
 use dbstash_core::recipe::{Subject, recipe};
 use dbstash_core::remote::Remote as _;
 use dbstash_core::restore::{RestoreError, Scene, survey};
@@ -140,7 +140,7 @@ impl Attempt<'_> {
             Err(error) => return Ok(self.failed(&error)),
         };
         print(&self.redactor.redact(&self.text(&wish, &there, &load)))?;
-        if let Some(why) = refusal(&there, self.wanted.clean) {
+        if let Some(why) = self.refusal(&there) {
             complain(&format!("error: {}", self.redactor.redact(&why)));
             return Ok(Exit::Failed);
         }
@@ -164,6 +164,27 @@ impl Attempt<'_> {
             Err(error) => return Err(error.into()),
         };
         self.restore(load, cx).await
+    }
+
+    /// Why nothing is written to this target.
+    fn refusal(&self, there: &There) -> Option<String> {
+        let existing = self.wanted.extent.on_existing;
+        // What is there stays, or is replaced key by key.
+        let is_same = there.mark.as_ref() == Some(&self.found.backup.manifest.id);
+        let goes_on = is_same && existing.is_some_and(|how| how != OnExisting::Fail);
+        let beside = existing.is_some() && there.mark.is_none();
+        if there.is_empty() || self.wanted.clean || beside || goes_on {
+            return None;
+        }
+        Some(match &there.mark {
+            Some(of) => {
+                format!("the target holds an interrupted restore of {of}: --clean replaces it")
+            }
+            None => format!(
+                "the target is not empty ({}): --clean replaces what is there, --to names another",
+                there.holds.join(", ")
+            ),
+        })
     }
 
     /// Where a job's own database is written to, no backup of it is taken meanwhile.
@@ -217,20 +238,11 @@ impl Attempt<'_> {
             Err(error) => {
                 audit.ended("failed", begun.elapsed(), Some(&error.to_string()));
                 let exit = self.failed(&error);
-                complain(
-                    if atomic
-                        || matches!(
-                            error,
-                            RestoreError::Corrupt(_)
-                                | RestoreError::Untested(_)
-                                | RestoreError::Gone
-                        )
-                    {
-                        "nothing was restored: the target is as it was"
-                    } else {
-                        "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
-                    },
-                );
+                complain(if atomic || matches!(error, RestoreError::Before(_)) {
+                    "nothing was restored: the target is as it was"
+                } else {
+                    "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
+                });
                 Ok(signals.caught().map_or(exit, Exit::Signal))
             }
         }
@@ -307,18 +319,4 @@ async fn plan(
     let there = survey(&engine.survey(wish)?, cx).await?;
     let load = engine.load(wish, &there)?;
     Ok((there, load))
-}
-
-/// Why nothing is written to this target.
-fn refusal(there: &There, clean: bool) -> Option<String> {
-    if there.is_empty() || clean {
-        return None;
-    }
-    Some(match &there.mark {
-        Some(of) => format!("the target holds an interrupted restore of {of}: --clean replaces it"),
-        None => format!(
-            "the target is not empty ({}): --clean replaces what is there, --to names another",
-            there.holds.join(", ")
-        ),
-    })
 }

@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use dbstash_core::catalog::{Backup, Catalog};
+use dbstash_core::catalog::{Backup, Catalog, whole};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::manifest::{self, Object};
 use dbstash_core::recipe::{Subject, recipe};
 use dbstash_core::remote::{Remote, RemoteError};
+use dbstash_core::tally::Counts;
 use dbstash_core::verify::Record;
 use dbstash_core::zone::Zone;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::list::{as_json, judge};
 use super::site::{Found, Site, Sites};
@@ -32,16 +33,27 @@ pub async fn one(sites: &Sites, target: &Target, json: bool) -> Result<Exit> {
         complain(&format!("warning: the result of its verification cannot be read: {error}"));
         None
     });
+    let counts = counts(backup, &site.app.destination.remote).await.unwrap_or_else(|error| {
+        complain(&format!("warning: what was counted cannot be read: {error}"));
+        Vec::new()
+    });
     let subject = Subject::under(&backup.manifest_name, &backup.manifest);
     let engine = dbstash_engines::engine(backup.manifest.engine);
     let by_hand = recipe(subject, engine, &site.app.destination.remote.label());
     let text = if json {
         let mut value = as_json(backup, retention.as_deref(), site.app.zone);
+        for (object, counts) in counts.iter().enumerate() {
+            if let (Some(object), Value::Object(counts)) =
+                (value["objects"][object].as_object_mut(), json!(counts))
+            {
+                object.extend(counts);
+            }
+        }
         value["verification"] = json!(record);
         value["restore"] = json!(by_hand.ok());
         json_text(&value)
     } else {
-        let told = Told { backup, retention, record };
+        let told = Told { backup, retention, record, counts };
         told.text(site.app.zone, now)
     };
     print(&text)?;
@@ -62,6 +74,13 @@ fn retention(
     let said = judge(&kin, &site.policies, now);
     let at = kin.backups.iter().position(|one| one.manifest_name == backup.manifest_name)?;
     said.into_iter().nth(at).flatten()
+}
+
+/// What was counted of each object, which a list does not know.
+async fn counts(backup: &Backup, remote: &dyn Remote) -> Result<Vec<Counts>, RemoteError> {
+    let manifest = whole(remote, &backup.manifest_name).await?;
+    let objects = manifest.into_iter().flat_map(|manifest| manifest.objects);
+    Ok(objects.map(|object| object.counts).collect())
 }
 
 /// No result of ours is bigger.
@@ -91,6 +110,8 @@ struct Told<'a> {
     backup: &'a Backup,
     retention: Option<String>,
     record: Option<Record>,
+    /// Of each object.
+    counts: Vec<Counts>,
 }
 
 impl Told<'_> {
@@ -130,9 +151,11 @@ impl Told<'_> {
         line("pinned", if self.backup.notes.pinned { "yes" } else { "no" });
         let unknown = "unknown here: the settings do not name this job";
         line("retention", self.retention.as_deref().unwrap_or(unknown));
+        let mut counts = self.counts.iter();
         for (object, name) in manifest.objects.iter().zip(self.backup.objects()) {
             text.push('\n');
             object_lines(&mut text, object, &name);
+            count_lines(&mut text, counts.next().unwrap_or(&Counts::Untold));
         }
         let id = &manifest.id;
         let _ = writeln!(text, "\nrestore       dbstash restore {id}");
@@ -171,6 +194,22 @@ fn object_lines(text: &mut String, object: &Object, name: &str) {
     line("  less checked", passed.degraded.as_deref().unwrap_or_default());
     line("  server", passed.server_version.as_deref().unwrap_or_default());
     line("  tool", passed.tool_version.as_deref().unwrap_or_default());
+}
+
+fn count_lines(text: &mut String, counts: &Counts) {
+    let total = counts.total().map(|total| format!("{total} in all"));
+    let (said, counts) = match counts {
+        Counts::Untold => return,
+        Counts::Of(counts) => (total.unwrap_or_default(), Some(counts)),
+        Counts::Without { why, .. } => {
+            let total = total.map(|total| format!("{total}, ")).unwrap_or_default();
+            (format!("{total}nothing by name: {why}"), None)
+        }
+    };
+    let _ = writeln!(text, "{:<14}{}", "  counts", shown(&said));
+    for (name, count) in counts.into_iter().flatten() {
+        let _ = writeln!(text, "{:<14}{count:>12}  {}", "", shown(name));
+    }
 }
 
 /// `1.5 KiB (1536 bytes)`.

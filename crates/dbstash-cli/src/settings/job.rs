@@ -19,10 +19,11 @@ use super::reader::Reader;
 use super::remotes::Remotes;
 use super::scope::Scope;
 use super::table::{
-    BACKUP_CATCH_UP, BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_EXTENSION, BACKUP_INTERVAL,
-    BACKUP_JITTER, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE, BACKUP_ON_START,
-    BACKUP_RETRIES, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT, COMPRESSION_THREADS,
-    DBSTASH_JOB, DUMP_EXTRA_ARGS, INITIAL_DELAY, Kind, PG_GLOBALS, Setting, TZ,
+    BACKUP_CATCH_UP, BACKUP_COMPRESS, BACKUP_COMPRESSION, BACKUP_COUNTS, BACKUP_EXTENSION,
+    BACKUP_INTERVAL, BACKUP_JITTER, BACKUP_LOCK, BACKUP_MIN_SIZE, BACKUP_NAME_TEMPLATE,
+    BACKUP_ON_START, BACKUP_RETRIES, BACKUP_SCHEDULE, BACKUP_STALL_TIMEOUT, BACKUP_TIMEOUT,
+    COMPRESSION_THREADS, DBSTASH_JOB, DRIFT_WARN, DUMP_EXTRA_ARGS, INITIAL_DELAY, Kind, PG_GLOBALS,
+    Setting, TZ,
 };
 use super::{
     JobSettings, connection, health, hooks, marks, modes, notify, parse, redis, remote, retention,
@@ -61,6 +62,8 @@ pub(super) fn job(
     let replication = redis::replication(reader);
     let hooks = hooks::hooks(reader);
     let exclusive = switch(reader, &BACKUP_LOCK).unwrap_or(true);
+    let counts = switch(reader, &BACKUP_COUNTS).unwrap_or(true);
+    let drift = reader.value(&DRIFT_WARN, parse::percent).unwrap_or(40);
     let on_start = switch(reader, &BACKUP_ON_START).unwrap_or_default();
     let catch_up = switch(reader, &BACKUP_CATCH_UP).unwrap_or_default();
     let jitter = reader.value(&BACKUP_JITTER, parse::duration).unwrap_or_default();
@@ -112,6 +115,8 @@ pub(super) fn job(
         temp_dir: modes.temp_dir,
         replication,
         hooks,
+        counts,
+        drift,
     };
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };

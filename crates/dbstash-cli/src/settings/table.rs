@@ -160,6 +160,12 @@ settings! {
     BACKUP_RETRIES: Backup, Count, Is("0"), Open;
     /// A dump with fewer bytes than this, before any compression, is a failed one.
     BACKUP_MIN_SIZE: Backup, Size, Is("1"), Open;
+    /// Count what is in a dump as it passes: rows by table, documents by collection, keys by
+    /// database; they are in the manifest.
+    BACKUP_COUNTS: Backup, Bool, Is("true"), Open;
+    /// Warn of a backup in which a table has lost this share of the rows that the one before had;
+    /// 0 is never, not of tables that are gone either.
+    DRIFT_WARN: Backup, Text("PERCENT"), Is("40%"), Open;
     /// Never run a job twice at the same time.
     BACKUP_LOCK: Backup, Bool, Is("true"), Open;
     /// A command for `sh -c` before each backup of a database. When it fails, there is none.

@@ -3,6 +3,7 @@
 mod by_hand;
 mod mysql;
 mod pg;
+mod redis;
 mod sqlite;
 
 use dbstash_testkit::{Dbstash, Finished};

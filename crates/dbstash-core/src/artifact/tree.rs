@@ -17,7 +17,9 @@ use crate::error::RunError;
 use crate::launch::Launcher;
 use crate::spool::{self, SpoolError, TreeFile};
 use crate::state::{RunDir, private_dir};
-use crate::store::Progress;
+use crate::store::lane::Chunk;
+use crate::store::{Progress, beside};
+use crate::tally::{Counting, Counts, TreeCounting, TreeTally};
 
 const BUFFER: usize = 256 * 1024;
 /// How often it is looked whether something moves.
@@ -28,6 +30,9 @@ pub struct TreeArtifact {
     tree: PathBuf,
     steps: VecDeque<Step>,
     check: Option<Box<dyn TreeCheck>>,
+    counting: TreeCounting,
+    /// What was counted of the output of a step.
+    counts: Counts,
     /// The step at work.
     tool: Option<Box<dyn Producer>>,
     /// What the last step that could vouch for the files had to say.
@@ -45,6 +50,8 @@ pub struct WholeTree {
     pub files: Vec<TreeFile>,
     /// The sha256 of each, in hex, in the same order, if it was asked for.
     pub sums: Vec<String>,
+    /// What is in it.
+    pub counts: Counts,
 }
 
 impl TreeArtifact {
@@ -54,6 +61,8 @@ impl TreeArtifact {
             tree,
             steps: plan.steps.into(),
             check: plan.check,
+            counting: plan.counting,
+            counts: Counts::Untold,
             tool: None,
             passed: None,
             remarks: String::new(),
@@ -87,9 +96,29 @@ impl TreeArtifact {
         let invocation = step.invocation.in_tree(&self.tree.to_string_lossy());
         let tool = self.tool.insert(launcher.launch(&invocation, run_dir).await?);
         let mut stdout = Outlet::new(step.stdout, &self.tree);
-        let mut buffer = vec![0; BUFFER];
-        while let n @ 1.. = tool.read(&mut buffer).await? {
-            stdout.take(&buffer[..n])?;
+        let counting = match std::mem::take(&mut self.counting) {
+            TreeCounting::Output(tally) if matches!(stdout, Outlet::Files { .. }) => {
+                Counting::By(tally)
+            }
+            other => {
+                self.counting = other;
+                Counting::Off
+            }
+        };
+        let (mut lane, counter) = beside(counting);
+        loop {
+            let mut chunk = lane.spare().await.unwrap_or_else(|| Chunk::new(BUFFER));
+            chunk.filled = tool.read(&mut chunk.buffer).await?;
+            if chunk.filled == 0 {
+                break;
+            }
+            let chunk = lane.share(chunk);
+            stdout.take(chunk.bytes())?;
+            lane.take_back(chunk);
+        }
+        drop(lane);
+        if let counts @ (Counts::Of(_) | Counts::Without { .. }) = counter.counts().await {
+            self.counts = counts;
         }
         let remarks = tool.finish().await?;
         self.tool = None;
@@ -109,9 +138,17 @@ impl TreeArtifact {
     /// check is interested in. Call it once, after [`TreeArtifact::make`].
     pub async fn finish(&mut self, sums: bool, progress: &Progress) -> Result<WholeTree, RunError> {
         let (tree, check) = (self.tree.clone(), self.check.take());
+        let tally = match std::mem::take(&mut self.counting) {
+            TreeCounting::Files(tally) => Some(tally),
+            TreeCounting::Not(why) => {
+                self.counts = Counts::without(why);
+                None
+            }
+            TreeCounting::Off | TreeCounting::Output(_) => None,
+        };
         let read = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&read);
-        let look = tokio::task::spawn_blocking(move || look(&tree, check, sums, &counter));
+        let look = tokio::task::spawn_blocking(move || look(&tree, check, tally, sums, &counter));
         let work = async { look.await.map_err(|e| unreadable(io::Error::other(e)))? };
         let looked = while_it_moves(work, || read.load(Ordering::Relaxed), progress).await?;
         let raw_bytes = looked.files.iter().map(|file| file.bytes).sum();
@@ -138,7 +175,8 @@ impl TreeArtifact {
             return Err(incomplete(what).into());
         }
         let proof = Complete { raw_bytes, passed, remarks };
-        Ok(WholeTree { proof, files: looked.files, sums: looked.sums })
+        let counts = looked.counts.unwrap_or_else(|| std::mem::take(&mut self.counts));
+        Ok(WholeTree { proof, files: looked.files, sums: looked.sums, counts })
     }
 
     /// Ends the step at work; what it had to say. Idempotent.
@@ -284,12 +322,14 @@ struct Looked {
     files: Vec<TreeFile>,
     sums: Vec<String>,
     verdict: Option<Result<Passed, Incomplete>>,
+    counts: Option<Counts>,
 }
 
 /// Reads what has to be read, once. `read` is how many bytes that were so far.
 fn look(
     tree: &Path,
     mut check: Option<Box<dyn TreeCheck>>,
+    mut tally: Option<Box<dyn TreeTally>>,
     wants_sums: bool,
     read: &AtomicU64,
 ) -> Result<Looked, RunError> {
@@ -297,7 +337,8 @@ fn look(
     let (mut sums, mut buffer) = (Vec::new(), vec![0; BUFFER]);
     for file in &files {
         let of_interest = check.as_mut().is_some_and(|c| c.begin(&file.path, file.bytes));
-        if !of_interest && !wants_sums {
+        let is_counted = tally.as_mut().is_some_and(|tally| tally.begin(&file.path));
+        if !of_interest && !is_counted && !wants_sums {
             continue;
         }
         let mut open = File::open(tree.join(&file.path)).map_err(unreadable)?;
@@ -313,11 +354,15 @@ fn look(
             if let Some(check) = check.as_mut().filter(|_| of_interest) {
                 check.feed(&buffer[..n]);
             }
+            if let Some(tally) = tally.as_mut().filter(|_| is_counted) {
+                tally.feed(&buffer[..n]);
+            }
             read.fetch_add(n as u64, Ordering::Relaxed);
         }
         sums.extend(sum.map(|sum| base16ct::lower::encode_string(&sum.finalize())));
     }
-    Ok(Looked { files, sums, verdict: check.map(TreeCheck::finish) })
+    let counts = tally.map(TreeTally::finish);
+    Ok(Looked { files, sums, verdict: check.map(TreeCheck::finish), counts })
 }
 
 fn unreadable(source: io::Error) -> RunError {

@@ -118,7 +118,7 @@ pub(super) async fn said(
             {
                 file.add(name(place), size, read);
             }
-            said[place] = Some(read.map(Box::new));
+            said[place] = Some(read.map(|manifest| Box::new(manifest.uncounted())));
         }
         if let Some(file) = &mut file {
             file.save();

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::{RestoreError, Scene};
 use crate::engine::Incomplete;
 use crate::manifest::Object;
-use crate::store::lane::{Chunk, Giver, Taker, lane};
+use crate::store::lane::{Giver, Shared, Taker, lane};
 use crate::verify::inspect::{Found, Source, unpacked};
 use crate::verify::judge;
 
@@ -36,7 +36,17 @@ pub(super) fn inflow(object: &Object) -> (Intake, Inflow) {
 
 impl Intake {
     /// Reads all of it from the remote.
-    pub(super) async fn run(mut self, name: &str, scene: &Scene<'_>) -> Result<(), RestoreError> {
+    pub(super) async fn run(self, name: &str, scene: &Scene<'_>) -> Result<(), RestoreError> {
+        self.counted(name, scene.moved, scene).await
+    }
+
+    /// The same, and somebody else is told how many bytes have come.
+    pub(super) async fn counted(
+        mut self,
+        name: &str,
+        moved: &(dyn Fn(u64) + Sync),
+        scene: &Scene<'_>,
+    ) -> Result<(), RestoreError> {
         let mut download = scene.cx.remote.read(name).await.map_err(RestoreError::Remote)?;
         // Without a spare chunk the thread is gone, and what it found says why.
         while let Some(mut chunk) = self.giver.spare().await {
@@ -44,7 +54,7 @@ impl Intake {
             if chunk.filled == 0 {
                 break;
             }
-            (scene.moved)(chunk.filled as u64);
+            moved(chunk.filled as u64);
             self.giver.give(chunk);
         }
         Ok(())
@@ -53,11 +63,11 @@ impl Intake {
 
 impl Inflow {
     /// The next bytes; `None` at the end, which says nothing about the object.
-    pub(super) async fn take(&mut self) -> Option<Chunk> {
+    pub(super) async fn take(&mut self) -> Option<Shared> {
         self.out.take().await
     }
 
-    pub(super) fn give_back(&self, chunk: Chunk) {
+    pub(super) fn give_back(&self, chunk: Shared) {
         self.out.give_back(chunk);
     }
 

@@ -58,6 +58,7 @@ impl Draft {
             sha256: stored.sha256,
             encodings: stored.compression.iter().map(|c| c.name().to_owned()).collect(),
             passed: stored.proof.passed().clone(),
+            counts: stored.counts,
         });
     }
 

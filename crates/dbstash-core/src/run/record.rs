@@ -12,7 +12,7 @@ use crate::store::{Failure, Guard, Progress, store};
 impl Run<'_> {
     /// What was stored, by whom, and what vouches for it.
     pub(super) fn manifest(&self, draft: &Draft) -> Manifest {
-        Manifest {
+        let mut manifest = Manifest {
             format: manifest::FORMAT,
             id: self.id.id.clone(),
             job: self.job.id.clone(),
@@ -24,7 +24,11 @@ impl Run<'_> {
             ended: self.cx.clock.now(),
             host: self.job.naming.host.clone(),
             dbstash: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        if manifest.write().len() as u64 > manifest::MAX_BYTES {
+            manifest.sum_counts();
         }
+        manifest
     }
 
     /// Stores the manifest, the same way as the dump: this makes it a backup.

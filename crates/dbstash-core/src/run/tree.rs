@@ -13,6 +13,7 @@ use crate::manifest::{self, Manifest};
 use crate::remote::NewTree;
 use crate::spool::{self, Spool};
 use crate::store::{Failure, Phase, Progress, store};
+use crate::tally::Counts;
 
 const LIST: Format = Format { name: "sha256sum", extension: SUMS, compressed: false };
 
@@ -29,7 +30,8 @@ impl Run<'_> {
         let needed = work.guard.watch(&Progress::default(), room).await?;
         let spool = Spool::make(&self.job.temp_dir, &self.id.id, needed).map_err(RunError::from)?;
         let is_folder = file.is_none() && draft.object.ends_with('/');
-        let whole = self.fill(plan, &spool, is_folder, work).await?;
+        let mut whole = self.fill(plan, &spool, is_folder, work).await?;
+        let counts = std::mem::take(&mut whole.counts);
         let remarks = whole.proof.remarks().to_owned();
         if is_folder {
             self.store_folder(whole, format, &spool, draft, work).await?;
@@ -45,6 +47,9 @@ impl Run<'_> {
                 store(&mut artifact, self.job.compression, upload.as_mut(), work.guard).await?;
             draft.uploads.push(upload);
             draft.add(&draft.object.clone(), format, stored);
+        }
+        if let Some(dump) = draft.stored.first_mut() {
+            dump.counts = counts;
         }
         Ok(remarks)
     }
@@ -119,6 +124,7 @@ impl Run<'_> {
             sha256: list.sha256.clone(),
             encodings: Vec::new(),
             passed: whole.proof.passed().clone(),
+            counts: Counts::Untold,
         });
         draft.add(&name, LIST, list);
         Ok(())

@@ -19,7 +19,7 @@ impl Run<'_> {
         let Some(asked) = self.job.verify_after else { return Ok(()) };
         let backup = Backup {
             manifest_name: manifest::name_for(object),
-            manifest: Box::new(manifest.clone()),
+            manifest: Box::new(manifest.clone().uncounted()),
             notes: Notes::default(),
         };
         let (begun, progress, limits) = (Instant::now(), Progress::default(), self.job.limits);

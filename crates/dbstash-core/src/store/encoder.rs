@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::thread::{Builder, JoinHandle};
 
-use super::lane::{Chunk, Giver, Taker, lane};
+use super::counter::Counter;
+use super::lane::{Chunk, Giver, Shared, Taker, lane};
 use crate::compression::Compression;
+use crate::tally::Counting;
 
 /// On either side of the thread: one chunk being filled, one under way, one being emptied.
 const CHUNKS: usize = 3;
@@ -24,20 +26,25 @@ pub(super) struct Encoded {
 }
 
 impl Encoder {
-    /// Starts it. It ends with its input, or when nobody takes its output any more.
-    pub(super) fn start(compression: Compression, chunk: usize) -> io::Result<Self> {
-        let (dump, input) = lane(CHUNKS, chunk);
+    /// Starts it, and whoever counts beside it. It ends with its input, or when nobody takes its output any more.
+    pub(super) fn start(
+        compression: Compression,
+        chunk: usize,
+        counting: Counting,
+    ) -> io::Result<(Self, Counter)> {
+        let (mut dump, input) = lane(CHUNKS, chunk);
+        let counter = Counter::start(counting, || dump.fork(&input));
         let (output, chunks) = lane(CHUNKS, chunk);
         let thread = Builder::new()
             .name(compression.name().to_owned())
             .spawn(move || encode(compression, input, Outflow { lane: output, open: None }))?;
-        Ok(Self { dump, encoded: Encoded { chunks, thread: Some(thread) } })
+        Ok((Self { dump, encoded: Encoded { chunks, thread: Some(thread) } }, counter))
     }
 }
 
 impl Encoded {
     /// The next chunk; `None` after the last one of a stream that is whole.
-    pub(super) async fn take(&mut self) -> io::Result<Option<Chunk>> {
+    pub(super) async fn take(&mut self) -> io::Result<Option<Shared>> {
         if let Some(chunk) = self.chunks.take().await {
             return Ok(Some(chunk));
         }
@@ -49,7 +56,7 @@ impl Encoded {
     }
 
     /// Gives a chunk back.
-    pub(super) fn give_back(&self, chunk: Chunk) {
+    pub(super) fn give_back(&self, chunk: Shared) {
         self.chunks.give_back(chunk);
     }
 }

@@ -4,44 +4,85 @@ use std::future::Future;
 
 use sha2::{Digest as _, Sha256};
 
+use super::counter::Counter;
 use super::encoder::{Encoded, Encoder};
-use super::lane::Giver;
+use super::lane::{Chunk, Giver, lane};
 use super::progress::{Phase, Progress};
 use crate::artifact::Artifact;
 use crate::compression::Compression;
 use crate::error::RunError;
 use crate::remote::Upload;
+use crate::tally::{Counting, Counts};
 
 /// Big reads: a stream costs its wake-ups, not its copies.
 const BUFFER: usize = 256 * 1024;
 
-/// Moves every byte, and returns how many are stored and their hash.
+/// Where the dump is counted: one chunk being filled or stored, one under way, one being looked at.
+const CHUNKS: usize = 3;
+
+/// What has moved.
+pub(super) struct Moved {
+    /// How many bytes are stored.
+    pub(super) bytes: u64,
+    /// Their hash.
+    pub(super) sha256: String,
+    /// What is in the dump.
+    pub(super) counts: Counts,
+}
+
+/// Moves every byte.
 pub(super) async fn pump(
     artifact: &mut Artifact,
     compression: Option<Compression>,
     upload: &mut dyn Upload,
     progress: &Progress,
-) -> Result<(u64, String), RunError> {
+) -> Result<Moved, RunError> {
     let mut outlet = Outlet { upload, progress, hash: Sha256::new(), bytes: 0 };
-    match compression {
-        None => straight(artifact, &mut outlet).await?,
-        Some(compression) => {
-            let Encoder { dump, encoded } =
-                Encoder::start(compression, BUFFER).map_err(RunError::Compression)?;
-            tokio::try_join!(feed(artifact, dump, progress), drain(encoded, &mut outlet))?;
+    let counting = artifact.counting();
+    let counter = match compression {
+        None => {
+            let (giver, counter) = beside(counting);
+            straight(artifact, giver, &mut outlet).await?;
+            counter
         }
-    }
+        Some(compression) => {
+            let (Encoder { dump, encoded }, counter) =
+                Encoder::start(compression, BUFFER, counting).map_err(RunError::Compression)?;
+            tokio::try_join!(feed(artifact, dump, progress), drain(encoded, &mut outlet))?;
+            counter
+        }
+    };
     progress.enter(Phase::Closed);
-    Ok((outlet.bytes, base16ct::lower::encode_string(&outlet.hash.finalize())))
+    let sha256 = base16ct::lower::encode_string(&outlet.hash.finalize());
+    Ok(Moved { bytes: outlet.bytes, sha256, counts: counter.counts().await })
 }
 
-async fn straight(artifact: &mut Artifact, outlet: &mut Outlet<'_>) -> Result<(), RunError> {
-    let mut buffer = vec![0; BUFFER];
+/// A lane past whoever counts, and back.
+pub(crate) fn beside(counting: Counting) -> (Giver, Counter) {
+    let mut giver = None;
+    let counter = Counter::start(counting, || {
+        let (ours, theirs) = lane(CHUNKS, BUFFER);
+        giver = Some(ours);
+        theirs
+    });
+    (giver.unwrap_or_else(|| Giver::alone(BUFFER)), counter)
+}
+
+async fn straight(
+    artifact: &mut Artifact,
+    mut lane: Giver,
+    outlet: &mut Outlet<'_>,
+) -> Result<(), RunError> {
     loop {
-        match outlet.while_it_lives(artifact.read(&mut buffer)).await?? {
-            0 => return Ok(()),
-            n => outlet.put(&buffer[..n]).await?,
+        let spare = outlet.while_it_lives(lane.spare()).await?;
+        let mut chunk = spare.unwrap_or_else(|| Chunk::new(BUFFER));
+        chunk.filled = outlet.while_it_lives(artifact.read(&mut chunk.buffer)).await??;
+        if chunk.filled == 0 {
+            return Ok(());
         }
+        let chunk = lane.share(chunk);
+        outlet.put(chunk.bytes()).await?;
+        lane.take_back(chunk);
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Context, Flaw};
 use crate::engine::{Check, Incomplete, Passed, TreeCheck};
 use crate::spool::SpoolError;
 use crate::store::Phase;
-use crate::store::lane::{Chunk, Taker, lane};
+use crate::store::lane::{Shared, Taker, lane};
 
 const BUFFER: usize = 256 * 1024;
 const CHUNKS: usize = 3;
@@ -222,7 +222,7 @@ impl Read for Counted<'_> {
 /// An object as it comes, counted and hashed.
 pub(crate) struct Source {
     taker: Taker,
-    chunk: Option<Chunk>,
+    chunk: Option<Shared>,
     at: usize,
     bytes: u64,
     hash: Sha256,

@@ -5,6 +5,7 @@ use super::inspect::{Source, inspect};
 use super::*;
 use crate::engine::{Check, TreeCheck};
 use crate::store::lane::lane;
+use crate::tally::Counts;
 
 /// What is found in these bytes.
 fn found(bytes: &[u8], encodings: &[&str], look: Look) -> Found {
@@ -34,6 +35,7 @@ fn object(bytes: &[u8], raw: &[u8]) -> Object {
         sha256: base16ct::lower::encode_string(&Sha256::digest(bytes)),
         encodings: Vec::new(),
         passed: Passed::by("footer"),
+        counts: Counts::Untold,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The only place that opens a connection: it drives a [`Dialogue`] until the server sends its dump, and then hands
-//! that on.
+//! that on; and a [`Talk`](crate::errand::Talk), by which a server is told one.
 
 mod flow;
 mod socket;
 mod spill;
+pub(crate) mod talk;
 mod tls;
 
 use std::time::Duration;

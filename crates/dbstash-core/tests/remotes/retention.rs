@@ -19,6 +19,8 @@ use super::trees::{odd, restored, stored};
 
 fn job() -> Job {
     Job {
+        counts: true,
+        drift: 0,
         id: "j".parse().unwrap(),
         engine: EngineKey::Pg,
         source: Source::Server(Server::default()),
@@ -64,6 +66,7 @@ async fn backup(fixture: &TestRemote, name: &str, age: i64) {
         sha256: "00".into(),
         encodings: Vec::new(),
         passed: Passed::by("toc"),
+        counts: dbstash_core::tally::Counts::Untold,
     };
     let bytes = files.values().map(|bytes| bytes.len() as u64).sum();
     let manifest = Manifest {

@@ -85,7 +85,13 @@ impl Engine for Moody {
             let [before, inside, after] = [const { String::new() }; 3];
             invocation.args.push(Arg::Tree { before, inside, after });
             let step = Step { invocation, stdout: Stdout::Checked(Box::<Footer>::default()) };
-            Dump::Tree(Tree { steps: vec![step], format: format(""), check: None, file: None })
+            Dump::Tree(Tree {
+                steps: vec![step],
+                format: format(""),
+                check: None,
+                counting: dbstash_core::tally::TreeCounting::Off,
+                file: None,
+            })
         } else {
             // More than a buffer, and less.
             let about = if job.compression.is_some() { 300_000 } else { 20_000 };

@@ -5,7 +5,7 @@
 //! last one of each has no documents but the sum of all that went before. mongorestore refuses an archive in which a
 //! promised namespace does not come to its end, and so does this.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
@@ -19,6 +19,10 @@ const BUCKETS: &str = "system.buckets.";
 
 /// Follows the stream. Of the data only lengths and sums are looked at; at most one document of the prelude is kept.
 pub(super) struct Archive {
+    /// How many documents each namespace has: who counts leaves sums to others.
+    counted: Option<BTreeMap<String, u64>>,
+    /// Documents of the block at hand.
+    documents: u64,
     state: State,
     /// The part of the length or document that has come.
     field: Vec<u8>,
@@ -43,6 +47,7 @@ struct Promise {
     database: String,
     collection: String,
     is_time_series: bool,
+    is_view: bool,
 }
 
 /// What is next.
@@ -65,6 +70,8 @@ impl Archive {
     /// For an archive of this database, or of all.
     pub(super) fn new(database: Option<&str>) -> Self {
         Self {
+            counted: None,
+            documents: 0,
             state: State::Magic,
             field: Vec::new(),
             length: 0,
@@ -80,13 +87,34 @@ impl Archive {
         }
     }
 
-    fn follow(&mut self, mut bytes: &[u8]) -> Result<(), String> {
+    /// For an archive whose documents are only counted.
+    pub(super) fn to_count() -> Self {
+        Self { counted: Some(BTreeMap::new()), ..Self::new(None) }
+    }
+
+    /// How many documents there are by namespace, if it is whole; a view has none.
+    pub(super) fn counted(mut self) -> Option<BTreeMap<String, u64>> {
+        let mut counted = self.counted.take().filter(|_| self.is_over())?;
+        for Promise { database, collection, .. } in self.promised.iter().filter(|p| p.is_view) {
+            counted.remove(&format!("{database}.{collection}"));
+        }
+        Some(counted)
+    }
+
+    fn is_over(&self) -> bool {
+        self.state == State::Block && self.field.is_empty() && self.length == 0
+    }
+
+    /// The next bytes; what is wrong with them.
+    pub(super) fn follow(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let (data, rest) = bytes.split_at(self.left.min(bytes.len()));
                 bytes = rest;
                 self.left -= data.len();
-                self.current.1.update(data);
+                if self.counted.is_none() {
+                    self.current.1.update(data);
+                }
                 if self.left == 0 && data.last() != Some(&0) {
                     return Err("a document does not end where it says".to_owned());
                 }
@@ -119,13 +147,17 @@ impl Archive {
             (State::Promises | State::Closing, TERMINATOR) => self.state = State::Block,
             (State::Data, TERMINATOR) => {
                 let (namespace, crc) = std::mem::take(&mut self.current);
+                self.add(&namespace);
                 self.open.insert(namespace, crc);
                 self.state = State::Block;
             }
             (State::Closing, _) => return Err("a namespace goes on after its end".to_owned()),
             (State::Data, length) => {
                 self.left = bson::document(length, bson::LARGEST)? - 4;
-                self.current.1.update(&length.to_le_bytes());
+                if self.counted.is_none() {
+                    self.current.1.update(&length.to_le_bytes());
+                }
+                self.documents += 1;
             }
             (State::Header | State::Promises | State::Block, length) => {
                 self.length = bson::document(length, bson::LARGEST)?;
@@ -152,8 +184,9 @@ impl Archive {
             }
             State::Promises => {
                 let (database, collection) = named().ok_or("its prelude names no namespace")?;
-                let is_time_series = text("type").is_some_and(|kind| kind == "timeseries");
-                self.promised.push(Promise { database, collection, is_time_series });
+                let is = |wanted: &str| text("type").is_some_and(|kind| kind == wanted);
+                let (is_time_series, is_view) = (is("timeseries"), is("view"));
+                self.promised.push(Promise { database, collection, is_time_series, is_view });
                 Ok(State::Promises)
             }
             _ => {
@@ -170,7 +203,8 @@ impl Archive {
                 let Some(Value::Int64(sum)) = value("CRC") else {
                     return Err(format!("the end of {namespace} has no sum"));
                 };
-                if sum.cast_unsigned() != crc.value() {
+                self.add(&namespace);
+                if self.counted.is_none() && sum.cast_unsigned() != crc.value() {
                     return Err(format!("the data of {namespace} do not have the sum it says"));
                 }
                 self.closed.insert(namespace);
@@ -179,7 +213,19 @@ impl Archive {
         }
     }
 
-    fn has_come(&self, Promise { database, collection, is_time_series }: &Promise) -> bool {
+    /// The documents of a block.
+    fn add(&mut self, namespace: &str) {
+        let documents = std::mem::take(&mut self.documents);
+        let Some(counted) = &mut self.counted else { return };
+        match counted.get_mut(namespace) {
+            Some(sum) => *sum += documents,
+            None => {
+                counted.insert(namespace.to_owned(), documents);
+            }
+        }
+    }
+
+    fn has_come(&self, Promise { database, collection, is_time_series, .. }: &Promise) -> bool {
         self.closed.contains(&format!("{database}.{collection}"))
             || *is_time_series && self.closed.contains(&format!("{database}.{BUCKETS}{collection}"))
     }
@@ -196,7 +242,7 @@ impl Check for Archive {
         if let Some(what) = self.broken {
             return Err(Incomplete(format!("it is no mongodump archive: {what}")));
         }
-        if self.state != State::Block || !self.field.is_empty() || self.length > 0 {
+        if !self.is_over() {
             return Err(Incomplete("the archive ends in the middle".into()));
         }
         if let Some(namespace) = self.open.keys().min() {

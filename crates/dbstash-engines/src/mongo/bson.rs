@@ -87,6 +87,8 @@ pub(super) struct Walk {
     have: usize,
     left: usize,
     last: u8,
+    /// How many have begun.
+    pub(super) documents: u64,
     /// Looks at every value, too.
     within: Option<Elements>,
 }
@@ -109,6 +111,7 @@ impl Walk {
                 bytes = rest;
                 if self.have == 4 {
                     self.have = 0;
+                    self.documents += 1;
                     self.left = document(u32::from_le_bytes(self.length), LARGEST_IN_FILE)? - 4;
                 }
                 continue;

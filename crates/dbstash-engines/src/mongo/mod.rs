@@ -9,6 +9,7 @@ mod explain;
 mod flags;
 mod gzip;
 mod json;
+mod tally;
 mod tree;
 
 use dbstash_core::engine::{
@@ -19,6 +20,7 @@ use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
+use dbstash_core::tally::{Counting, TreeCounting};
 
 use self::archive::Archive;
 use self::flags::Flags;
@@ -33,6 +35,9 @@ pub(crate) struct Mongo;
 
 /// A program of ours, beside dbstash, that asks a server for the names of its databases.
 const ASKER: &str = "dbstash-mongo";
+
+/// Why nothing is counted.
+const ZIP: &str = "mongodump compressed it itself";
 
 const ARCHIVE: Format = Format { name: "archive", extension: "archive", compressed: false };
 const ZIPPED: Format = Format { name: "archive", extension: "archive.gz", compressed: true };
@@ -125,12 +130,17 @@ fn stream(job: &Job, flags: &mut Flags, server: &Server, name: Option<&str>) -> 
     }
     flags.warnings.append(&mut flags.no_stream);
     let zipped = !flags.bare && is_zipped(job, flags, &mut args);
+    let counting = match (flags.bare, zipped) {
+        (true, _) => Counting::Not("documents of one collection come without its name"),
+        (false, true) => Counting::Not(ZIP),
+        (false, false) => Counting::By(Box::new(tally::Documents::new(name))),
+    };
     let (format, check): (_, Box<dyn Check>) = match (flags.bare, zipped) {
         (true, _) => (BARE, Box::new(Bare::default())),
         (false, true) => (ZIPPED, Box::new(Gzip::new(Archive::new(name)))),
         (false, false) => (ARCHIVE, Box::new(Archive::new(name))),
     };
-    Stream::of_tool(mongodump(job, flags, server, name, args), format, check)
+    Stream::of_tool(mongodump(job, flags, server, name, args), format, check).counted(counting)
 }
 
 /// Two files for each collection, in a folder for each database.
@@ -151,7 +161,12 @@ fn tree(job: &Job, flags: &mut Flags, server: &Server, name: Option<&str>) -> Tr
     let format = Format { name: "directory", extension: "", compressed };
     let invocation = mongodump(job, flags, server, name, args);
     let steps = vec![Step { invocation, stdout: Stdout::Ignored }];
-    Tree { steps, format, check: Some(Box::new(Files::new(name))), file: None }
+    let counting = if compressed {
+        TreeCounting::Not(ZIP)
+    } else {
+        TreeCounting::Files(Box::new(tally::Files::new(name)))
+    };
+    Tree { steps, format, check: Some(Box::new(Files::new(name))), counting, file: None }
 }
 
 /// Whether the tool compresses; it is told to when the settings say so.

@@ -12,18 +12,20 @@ mod stored;
 mod tab;
 
 use dbstash_core::engine::{
-    Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree,
+    Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree, TreeCheck,
 };
 use dbstash_core::invocation::{Arg, Invocation, Var};
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Server, Source};
 use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
+use dbstash_core::tally::{Counting, TreeCounting};
 
 use self::flags::Flags;
 use self::footer::{Footer, Seen};
 use self::split::Split;
 use crate::passing;
+use crate::tally::{Script, Writer};
 
 /// The two families. They share their ancestors, and differ in clients, servers and TLS options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +90,13 @@ impl Dialect {
     }
 
     /// One dump as files: cut into them by us, or written by the server.
-    fn tree(self, invocation: Invocation, flags: &Flags) -> Result<Tree, PlanError> {
+    fn tree(self, invocation: Invocation, flags: &Flags, several: bool) -> Result<Tree, PlanError> {
         if flags.tab {
             let steps = vec![Step { invocation, stdout: Stdout::Ignored }];
             let check = tab::Tab::new(flags.check);
-            return Ok(Tree { steps, format: TAB, check: Some(Box::new(check)), file: None });
+            let counting = TreeCounting::Not("the server wrote the rows");
+            let check = Some(Box::new(check) as Box<dyn TreeCheck>);
+            return Ok(Tree { steps, format: TAB, check, counting, file: None });
         }
         let in_the_way = match flags.check {
             Seen::Nothing(flag) => Some(flag),
@@ -105,9 +109,10 @@ impl Dialect {
                  BACKUP_MODE=stream"
             )));
         }
+        let counting = TreeCounting::Output(Box::new(Script::new(Writer::Mysql, several)));
         let split = Split::new(Footer::new(self, flags.check, flags.wants_rows));
         let steps = vec![Step { invocation, stdout: Stdout::Split(Box::new(split)) }];
-        Ok(Tree { steps, format: FILES, check: None, file: None })
+        Ok(Tree { steps, format: FILES, check: None, counting, file: None })
     }
 
     /// Where the credentials are: in a private file that no other option file can overrule.
@@ -181,11 +186,19 @@ impl Engine for Dialect {
             // A name may begin with a dash.
             Database::One(name) => invocation.args.extend([plain("--"), plain(name)]),
         }
+        let several = *database == Database::All;
         let dump = if is_tree {
-            Dump::Tree(self.tree(invocation, &flags)?)
+            Dump::Tree(self.tree(invocation, &flags, several)?)
         } else {
             let check: Box<dyn Check> = Box::new(Footer::new(*self, flags.check, flags.wants_rows));
-            Dump::Stream(Stream::of_tool(invocation, FORMAT, check))
+            let counting = match (flags.check, &flags.uncut) {
+                (Seen::Xml, _) => Counting::Not("it is XML"),
+                (_, Some(_)) => {
+                    Counting::Not("in its character set a quote may be half a character")
+                }
+                _ => Counting::By(Box::new(Script::new(Writer::Mysql, several))),
+            };
+            Dump::Stream(Stream::of_tool(invocation, FORMAT, check).counted(counting))
         };
         Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
     }

@@ -6,6 +6,7 @@ use dbstash_core::engine::Incomplete;
 
 use super::copied::{Copied, Told, columns};
 use super::custom::NO_DATA;
+use crate::tally;
 use crate::unpack::{Packing, Unpack};
 use crate::utf8::Utf8;
 
@@ -98,6 +99,12 @@ impl Blocks {
     /// How many columns the entry at hand copies.
     pub(super) fn columns(&mut self) -> Option<u64> {
         columns(&self.kept).filter(|_| self.kept.len() < LONGEST)
+    }
+
+    /// The table that the entry at hand copies.
+    pub(super) fn table(&self) -> Option<String> {
+        let rest = self.kept.strip_prefix(b"COPY ")?;
+        Some(tally::shown(&tally::table(rest)?))
     }
 
     /// Whether all text is UTF-8.

@@ -117,8 +117,15 @@ impl Copied {
     }
 }
 
-/// A file of data, and how many columns its rows have.
-pub(super) type Named = (String, Option<u64>);
+/// A file of data.
+pub(super) struct Named {
+    /// What it is called.
+    pub(super) file: String,
+    /// How many columns its rows have.
+    pub(super) columns: Option<u64>,
+    /// The table whose rows they are, by the parts of its name.
+    pub(super) table: Option<String>,
+}
 
 /// The files of a directory archive.
 pub(super) struct Files {

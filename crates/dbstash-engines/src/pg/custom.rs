@@ -262,9 +262,10 @@ impl Custom {
                 _ => return Err("it names no file"),
             },
             State::FileNameText { .. } => {
-                let name = String::from_utf8_lossy(field).into_owned();
+                let file = String::from_utf8_lossy(field).into_owned();
                 let columns = self.within.as_mut().and_then(Blocks::columns);
-                self.files.get_or_insert_default().push((name, columns));
+                let table = self.within.as_ref().and_then(Blocks::table);
+                self.files.get_or_insert_default().push(Named { file, columns, table });
                 self.entry_ends()
             }
             State::End => return Err("it goes on after its end"),

@@ -131,7 +131,7 @@ impl TreeCheck for Directory {
         let Some(files) = files else { return Ok(passed) };
         let lists = String::from_utf8_lossy(&self.lists);
         let large = lists.lines().filter_map(|line| line.split_once(' ')).map(|(_, name)| name);
-        let tables = files.named.iter().map(|(name, _)| (name.as_str(), &PACKED[..]));
+        let tables = files.named.iter().map(|named| (named.file.as_str(), &PACKED[..]));
         // Of an empty large object, only gzip makes more than nothing.
         for (name, never_empty) in tables.chain(large.map(|name| (name, &PACKED[..1]))) {
             let size = |end: &&str| self.found.get(&format!("{name}{end}")).copied();
@@ -146,8 +146,9 @@ impl TreeCheck for Directory {
                 return Err(Incomplete(format!("its file {name} is missing")));
             }
         }
-        for (name, columns) in files.named.iter().filter(|(_, columns)| columns.is_some()) {
-            let told = Told { columns: *columns, is_utf8: files.is_utf8 };
+        for named in files.named.iter().filter(|named| named.columns.is_some()) {
+            let (name, columns) = (&named.file, named.columns);
+            let told = Told { columns, is_utf8: files.is_utf8 };
             if let Some(Err(what)) = self.data.get(name).map(|data| data.judge(told)) {
                 return Err(Incomplete(format!("its file {name} is not whole: {what}")));
             }

@@ -116,7 +116,7 @@ fn in_one(
     }
     script.before = format!("BEGIN; {}", cleaned(wish, target));
     script.edit = Some(edit);
-    script.after = "\nCOMMIT;\n".to_owned();
+    "\nCOMMIT;\n".clone_into(&mut script.after);
     load.stages.push(Stage::Script(script));
     Ok(())
 }
@@ -193,9 +193,9 @@ fn globals(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Stage, P
         ));
     };
     let mut script = Script::of(place + 1, tools::loader(server, tools::maintenance(server))?);
-    script.before = "BEGIN; ".to_owned();
+    "BEGIN; ".clone_into(&mut script.before);
     script.edit = Some(Box::new(Reader::new(All::new(&target.facts, true))));
-    script.after = "\nCOMMIT;\n".to_owned();
+    "\nCOMMIT;\n".clone_into(&mut script.after);
     Ok(Stage::Script(script))
 }
 

@@ -12,6 +12,7 @@ mod flags;
 mod footer;
 mod load;
 mod stored;
+mod tally;
 
 use dbstash_core::engine::{
     Check, Companion, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree,
@@ -22,9 +23,11 @@ use dbstash_core::load::{Load, Survey, Target, Wish as Restoration};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
+use dbstash_core::tally::{Counting, TreeCounting};
 
 use self::flags::{Compression, Flags, Output, Wish};
 use crate::passing;
+use crate::tally::{Script, Writer};
 use crate::tar::Tar;
 
 /// The engine.
@@ -136,7 +139,8 @@ fn stream(job: &Job, flags: &mut Flags, server: &Server, name: &str) -> Result<S
         args.push(format!("--format={format}"));
     }
     args.extend(job.extra_args.iter().cloned());
-    Ok(Stream::of_tool(client("pg_dump", server, Some(name), args)?, format, check))
+    let invocation = client("pg_dump", server, Some(name), args)?;
+    Ok(Stream::of_tool(invocation, format, check).counted(counting(flags)))
 }
 
 /// One database as the files of the directory format.
@@ -163,6 +167,11 @@ fn tree(job: &Job, flags: &Flags, server: &Server, name: &str) -> Result<Tree, P
         steps: vec![Step { invocation, stdout: Stdout::Ignored }],
         format: Format { name: "directory", extension: "", compressed },
         check: Some(Box::new(directory::Directory::default())),
+        counting: if compressed {
+            TreeCounting::Not(COMPRESSED)
+        } else {
+            TreeCounting::Files(Box::<tally::Files>::default())
+        },
         file: None,
     })
 }
@@ -178,7 +187,8 @@ fn cluster(job: &Job, flags: &mut Flags, server: &Server) -> Result<Stream, Plan
     let args = excluded.chain(job.extra_args.iter().cloned()).collect();
     let invocation = client("pg_dumpall", server, None, args)?;
     let check = Box::new(footer::Footer::new("database cluster"));
-    Ok(Stream::of_tool(invocation, PLAIN, check))
+    let counting = Counting::By(Box::new(Script::new(Writer::Pg, true)));
+    Ok(Stream::of_tool(invocation, PLAIN, check).counted(counting))
 }
 
 fn server(job: &Job) -> Result<&Server, PlanError> {
@@ -256,6 +266,21 @@ fn format(flags: &Flags) -> (Format, Box<dyn Check>) {
         (Output::Plain, Wish::Unsaid | Wish::Off) => {
             (PLAIN, Box::new(footer::Footer::new("database")))
         }
+    }
+}
+
+/// Why nothing is counted.
+const COMPRESSED: &str = "pg_dump compressed it itself";
+
+/// Who counts what will come out.
+fn counting(flags: &Flags) -> Counting {
+    match (flags.output.unwrap_or(Output::Plain), flags.compression) {
+        (Output::Plain, Wish::Unsaid | Wish::Off) => {
+            Counting::By(Box::new(Script::new(Writer::Pg, false)))
+        }
+        (Output::Plain, Wish::By(_)) => Counting::Not(COMPRESSED),
+        (Output::Custom, compression) if compression != Wish::Off => Counting::Not(COMPRESSED),
+        _ => Counting::Not("the rows of an archive of pg_dump are not looked into"),
     }
 }
 

@@ -1,13 +1,20 @@
 //! Redis and Valkey: the dump that a server sends to a replica.
 
 mod cli;
+mod deliver;
 mod framing;
+mod load;
 mod params;
 mod question;
 mod rdb;
+mod records;
 mod refusal;
 mod resp;
+mod survey;
 mod sync;
+mod talk;
+mod tally;
+mod text;
 mod walk;
 
 use std::path::PathBuf;
@@ -18,8 +25,10 @@ use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
 use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
+use dbstash_core::load::{Load, Survey, Target, Wish};
 use dbstash_core::manifest::Object;
 use dbstash_core::recipe::Subject;
+use dbstash_core::tally::Counting;
 
 use self::rdb::Rdb;
 pub use self::sync::{Psync, Replica};
@@ -99,7 +108,8 @@ impl Engine for Redis {
             }
         };
         let check = Box::new(Rdb::new());
-        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check });
+        let counting = Counting::By(Box::<tally::Keys>::default());
+        let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check, counting });
         Ok(Plan { dump, companions: Vec::new(), warnings })
     }
 
@@ -119,6 +129,14 @@ impl Engine for Redis {
 
     fn structure(&self, object: &Object) -> Option<Structure> {
         (object.format == RDB.name).then(|| Structure::Stream(Box::new(walk::Thorough::default())))
+    }
+
+    fn survey(&self, wish: &Wish<'_>) -> Result<Survey, PlanError> {
+        load::survey(wish)
+    }
+
+    fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
+        load::load(wish, target)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

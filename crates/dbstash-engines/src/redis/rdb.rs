@@ -3,7 +3,8 @@
 use crc::{CRC_64_REDIS, Crc, Digest, Table};
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
-static CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
+/// An RDB's, and that of a value for `RESTORE`.
+pub(super) static CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
 
 /// `REDIS0010`, `VALKEY080`.
 const MAGIC: usize = 9;

@@ -10,10 +10,16 @@ const DEPTH: u8 = 2;
 pub(super) fn command<T: AsRef<[u8]>>(words: &[T]) -> Vec<u8> {
     let mut out = format!("*{}\r\n", words.len()).into_bytes();
     for word in words.iter().map(AsRef::as_ref) {
-        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&bulk(word));
     }
+    out
+}
+
+/// A word of a command.
+pub(super) fn bulk(word: &[u8]) -> Vec<u8> {
+    let mut out = format!("${}\r\n", word.len()).into_bytes();
+    out.extend_from_slice(word);
+    out.extend_from_slice(b"\r\n");
     out
 }
 

@@ -4,6 +4,8 @@
 //! into strings (listpacks, ziplists) is not looked into. A record of a type that is not known here ends the walk, and
 //! the checksum has to do.
 
+use std::collections::BTreeMap;
+
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
 use super::rdb::Rdb;
@@ -68,8 +70,8 @@ enum Item {
     Module,
 }
 
-#[derive(Debug, Default)]
-enum State {
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum State {
     #[default]
     Magic,
     /// An opcode, or the type of a value.
@@ -82,9 +84,10 @@ enum State {
     Broken(&'static str),
 }
 
+/// Follows a dump, record by record.
 #[derive(Default)]
-struct Walk {
-    state: State,
+pub(super) struct Walk {
+    pub(super) state: State,
     /// What has come of the next field.
     field: Vec<u8>,
     /// Bytes to pass over.
@@ -94,9 +97,19 @@ struct Walk {
     is_valkey: bool,
     /// Bytes after the last record.
     after: usize,
+    /// The record at hand tells the database of those that follow.
+    selects: bool,
+    database: u64,
+    /// How many keys each database has.
+    pub(super) keys: BTreeMap<u64, u64>,
 }
 
 use Item::{Bytes, Double, Length, Many, Module, Text};
+
+/// The opcode before the number of a database.
+const SELECT: u8 = 0xfe;
+/// No server has as many databases.
+const MOST: u64 = 0xffff;
 
 const PAIR: &[Item] = &[Text, Text];
 const CONSUMER: &[Item] = &[Text, Bytes(8), Many(&[Bytes(16)])];
@@ -153,7 +166,7 @@ fn value(kind: u8, is_valkey: bool) -> Option<&'static [Item]> {
 fn opcode(code: u8) -> Option<&'static [Item]> {
     Some(match code {
         0xfa => PAIR,
-        0xfe | 0xf8 => &[Length],
+        SELECT | 0xf8 => &[Length],
         0xfb => &[Length, Length],
         0xfc => &[Bytes(8)],
         0xfd => &[Bytes(4)],
@@ -166,20 +179,21 @@ fn opcode(code: u8) -> Option<&'static [Item]> {
 }
 
 impl Walk {
-    fn feed(&mut self, mut bytes: &[u8]) {
-        loop {
-            let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
-            self.skip -= passed as u64;
-            bytes = &bytes[passed..];
-            // Items that need no byte of their own.
-            while self.skip == 0 && self.open() {}
-            if self.skip > 0 && !bytes.is_empty() {
-                continue;
-            }
-            let Some((&byte, rest)) = bytes.split_first() else { return };
-            bytes = rest;
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let n = self.step(bytes);
+            bytes = &bytes[n..];
+        }
+    }
+
+    /// Takes the next bytes, never any of more than one record; how many, at least one.
+    pub(super) fn step(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        self.skip -= taken as u64;
+        if let (0, Some(&byte)) = (taken, bytes.first()) {
+            taken = 1;
             match self.state {
-                State::Foreign(_) | State::Broken(_) => return,
+                State::Foreign(_) | State::Broken(_) => return bytes.len(),
                 State::Over => {
                     self.after += 1;
                     if self.after > 8 {
@@ -191,6 +205,9 @@ impl Walk {
                 State::Items => self.item(byte),
             }
         }
+        // Items that need no byte of their own.
+        while self.skip == 0 && self.open() {}
+        taken
     }
 
     fn magic(&mut self, byte: u8) {
@@ -223,8 +240,10 @@ impl Walk {
             return;
         };
         self.todo.extend(items.iter().rev());
+        self.selects = byte == SELECT;
         if has_key {
             self.todo.push(Text);
+            *self.keys.entry(self.database).or_default() += 1;
         }
         self.state = State::Items;
     }
@@ -287,7 +306,12 @@ impl Walk {
                 self.todo.extend([Bytes(n), Length]);
                 Ok(())
             }
-            (Length, Number::Is(_)) => Ok(()),
+            (Length, Number::Is(n)) => {
+                if std::mem::take(&mut self.selects) {
+                    self.select(n);
+                }
+                Ok(())
+            }
             (Many(items), Number::Is(n)) => {
                 self.todo.push(Item::Rest(items, n));
                 Ok(())
@@ -298,6 +322,12 @@ impl Walk {
         if let Err(what) = done {
             self.state = State::Broken(what);
         }
+    }
+
+    /// Databases beyond any that a server has are counted as the last of them.
+    fn select(&mut self, database: u64) {
+        self.database = database.min(MOST);
+        self.keys.entry(self.database).or_default();
     }
 
     /// A value of a module, by its kind.
@@ -316,7 +346,7 @@ impl Walk {
     }
 }
 
-enum Number {
+pub(super) enum Number {
     Is(u64),
     /// A string of a form of its own.
     Coded(u8),
@@ -324,7 +354,7 @@ enum Number {
 }
 
 /// A length, when all of it is there.
-fn length(field: &[u8]) -> Option<Number> {
+pub(super) fn length(field: &[u8]) -> Option<Number> {
     let (&first, rest) = field.split_first()?;
     Some(match (first >> 6, first) {
         (0, first) => Number::Is(first.into()),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use dbstash_core::engine::{Check, Format, Incomplete, Passed, Stdout, Step, Structure, Tree};
 use dbstash_core::invocation::{Arg, Invocation};
+use dbstash_core::tally::TreeCounting;
 
 use super::{BUSY, READ, uri};
 
@@ -27,6 +28,7 @@ pub(super) fn tree(path: &Path) -> Tree {
         steps: vec![Step { invocation: copy, stdout: Stdout::Ignored }, check()],
         format: Format { name: "file", extension: "db", compressed: false },
         check: None,
+        counting: TreeCounting::Not("it is a copy of the database file"),
         file: Some(COPY),
     }
 }

@@ -76,6 +76,8 @@ fn a_whole_environment() {
         ("BACKUP_TIMEOUT", "1h30m"),
         ("BACKUP_STALL_TIMEOUT", "0"),
         ("BACKUP_MIN_SIZE", "10KiB"),
+        ("BACKUP_COUNTS", "no"),
+        ("DRIFT_WARN", "25"),
         ("BACKUP_LOCK", "off"),
         ("DRY_RUN", "TRUE"),
         ("TZ", "Asia/Kolkata"),
@@ -98,6 +100,7 @@ fn a_whole_environment() {
     assert!(job.native_compression && !job.exclusive);
     assert_eq!(job.limits.timeout, Some(Duration::from_secs(5400)));
     assert_eq!((job.limits.stall, job.limits.min_size), (None, 10 * 1024));
+    assert_eq!((job.counts, job.drift), (false, 25));
     assert_eq!(job.retention.max_files, Some(20));
     assert_eq!(job.retention.max_age, Some(TimeDelta::hours(12)));
     assert_eq!(job.retention.min_files, 3);

@@ -46,6 +46,7 @@ impl Laid<'_> {
                 sha256: "00".into(),
                 encodings: vec!["zstd".into()],
                 passed,
+                counts: dbstash_core::tally::Counts::Untold,
             }],
             started: self.started,
             ended: self.started,

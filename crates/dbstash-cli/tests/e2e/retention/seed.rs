@@ -54,6 +54,7 @@ impl Seed {
                 sha256: "00".into(),
                 encodings: Vec::new(),
                 passed: Passed::by("footer"),
+                counts: dbstash_core::tally::Counts::Untold,
             }],
             started,
             ended: started,

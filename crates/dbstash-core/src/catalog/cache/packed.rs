@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::engine::Passed;
 use crate::job::EngineKey;
 use crate::manifest::{Manifest, Object};
+use crate::tally::Counts;
 
 /// What is known of a manifest of this name and size on the remote.
 #[derive(Debug)]
@@ -53,8 +54,19 @@ pub(super) fn pack(name: &str, size: u64, manifest: &Manifest) -> Vec<u8> {
     packed.time(started);
     packed.time(ended);
     packed.list(objects, |packed, object| {
-        let Object { name, files, names, format, bytes, raw_bytes, sha256, encodings, passed } =
-            object;
+        // What was counted is for those who look at one backup.
+        let Object {
+            name,
+            files,
+            names,
+            format,
+            bytes,
+            raw_bytes,
+            sha256,
+            encodings,
+            passed,
+            counts: _,
+        } = object;
         let Passed { check, degraded, server_version, tool_version } = passed;
         for text in [name, format, sha256, check] {
             packed.text(text);
@@ -128,7 +140,18 @@ impl Packed<'_> {
         let names = maybe()?;
         let (degraded, server_version, tool_version) = (maybe()?, maybe()?, maybe()?);
         let passed = Passed { check, degraded, server_version, tool_version };
-        Some(Object { name, files, names, format, bytes, raw_bytes, sha256, encodings, passed })
+        Some(Object {
+            name,
+            files,
+            names,
+            format,
+            bytes,
+            raw_bytes,
+            sha256,
+            encodings,
+            passed,
+            counts: Counts::Untold,
+        })
     }
 
     fn number(&mut self) -> Option<u64> {
@@ -210,7 +233,7 @@ mod tests {
             };
             let object = Object {
                 name: "x y.sql".into(), files, names: maybe[3].clone(), format: text(6), bytes, raw_bytes,
-                sha256: text(7), encodings, passed,
+                sha256: text(7), encodings, passed, counts: Counts::Untold,
             };
             one.objects = vec![object.clone()];
             one.objects.extend((0..more).map(|n| Object { name: format!("{n}"), ..object.clone() }));

@@ -46,10 +46,9 @@ impl Judge for One {
             ));
         }
         let starts = |text: &str| statement.starts_with(text.as_bytes());
-        if let Some(rest) = statement.strip_prefix(b"SET client_encoding = '") {
-            if TWOFOLD.iter().any(|name| rest.starts_with(name)) {
-                return Err("its encoding is one of clients only: restore it with psql".to_owned());
-            }
+        let encoding = statement.strip_prefix(b"SET client_encoding = '");
+        if encoding.is_some_and(|rest| TWOFOLD.iter().any(|name| rest.starts_with(name))) {
+            return Err("its encoding is one of clients only: restore it with psql".to_owned());
         }
         if starts("CREATE DATABASE ") || starts("DROP DATABASE ") {
             return Ok(Fate::Omit);
@@ -60,11 +59,10 @@ impl Judge for One {
                 return Ok(self.renamed(begin.as_bytes(), rest));
             }
         }
-        if starts("GRANT ") || starts("REVOKE ") {
-            if let Some(at) = memchr::memmem::find(statement, b" ON DATABASE ") {
-                let (begin, rest) = statement.split_at(at + b" ON DATABASE ".len());
-                return Ok(self.renamed(begin, rest));
-            }
+        let is_right = starts("GRANT ") || starts("REVOKE ");
+        if let Some(at) = memchr::memmem::find(statement, b" ON DATABASE ").filter(|_| is_right) {
+            let (begin, rest) = statement.split_at(at + b" ON DATABASE ".len());
+            return Ok(self.renamed(begin, rest));
         }
         // What --clean of pg_dump would have dropped is not there.
         if starts("DROP ") || !self.makes && starts("ALTER ") && drops(statement) {

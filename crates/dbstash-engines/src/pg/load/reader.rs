@@ -1,6 +1,6 @@
 //! A script of pg_dump on its way into psql: statement by statement it is decided what psql gets to see.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
 
 use dbstash_core::load::Edit;
 
@@ -288,7 +288,7 @@ impl<J: Judge> Reader<J> {
         if let Some(rest) = text.strip_prefix(QUOTING) {
             self.escapes = rest.trim_ascii_start().starts_with(b"= off");
         }
-        let lines = statement.iter().filter(|byte| **byte == b'\n').count();
+        let lines = memchr_iter(b'\n', &statement).count();
         let is_rows = text.starts_with(b"COPY ") && text.ends_with(b" FROM stdin;");
         self.rows_pass = true;
         match self.judge.statement(text)? {
@@ -298,7 +298,7 @@ impl<J: Judge> Reader<J> {
                 out.extend(std::iter::repeat_n(b'\n', lines));
             }
             Fate::Say(other) => {
-                let said = other.iter().filter(|byte| **byte == b'\n').count();
+                let said = memchr_iter(b'\n', &other).count();
                 out.extend_from_slice(&other);
                 out.extend(std::iter::repeat_n(b'\n', lines.saturating_sub(said)));
             }

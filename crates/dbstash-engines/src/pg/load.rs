@@ -52,6 +52,7 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
             object.format
         )));
     }
+    wish.refuse_parts("pg")?;
     let mut load = Load { atomic: true, ..Load::default() };
     if wish.jobs > 1 {
         if !is_tree && object.format != "custom" {
@@ -91,7 +92,8 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
 /// What has to be gone before, on one line: psql counts the dump's own.
 fn cleaned(wish: &Wish<'_>, target: &Target) -> String {
     if wish.clean && !target.is_empty() {
-        clean::everything(target.version.as_deref())
+        let all = clean::everything(target.version.as_deref());
+        format!("SET client_min_messages = warning; {all}")
     } else {
         String::new()
     }

@@ -29,9 +29,9 @@ pub(super) trait Judge: Send {
     /// A command of psql: a line that begins with a backslash.
     fn command(&mut self, line: &[u8]) -> Result<Fate, String>;
 
-    /// What is to be said after the last one.
-    fn rest(&mut self) -> Vec<u8> {
-        Vec::new()
+    /// What is to be said after the last one; or what was missing.
+    fn rest(&mut self) -> Result<Vec<u8>, String> {
+        Ok(Vec::new())
     }
 }
 
@@ -360,7 +360,7 @@ impl<J: Judge> Edit for Reader<J> {
             return Err("it ends in the middle of a statement".to_owned());
         }
         out.append(&mut self.statement);
-        out.extend(self.judge.rest());
+        out.extend(self.judge.rest()?);
         Ok(())
     }
 }

@@ -5,18 +5,22 @@ mod ask;
 mod clean;
 mod complaint;
 mod one;
+mod parts;
 mod reader;
 mod tools;
 mod unpacking;
 
 use dbstash_core::engine::PlanError;
 use dbstash_core::job::{Server, Source};
-use dbstash_core::load::{Edit, Feed, Load, Script, Stage, Survey, Target, Wish, major, older};
+use dbstash_core::load::{
+    Edit, Feed, Load, Script, Side, Stage, Survey, Target, Wish, major, older,
+};
 
 use self::all::All;
 use self::ask::MARK;
 pub(super) use self::complaint::explain;
 use self::one::{One, literal, quoted};
+use self::parts::{Parts, Wanted};
 use self::reader::Reader;
 use self::unpacking::Unpacking;
 
@@ -30,8 +34,15 @@ pub(super) fn survey(wish: &Wish<'_>) -> Result<Survey, PlanError> {
     if is_whole_server(wish) {
         return ask(tools::maintenance(server), ask::of_server());
     }
+    let of_database = if is_part(wish) {
+        let wanted = wish.extent.tables.iter().map(|word| Wanted::read(word));
+        let wanted: Vec<Wanted> = wanted.collect::<Result<_, _>>().map_err(PlanError)?;
+        ask::of_parts(&wanted, wish.extent.side)
+    } else {
+        ask::of_database()
+    };
     Ok(Survey::Any(vec![
-        ask(wish.database, ask::of_database() + names)?,
+        ask(wish.database, of_database + names)?,
         ask(tools::maintenance(server), ask::SERVER.to_owned() + names)?,
     ]))
 }
@@ -52,7 +63,14 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
             object.format
         )));
     }
-    wish.refuse_parts("pg")?;
+    if let Some(of) = target.mark.as_ref().filter(|_| is_part(wish)) {
+        return Err(PlanError(format!(
+            "the target holds an interrupted restore of {of}: restore all of it with --clean"
+        )));
+    }
+    if wish.extent.side == Side::Data {
+        for_rows_only(wish, target)?;
+    }
     let mut load = Load { atomic: true, ..Load::default() };
     if wish.jobs > 1 {
         if !is_tree && object.format != "custom" {
@@ -89,8 +107,42 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     Ok(load)
 }
 
+/// Whether less than all of it is wanted in a way that leaves alone what else is there.
+fn is_part(wish: &Wish<'_>) -> bool {
+    !wish.extent.tables.is_empty() || wish.extent.side == Side::Data
+}
+
+/// Rows go into tables that are there, and are empty.
+fn for_rows_only(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
+    if !target.exists {
+        return Err(PlanError(format!(
+            "--data-only: there is no database {} that has the tables: restore it with --schema-only first",
+            wish.database
+        )));
+    }
+    if wish.clean {
+        return Err(PlanError(
+            "--data-only cannot have --clean: TRUNCATE the tables first".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// What has to be gone before, on one line: psql counts the dump's own.
 fn cleaned(wish: &Wish<'_>, target: &Target) -> String {
+    let is_superuser = target.facts.iter().any(|fact| fact == "superuser");
+    if wish.extent.side == Side::Data && is_superuser {
+        // Foreign keys would want the tables in another order.
+        return "SET session_replication_role = replica; ".to_owned();
+    }
+    if wish.clean && is_part(wish) {
+        let tables = target.holds.iter().filter_map(|table| table.strip_prefix("table "));
+        let tables: Vec<&str> = tables.collect();
+        return match tables.as_slice() {
+            [] => String::new(),
+            tables => format!("DROP TABLE {}; ", tables.join(", ")),
+        };
+    }
     if wish.clean && !target.is_empty() {
         let all = clean::everything(target.version.as_deref());
         format!("SET client_min_messages = warning; {all}")
@@ -107,7 +159,20 @@ fn in_one(
     load: &mut Load,
 ) -> Result<(), PlanError> {
     let mut script = Script::of(0, tools::loader(server, wish.database)?);
-    let mut edit: Box<dyn Edit> = Box::new(Reader::new(One::new(wish.database)));
+    let one = One::new(wish.database);
+    let mut edit: Box<dyn Edit> = if wish.extent.tables.is_empty() && wish.extent.side == Side::All
+    {
+        Box::new(Reader::new(one))
+    } else {
+        Box::new(Reader::new(Parts::new(one, wish.extent).map_err(PlanError)?))
+    };
+    if !wish.extent.tables.is_empty() {
+        load.notes.push(
+            "--table: a table has its rows, indexes, sequences and constraints; foreign keys, triggers, rules and \
+             policies are left out"
+                .to_owned(),
+        );
+    }
     match wish.dump()?.format.as_str() {
         "directory" => {
             load.stages.push(Stage::Copy { object: 0, file: "dump" });

@@ -130,6 +130,32 @@ fn a_whole_server_and_its_roles() {
     assert_eq!(databases(&other), databases(&server));
 }
 
+#[test]
+fn a_table_or_one_side_of_it() {
+    let Some((server, digest)) = seeded("shop", 50) else { return };
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&server, &remote, "shop").env("PG_GLOBALS", "off");
+    run.run(PATIENCE).expect_code(0);
+    // One side, and then the other.
+    let to = server.uri("sides");
+    expect_refused(&run, &["--to", &to, "--data-only"], &["no database sides"]);
+    restore(&run, &["--to", &to, "--schema-only"]).expect_code(0);
+    assert_eq!(server.psql("sides", "SELECT count(*) FROM bulk").trim(), "0");
+    restore(&run, &["--to", &to, "--data-only"]).expect_code(0);
+    crate::pg::expect_same(&server.digest("sides"), &digest, "one side, and then the other");
+    expect_refused(&run, &["--to", &to, "--data-only"], &["rows of bulk"]);
+    // A table beside what is there.
+    let rows = "SELECT count(*), sum(amount) FROM bulk";
+    let whole = server.psql("shop", rows);
+    server.psql("sides", "DELETE FROM bulk WHERE id > 7; CREATE TABLE mine ()");
+    let words = ["--to", &to, "--table", "public.bulk", "--table", "no_columns"];
+    expect_refused(&run, &words, &["table bulk, table no_columns", "--clean"]);
+    restore(&run, &[&words[..], &["--clean"]].concat()).expect_code(0).expect_no_leftovers();
+    assert_eq!(server.psql("sides", rows), whole);
+    server.psql("sides", "DROP TABLE mine");
+    expect_refused(&run, &["--to", &to, "--table", "none"], &["has no table none", "as it was"]);
+}
+
 /// It has begun to write into a database: what happens there then, happens in the middle.
 fn in_the_middle(server: &PgServer, running: &mut Running, database: &str) {
     let busy = format!(

@@ -18,7 +18,7 @@ use crate::args::{self, Args, Command, Target};
 use crate::commands::pin::Change;
 use crate::commands::remove::Removal;
 use crate::commands::site::Sites;
-use crate::commands::{self, config, plan};
+use crate::commands::{self, config, doctor, plan};
 use crate::exit::Exit;
 use crate::health::socket;
 use crate::init;
@@ -127,6 +127,11 @@ fn with_job(layers: &Layers, command: &Command, redactor: &mut Redactor) -> Resu
     let fleet = Fleet { process, jobs };
     if fleet.jobs.is_empty() {
         return Ok(Exit::Done);
+    }
+    if let Command::Doctor { json, notify } = *command {
+        let state = state_dir(layers, fleet.process.state_dir.as_deref());
+        let ground = doctor::Ground { layers, fleet: &fleet, redactor, json, notify };
+        return block_on(doctor::all(&ground, state));
     }
     if let Command::Prune { yes } = *command {
         return prune(layers, &fleet, yes, redactor);

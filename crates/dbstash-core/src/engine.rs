@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkup::Checkup;
 use crate::dialogue::Call;
 use crate::invocation::Invocation;
 use crate::job::{Database, EngineKey, Job, Mode};
@@ -23,6 +24,11 @@ pub trait Engine: Send + Sync {
 
     /// How to ask the server for the names of its databases: on stdout, each ended by a NUL.
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError>;
+
+    /// What to look at before anybody relies on backups of `database` of `job`.
+    fn checkup(&self, _job: &Job, _database: &Database) -> Result<Checkup, PlanError> {
+        Ok(Checkup::default())
+    }
 
     /// The sentence a person needs, when the tool's stderr is a known complaint; `None` when it speaks for itself.
     fn explain(&self, stderr: &str) -> Option<String>;

@@ -8,6 +8,7 @@ mod copy;
 mod errand;
 mod inflow;
 mod loader;
+mod parallel;
 mod script;
 
 use std::fs;
@@ -308,6 +309,10 @@ impl<'a> Scene<'a> {
                 }
                 Stage::Script(one) => {
                     restored.remarks.extend(script::carry_out(one, self, &tree).await?);
+                }
+                Stage::Parallel { files, loader, jobs } => {
+                    let work = parallel::carry_out(&files, &loader, jobs, self, &tree);
+                    restored.remarks.extend(work.await?);
                 }
                 Stage::Rehearsal(_) => {}
                 Stage::Errand(errand) => {

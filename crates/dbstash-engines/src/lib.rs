@@ -8,6 +8,7 @@ mod mysql;
 mod passing;
 mod pg;
 pub mod redis;
+mod rows;
 mod sql;
 mod sqlite;
 mod tally;

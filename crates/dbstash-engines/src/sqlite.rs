@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::engine::{Dump, Engine, Format, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Source, SqliteFormat};
@@ -13,6 +14,7 @@ use dbstash_core::tally::Counting;
 
 use percent_encoding::percent_decode_str;
 
+mod checkup;
 mod copy;
 mod load;
 mod script;
@@ -105,6 +107,13 @@ impl Engine for Sqlite {
         let stream = Stream::of_tool(Invocation::new("sqlite3", args), format, script);
         let dump = Dump::Stream(stream.counted(counting));
         Ok(Plan { dump, companions: Vec::new(), warnings })
+    }
+
+    fn checkup(&self, job: &Job, _database: &Database) -> Result<Checkup, PlanError> {
+        match &job.source {
+            Source::File(path) => Ok(checkup::checkup(path)),
+            Source::Server(_) => Err(PlanError("a SQLite database is one file".into())),
+        }
     }
 
     fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {

@@ -2,6 +2,7 @@
 
 pub mod collect;
 pub mod config;
+pub mod doctor;
 pub mod list;
 pub mod pin;
 pub mod plan;

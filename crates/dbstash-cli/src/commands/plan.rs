@@ -16,6 +16,18 @@ const EACH: &str = "<each>";
 
 /// Plans every backup of a job, and warns once of what is odd about it.
 pub fn all(job: &Job) -> Result<Vec<(Database, Plan)>, PlanError> {
+    let (plans, warnings) = planned(job)?;
+    for text in warnings {
+        tracing::warn!("{text}");
+    }
+    Ok(plans)
+}
+
+/// The plans of a job, and what is odd about them.
+type Planned = (Vec<(Database, Plan)>, BTreeSet<String>);
+
+/// The same, with what is odd about them, each once.
+pub fn planned(job: &Job) -> Result<Planned, PlanError> {
     let tool = dbstash_engines::engine(job.engine);
     let mut plans = Vec::new();
     let unknown = || vec![Database::One(EACH.to_owned())];
@@ -23,11 +35,8 @@ pub fn all(job: &Job) -> Result<Vec<(Database, Plan)>, PlanError> {
         let plan = engine::plan(tool, job, &database)?;
         plans.push((database, plan));
     }
-    let warnings: BTreeSet<&String> = plans.iter().flat_map(|(_, plan)| &plan.warnings).collect();
-    for text in warnings {
-        tracing::warn!("{text}");
-    }
-    Ok(plans)
+    let warnings = plans.iter().flat_map(|(_, plan)| plan.warnings.iter().cloned()).collect();
+    Ok((plans, warnings))
 }
 
 /// A job's plans for people. The caller takes the secrets out.

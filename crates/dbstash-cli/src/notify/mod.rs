@@ -13,6 +13,7 @@ mod notifier;
 mod notifiers;
 pub mod target;
 pub mod template;
+pub mod trial;
 mod words;
 
 pub use courier::Courier;

@@ -33,6 +33,8 @@ pub enum Kind {
     Untested(u32),
     /// The newest is good, after one was found corrupt.
     GoodAgain,
+    /// Nothing: somebody tries whether a notice arrives.
+    Trial,
 }
 
 /// One piece of news about one database. No text in it holds a secret.
@@ -157,12 +159,13 @@ impl Notice {
             Kind::Skipped(_) => "skipped",
             Kind::Stuck => "stuck",
             Kind::Silent => "silence",
+            Kind::Trial => "test",
         }
     }
 
     /// Whether it is good news.
     pub fn is_good(&self) -> bool {
-        matches!(self.kind, Kind::Stored | Kind::Recovered | Kind::GoodAgain)
+        matches!(self.kind, Kind::Stored | Kind::Recovered | Kind::GoodAgain | Kind::Trial)
     }
 
     /// One line for it.
@@ -177,6 +180,7 @@ impl Notice {
             Kind::Corrupt => "backup is corrupt".to_owned(),
             Kind::Untested(times) => format!("backup not verified {times} times in a row"),
             Kind::GoodAgain => "backup found good again".to_owned(),
+            Kind::Trial => "test notice, no backup was made".to_owned(),
         };
         format!("{what}: {} ({})", self.subject(), self.job)
     }

@@ -46,18 +46,7 @@ impl Notifier {
         courier: &Courier,
     ) -> Self {
         let line = |target, number| courier.line(target, number, redactor);
-        let webhooks = settings.webhooks.iter().map(|webhook| Target::Webhook {
-            webhook: webhook.clone(),
-            template: settings.template.clone(),
-        });
-        let mails = settings.mail.iter().flat_map(|(server, recipients)| {
-            recipients
-                .iter()
-                .map(|to| Target::Mail(Mail { server: server.clone(), to: to.clone() }))
-        });
-        let numbered = |(n, target)| line(target, n + 1);
-        let lines: Vec<_> =
-            webhooks.enumerate().map(numbered).chain(mails.enumerate().map(numbered)).collect();
+        let lines: Vec<_> = targets(settings).map(|(n, target)| line(target, n)).collect();
         let watches = settings.silence_after.is_some() && settings.on.wants(Kind::Silent);
         Self {
             on: settings.on,
@@ -238,6 +227,19 @@ impl Notifier {
             ping.send(Parcel::Beat(beat), &self.courier);
         }
     }
+}
+
+/// Everybody who is told in words, each with its number among its like.
+pub(super) fn targets(settings: &NotifySettings) -> impl Iterator<Item = (usize, Target)> {
+    let webhooks = settings.webhooks.iter().map(|webhook| Target::Webhook {
+        webhook: webhook.clone(),
+        template: settings.template.clone(),
+    });
+    let mails = settings.mail.iter().flat_map(|(server, recipients)| {
+        recipients.iter().map(|to| Target::Mail(Mail { server: server.clone(), to: to.clone() }))
+    });
+    let numbered = |(n, target)| (n + 1, target);
+    webhooks.enumerate().map(numbered).chain(mails.enumerate().map(numbered))
 }
 
 impl Observer for Notifier {

@@ -13,7 +13,9 @@
 mod bad_input;
 mod catalog;
 mod compression;
+mod counts;
 mod damage;
+mod doctor;
 mod ending;
 mod engines;
 mod first_process;

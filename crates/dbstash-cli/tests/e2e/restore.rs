@@ -1,6 +1,7 @@
 //! `dbstash restore`: what a target holds before, meanwhile and after.
 
 mod by_hand;
+mod choice;
 mod mysql;
 mod pg;
 mod redis;

@@ -19,6 +19,22 @@ pub trait Remote: Send + Sync {
     /// Asks what the remote can do and whether it can be used at all. Answers from memory the second time.
     async fn probe(&self) -> Result<Features, RemoteError>;
 
+    /// The program that moves the bytes, if it can be used at all.
+    async fn tool(&self) -> Result<Tool, RemoteError> {
+        Ok(Tool { name: self.label(), warning: None })
+    }
+
+    /// What the remote is like, for people who want to know before they rely on it.
+    async fn nature(&self) -> Result<Nature, RemoteError> {
+        let atomic = self.probe().await?.atomic;
+        Ok(Nature { atomic, streams: true, hashes: Vec::new() })
+    }
+
+    /// When an object was stored by the remote's own clock, as far as it tells.
+    async fn modified(&self, _name: &str) -> Result<Option<DateTime<Utc>>, RemoteError> {
+        Ok(None)
+    }
+
     /// The size of an object; `None` when there is none (a folder is none, nor is a name that ends with a `/`).
     async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError>;
 
@@ -161,6 +177,26 @@ pub struct NewObject<'a> {
 pub struct Features {
     /// An object is invisible until it is whole, so that it can be written under its final name.
     pub atomic: bool,
+}
+
+/// A program that moves bytes to a remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    /// Its name and version.
+    pub name: String,
+    /// What should be known of that version.
+    pub warning: Option<String>,
+}
+
+/// What a remote is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nature {
+    /// As in [`Features`].
+    pub atomic: bool,
+    /// It takes a stream; otherwise a dump has to be on local disk first.
+    pub streams: bool,
+    /// The hashes it knows of its objects.
+    pub hashes: Vec<String>,
 }
 
 /// The size of an object, as far as its remote tells.

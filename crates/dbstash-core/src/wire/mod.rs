@@ -6,6 +6,7 @@ mod socket;
 mod spill;
 pub(crate) mod talk;
 mod tls;
+mod touch;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 pub use self::flow::Received;
 use self::socket::{Socket, connect};
+pub use self::touch::{Contact, resolve, touch};
 use crate::artifact::ProduceError;
 use crate::chance::chance;
 use crate::dialogue::{Call, Dialogue, Next, Refusal};
@@ -68,12 +70,30 @@ pub async fn call(call: &Call, tell: &(dyn Fn(String) + Sync)) -> Result<Receive
     }
 }
 
-/// A connection on which the dump has begun, or who refused it and why.
-async fn attempt(call: &Call) -> Result<Line, (String, Refusal)> {
+/// Has a conversation that ends without a dump, once; its remarks are what was found out.
+pub async fn ask(call: &Call) -> Result<Vec<String>, ProduceError> {
+    let refused = |(server, refusal): (String, Refusal)| {
+        let lasting = matches!(refusal, Refusal::Final(_) | Refusal::Unsupported(_));
+        ProduceError::Server { server, what: refusal.to_string(), lasting }
+    };
+    let mut line = dial(call).await.map_err(refused)?;
+    match line.converse().await {
+        Ok(()) => Ok(line.dialogue.remarks()),
+        Err(refusal) => Err(refused((line.server, refusal))),
+    }
+}
+
+/// A connection on which nothing has been said.
+async fn dial(call: &Call) -> Result<Line, (String, Refusal)> {
     let (socket, server) = connect(&call.endpoints, call.tls.as_ref()).await?;
     let dialogue = call.protocol.begin();
     let input = vec![0; CHUNK];
-    let mut line = Line { socket, dialogue, input, at: 0, filled: 0, begun: None, server };
+    Ok(Line { socket, dialogue, input, at: 0, filled: 0, begun: None, server })
+}
+
+/// A connection on which the dump has begun, or who refused it and why.
+async fn attempt(call: &Call) -> Result<Line, (String, Refusal)> {
+    let mut line = dial(call).await?;
     match line.greet().await {
         Ok(()) => Ok(line),
         Err(refusal) => Err((line.server, refusal)),
@@ -106,6 +126,17 @@ impl Line {
                     return Ok(());
                 }
                 Next::End => return Err(self.dialogue.closed(&[])),
+            }
+        }
+    }
+
+    /// Until all is said; dump that comes all the same is of no interest.
+    async fn converse(&mut self) -> Result<(), Refusal> {
+        loop {
+            match self.next().await? {
+                Next::Skip(n) => self.at += n,
+                Next::More => self.receive().await?,
+                Next::Dump(_) | Next::End => return Ok(()),
             }
         }
     }

@@ -75,7 +75,7 @@ async fn open(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Box<dyn Socket>,
     Err(Refusal::Failed(refused))
 }
 
-async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+pub(super) async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     match timeout(CONNECT, work).await {
         Ok(done) => done,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {CONNECT:?}"))),

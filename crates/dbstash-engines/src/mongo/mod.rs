@@ -3,6 +3,7 @@
 mod address;
 mod archive;
 mod bson;
+mod checkup;
 mod crc64;
 mod elements;
 mod explain;
@@ -12,6 +13,7 @@ mod json;
 mod tally;
 mod tree;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::engine::{
     Check, Dump, Engine, Format, Incomplete, Passed, Plan, PlanError, Stdout, Step, Stream,
     Structure, Tree,
@@ -74,6 +76,10 @@ impl Engine for Mongo {
         };
         flags.warnings.extend(login_lost(server, name));
         Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
+    }
+
+    fn checkup(&self, job: &Job, database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(job, database)
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {

@@ -69,9 +69,13 @@ impl Files {
     fn end(&mut self) {
         let Some((path, walk)) = self.current.take() else { return };
         self.is_lost |= !walk.is_between();
-        // A folder is as it is called, the name of a file may be another spelling of its collection's.
-        let name = of(self.database.as_deref(), &path, '/').replacen('/', ".", 1);
-        self.sums.add(&percent_decode_str(&name).decode_utf8_lossy(), walk.documents);
+        // A folder is as it is called, a file as its collection would be in a query of a URL.
+        let name = of(self.database.as_deref(), &path, '/');
+        let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+        let file = file.replace('+', " ");
+        let file = percent_decode_str(&file).decode_utf8_lossy();
+        let dot = if folder.is_empty() { "" } else { "." };
+        self.sums.add(&format!("{folder}{dot}{file}"), walk.documents);
     }
 }
 
@@ -114,7 +118,7 @@ mod tests {
             let mut files = Box::new(Files::new(database));
             let two = [document(5), document(77)].concat();
             let all = [
-                ("shop/a%2Fb.bson", &two[..]),
+                ("shop/a%2Fb+c.bson", &two[..]),
                 ("shop/a.metadata.json", b"{}"),
                 ("shop/none.bson", b""),
                 ("oplog.bson", &two[..5]),
@@ -130,9 +134,9 @@ mod tests {
             Counts::Of(BTreeMap::from(counts.map(|(name, count)| (name.to_owned(), count))))
         };
         for size in [1, 3, 1000] {
-            let one = of([("a/b", 2), ("none", 0), ("oplog", 1)]);
+            let one = of([("a/b c", 2), ("none", 0), ("oplog", 1)]);
             assert_eq!(counted(Some("shop"), size), one);
-            let all = of([("shop.a/b", 2), ("shop.none", 0), ("oplog", 1)]);
+            let all = of([("shop.a/b c", 2), ("shop.none", 0), ("oplog", 1)]);
             assert_eq!(counted(None, size), all);
         }
         let mut short = Box::new(Files::new(None));

@@ -5,8 +5,11 @@ use super::Dialect;
 /// One sentence for a known complaint.
 pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
     let has = |text: &str| stderr.contains(text);
-    // In brackets after a statement; bare where the connection fails.
-    let code = |code: &str| has(&format!("({code})")) || has(&format!("error: {code}: "));
+    // In brackets after a statement; bare where the connection fails; otherwise in the mouth of the client.
+    let code = |code: &str| {
+        let said = [format!("({code})"), format!("error: {code}: "), format!("ERROR {code} (")];
+        said.iter().any(|said| has(said))
+    };
     let quoted = |after: &str| {
         let rest = &stderr[stderr.find(after)? + after.len()..];
         rest.split('\'').nth(1).map(str::to_owned)
@@ -124,6 +127,7 @@ mod tests {
             ),
             ("mysqldump: unknown variable 'set-gtid-purged=OFF'", "not MySQL's"),
             ("mysqldump: Got error: 2026: SSL connection error: certificate verify failed", "TLS"),
+            ("ERROR 2026 (HY000): SSL connection error: CA certificate is required", "TLS"),
             ("mysqldump: Got error: 2003: \"Can't connect to server on 'x'\"", "nothing answers"),
         ] {
             let sentence = explain(Dialect::Mysql, stderr).unwrap_or_else(|| panic!("{stderr}"));

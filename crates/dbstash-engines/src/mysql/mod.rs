@@ -1,8 +1,10 @@
 //! MySQL by Oracle's `mysqldump`, MariaDB by `mariadb-dump`: one dialect each of one family.
 
+mod checkup;
 mod explain;
 mod flags;
 mod footer;
+mod grants;
 mod load;
 mod options;
 mod rows;
@@ -11,6 +13,7 @@ mod statements;
 mod stored;
 mod tab;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::engine::{
     Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree, TreeCheck,
 };
@@ -201,6 +204,10 @@ impl Engine for Dialect {
             Dump::Stream(Stream::of_tool(invocation, FORMAT, check).counted(counting))
         };
         Ok(Plan { dump, companions: Vec::new(), warnings: flags.warnings })
+    }
+
+    fn checkup(&self, job: &Job, database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(*self, job, database)
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {

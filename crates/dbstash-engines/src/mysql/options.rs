@@ -91,7 +91,7 @@ fn normal(key: &str) -> String {
     key.replace('_', "-").to_ascii_lowercase()
 }
 
-fn is_loopback(name: &str) -> bool {
+pub(super) fn is_loopback(name: &str) -> bool {
     let address = name.parse::<IpAddr>();
     matches!(name, "" | "localhost") || address.is_ok_and(|address| address.is_loopback())
 }

@@ -2,6 +2,7 @@
 
 mod balance;
 mod blocks;
+mod checkup;
 mod conninfo;
 mod copied;
 mod custom;
@@ -14,6 +15,7 @@ mod load;
 mod stored;
 mod tally;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::engine::{
     Check, Companion, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree,
 };
@@ -85,6 +87,10 @@ impl Engine for Pg {
             });
         }
         Ok(Plan { dump, companions, warnings: flags.warnings })
+    }
+
+    fn checkup(&self, job: &Job, database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(job, database)
     }
 
     fn list_databases(&self, job: &Job) -> Result<Invocation, PlanError> {

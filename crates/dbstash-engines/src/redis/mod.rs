@@ -1,5 +1,6 @@
 //! Redis and Valkey: the dump that a server sends to a replica.
 
+mod checkup;
 mod cli;
 mod deliver;
 mod framing;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dbstash_core::checkup::Checkup;
 use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
 use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
@@ -111,6 +113,10 @@ impl Engine for Redis {
         let counting = Counting::By(Box::<tally::Keys>::default());
         let dump = Dump::Stream(Stream { origin, otherwise, format: RDB, check, counting });
         Ok(Plan { dump, companions: Vec::new(), warnings })
+    }
+
+    fn checkup(&self, job: &Job, _database: &Database) -> Result<Checkup, PlanError> {
+        checkup::checkup(job)
     }
 
     fn list_databases(&self, _job: &Job) -> Result<Invocation, PlanError> {

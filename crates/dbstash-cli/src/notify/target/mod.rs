@@ -67,6 +67,19 @@ impl Target {
         }
     }
 
+    /// Where it is: a host and a port.
+    pub(super) fn address(&self) -> (String, u16) {
+        let of = |url: &Url| {
+            let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+            (host.to_owned(), url.port_or_known_default().unwrap_or_default())
+        };
+        match self {
+            Self::Webhook { webhook, .. } => of(&webhook.url),
+            Self::Mail(mail) => (mail.server.host.clone(), mail.server.port),
+            Self::Ping(url) => of(url),
+        }
+    }
+
     /// What tells it from every other one. Holds secrets.
     pub(super) fn identity(&self) -> String {
         match self {

@@ -45,6 +45,9 @@ impl Version {
 pub(super) struct Report {
     #[serde(default)]
     pub(super) features: Flags,
+    /// The hashes it knows of its objects.
+    #[serde(default)]
+    pub(super) hashes: Option<Vec<String>>,
     /// How the remote calls itself; that of the other one, for an alias.
     #[serde(default)]
     string: String,

@@ -8,6 +8,7 @@ mod features;
 mod folders;
 mod listing;
 mod log;
+mod nature;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,8 @@ pub use self::contact::Patience;
 use self::features::{Config, Flags, Report, Storage, Version, is_path, storage, without_path};
 use self::listing::{Item, LISTING};
 use super::{
-    Download, Entry, Features, NewObject, NewTree, ObjectSize, ReadError, Remote, RemoteError,
-    TreeUpload, Upload,
+    Download, Entry, Features, Nature, NewObject, NewTree, ObjectSize, ReadError, Remote,
+    RemoteError, Tool, TreeUpload, Upload,
 };
 
 /// A question about one object.
@@ -254,6 +255,18 @@ impl Remote for Rclone {
 
     async fn probe(&self) -> Result<Features, RemoteError> {
         Ok(self.probed().await?.features)
+    }
+
+    async fn tool(&self) -> Result<Tool, RemoteError> {
+        self.tool_at_work().await
+    }
+
+    async fn nature(&self) -> Result<Nature, RemoteError> {
+        self.own_nature().await
+    }
+
+    async fn modified(&self, name: &str) -> Result<Option<DateTime<Utc>>, RemoteError> {
+        self.modified_at(name).await
     }
 
     async fn stat(&self, name: &str) -> Result<Option<ObjectSize>, RemoteError> {

@@ -111,7 +111,8 @@ pub(super) const NAMES: &str = "\
 /// What it answered.
 pub(super) fn read(said: &str) -> Result<Target, String> {
     let mut target = Target::default();
-    for line in said.lines() {
+    // A name may hold a line break.
+    for line in said.split('\0').map(str::trim_start).filter(|line| !line.is_empty()) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let rest = rest.to_owned();
         match word {

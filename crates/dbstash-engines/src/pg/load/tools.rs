@@ -28,9 +28,10 @@ pub(super) fn saying(
     psql(server, database, commands.iter().map(|text| format!("--command={text}")).collect())
 }
 
-/// psql with a script of ours, and its answers as they are.
+/// psql with a script of ours, and its answers as they are, a NUL after each.
 pub(super) fn asking(server: &Server, database: &str, text: &str) -> Result<Invocation, PlanError> {
-    let more = ["--tuples-only", "--no-align"].map(str::to_owned).to_vec();
+    let more =
+        ["--tuples-only", "--no-align", "--record-separator-zero"].map(str::to_owned).to_vec();
     let mut invocation = psql(server, database, more)?;
     // Too long for a command line that people read.
     let file = Arg::File { before: "--file=".to_owned(), content: text.to_owned().into() };

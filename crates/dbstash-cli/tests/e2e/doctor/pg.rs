@@ -1,0 +1,131 @@
+//! PostgreSQL: address, login, privileges, versions.
+
+use dbstash_testkit::scratch::free_port;
+use dbstash_testkit::{FakeTools, PgServer, RemoteKind, TestRemote};
+
+use super::{Line, each, findings, finds, nowhere, tells, well};
+use crate::scene::dbstash;
+
+#[test]
+fn a_server_and_its_rights() {
+    let (Some(server), Some(remote)) =
+        (PgServer::start("right-canary"), TestRemote::start(RemoteKind::Local))
+    else {
+        return;
+    };
+    for database in ["shop", "poor", "hidden"] {
+        server.createdb(database);
+        server.psql(database, "CREATE TABLE mine (x int); ALTER TABLE mine OWNER TO stash");
+    }
+    server.psql(
+        "poor",
+        "CREATE TABLE \"Secret\" (x int); CREATE SEQUENCE counter; SELECT lo_from_bytea(4711, 'x');
+         CREATE SCHEMA closed; CREATE TABLE closed.t (x int); GRANT SELECT ON closed.t TO stash",
+    );
+    server.psql(
+        "hidden",
+        "CREATE TABLE others (x int); ALTER TABLE others ENABLE ROW LEVEL SECURITY; GRANT SELECT ON others TO stash",
+    );
+    let run = dbstash(&remote).env("PATH", server.path());
+    let found = well(&run.clone().env("DB_URI", server.uri("shop")));
+    for (topic, words) in [
+        ("login", "stash is let into shop"),
+        ("privileges", "may read all 1 tables"),
+        ("server", "PostgreSQL 1"),
+        ("clock", "of the server agrees"),
+        ("tool", "pg_dump (PostgreSQL)"),
+    ] {
+        tells(&found, (topic, "ok", &[words]));
+    }
+    let old = FakeTools::new().tool("pg_dump", "out pg_dump (PostgreSQL) 9.6.24");
+    let broken = FakeTools::new().tool("pg_dump", "err pg_dump: cannot load a library\nexit 127");
+    let at = |rest: &str| format!("postgresql://stash:right-canary@{rest}");
+    let port = server.port();
+    let closed = free_port();
+    let with = |uri: &str| nowhere(&run).env("DB_URI", uri);
+    let shop = with(&server.uri("shop"));
+    let cases: [(_, Line<'_>); 11] = [
+        (
+            with(&at("no-such-host.invalid/shop")),
+            ("address", "fail", &["no-such-host.invalid", "DB_HOST"]),
+        ),
+        (
+            with(&at(&format!("127.0.0.1:{closed}/shop"))),
+            ("address", "fail", &["refused", "check host and port"]),
+        ),
+        (
+            with(&at(&format!("/shop?host=/nonexist&port={port}"))),
+            ("address", "fail", &["/nonexist/.s.PGSQL"]),
+        ),
+        (
+            with(&server.uri("shop").replace("right", "wrong")),
+            ("login", "fail", &["refuses the password of user \"stash\"", "DB_PASSWORD"]),
+        ),
+        (
+            with(&server.uri("nonesuch")),
+            ("login", "fail", &["no database \"nonesuch\"", "DB_NAME"]),
+        ),
+        (
+            with(&server.uri("shop").replace("stash:", "nobody:")),
+            ("login", "fail", &["pg_hba.conf"]),
+        ),
+        (with(&(server.uri("shop") + "?sslmode=require")), ("login", "fail", &["TLS"])),
+        (
+            with(&server.uri("hidden")),
+            ("privileges", "fail", &["hides rows of public.others", "ALTER ROLE stash BYPASSRLS"]),
+        ),
+        (
+            shop.clone().env("PATH", old.path()),
+            ("server", "fail", &["only of version 9", "install the client"]),
+        ),
+        (
+            shop.clone().env("PATH", broken.path()),
+            ("tool", "fail", &["pg_dump", "cannot load a library"]),
+        ),
+        (
+            with(&server.uri("")).env("BACKUP_ALL_DATABASES", "true"),
+            ("privileges", "fail", &["no superuser", "--no-role-passwords"]),
+        ),
+    ];
+    each(&cases, |(run, line)| finds(run, *line, &["remote"]));
+    let poor = findings(&with(&server.uri("poor")), &[]);
+    for grant in [
+        "GRANT SELECT ON public.\"Secret\" TO stash",
+        "GRANT SELECT ON SEQUENCE public.counter TO stash",
+        "GRANT USAGE ON SCHEMA closed TO stash",
+        "GRANT SELECT ON LARGE OBJECT 4711 TO stash",
+    ] {
+        tells(&poor, ("privileges", "fail", &[grant]));
+    }
+    // Each of the server's databases is looked at by itself.
+    server.psql("postgres", "REVOKE CONNECT ON DATABASE shop FROM public, stash");
+    let all = [("BACKUP_ALL_DATABASES", "--no-role-passwords"), ("BACKUP_SPLIT_DATABASES", "")];
+    for (setting, words) in all {
+        let run = with(&server.uri("")).env(setting, "true").env("DUMP_EXTRA_ARGS", words);
+        let found = findings(&run, &[]);
+        tells(&found, ("databases", "ok", &["4 to back up"]));
+        for words in
+            ["public.others", "LARGE OBJECT 4711", "GRANT CONNECT ON DATABASE shop TO stash"]
+        {
+            tells(&found, ("privileges", "fail", &[words]));
+        }
+    }
+    assert_eq!(remote.names(), [""; 0]);
+}
+
+#[test]
+fn a_server_that_is_newer() {
+    let (Some(server), Some(remote)) =
+        (PgServer::start_18("right-canary"), TestRemote::start(RemoteKind::Local))
+    else {
+        return;
+    };
+    server.createdb("shop");
+    let old = nowhere(&dbstash(&remote)).env("DB_URI", server.uri("shop"));
+    let told: Line<'_> = (
+        "server",
+        "fail",
+        &["PostgreSQL 18", "only of version", "install the client of PostgreSQL 18"],
+    );
+    finds(&old, told, &["remote"]);
+}

@@ -1,0 +1,73 @@
+//! Which backup, and where to.
+
+use std::fs;
+
+use dbstash_testkit::{RemoteKind, Scratch, TestRemote, sqlite};
+
+use super::{expect_refused, restore};
+use crate::scene::{PATIENCE, dbstash, listed, shop_file};
+
+#[test]
+fn the_backup_and_the_target_are_those_that_were_named() {
+    let Some(shop) = shop_file(10) else { return };
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = dbstash(&remote).env("DB_URI", shop.uri()).env("BACKUP_NAME_TEMPLATE", "{uuid}");
+    run.run(PATIENCE).expect_code(0);
+    let first = sqlite::digest(&shop.path);
+    sqlite::run(&shop.path, "DELETE FROM customer");
+    run.run(PATIENCE).expect_code(0);
+    let second = sqlite::digest(&shop.path);
+    let listed = listed(&run);
+    let started = |n: usize| listed["backups"][n]["started"].as_str().unwrap().to_owned();
+    let id = listed["backups"][1]["id"].as_str().unwrap();
+
+    let scratch = Scratch::new("targets");
+    let uri = |name: &str| format!("sqlite://{}", scratch.path().join(name).display());
+    let holds = |name: &str| sqlite::digest(&scratch.path().join(name));
+    for (name, words, expected) in [
+        ("newest", vec![], &second),
+        ("latest", vec!["latest"], &second),
+        ("by id", vec![id], &first),
+        ("by its beginning", vec![&id[..id.len() - 3]], &first),
+        ("as of then", vec!["--at", &started(1)], &first),
+        ("as of now", vec!["--at", "0s", "--db", "shop"], &second),
+    ] {
+        let to = uri(&name.replace(' ', "-"));
+        restore(&run, &[&words[..], &["--to", &to]].concat()).expect_code(0);
+        assert_eq!(holds(&name.replace(' ', "-")), *expected, "{name}");
+    }
+
+    // In a file, where no process list shows it.
+    let file = scratch.path().join("target");
+    fs::write(&file, uri("from-a-file") + "\n").unwrap();
+    restore(&run.clone().env("RESTORE_TO_FILE", &file), &[]).expect_code(0);
+    assert_eq!(holds("from-a-file"), second);
+
+    expect_refused(&run, &["--at", "1w"], &["latest is no backup here"]);
+    expect_refused(&run, &["20990101", "--to", &uri("x")], &["is no backup here"]);
+    expect_refused(&run, &["--to", "postgresql://u:hidden@h/d"], &["of sqlite", "target is pg"]);
+    expect_refused(&run, &["--to", "oracle://u:hidden@h/d"], &["--to", "unknown scheme"]);
+    let other = run.clone().env("DB_URI", uri("other"));
+    expect_refused(&other, &[], &["is none of these settings", "--to"]);
+    let nobody = run.clone().env_remove("DB_URI");
+    expect_refused(&nobody, &[], &["no connection", "--to URI"]);
+    restore(&nobody, &["--to", &uri("without-settings")]).expect_code(0);
+    assert!(!scratch.path().join("x").exists() && !scratch.path().join("other").exists());
+    for words in [["--to", "postgresql://u:hidden@h/d"], ["--to", "oracle://u:hidden@h/d"]] {
+        let done = restore(&run, &words);
+        assert!(!done.to_string().contains("hidden"), "{done}");
+    }
+}
+
+#[test]
+fn what_cannot_be_written_to_is_named() {
+    let Some(shop) = shop_file(10) else { return };
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = dbstash(&remote).env("DB_URI", shop.uri());
+    run.run(PATIENCE).expect_code(0);
+    expect_refused(&run, &["--to", "sqlite:///nowhere/at/all.db"], &["/nowhere/at/"]);
+    expect_refused(&run, &["--to", "sqlite:///dev/full/a.db"], &["/dev/full/"]);
+    let run = run.env("PATH", "/nonexistent");
+    let done = run.args(["restore", "--yes", "--clean"]).run(PATIENCE);
+    assert!(done.code != Some(0) && done.stderr.contains("rclone"), "{done}");
+}

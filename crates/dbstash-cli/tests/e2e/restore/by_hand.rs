@@ -1,7 +1,7 @@
 //! Without dbstash: what `--print-command` prints, and what lies beside the backups, run as they are by bash, with
 //! rclone and stock tools on the PATH.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
@@ -20,7 +20,7 @@ use crate::scene::{PATIENCE, dbstash, shop_file};
 fn both(
     run: &Dbstash,
     remote: &TestRemote,
-    path: OsString,
+    path: &OsStr,
     set: &[(&str, String)],
     check: impl Fn(&str),
 ) {
@@ -39,7 +39,7 @@ fn both(
         let scratch = Scratch::new("hand");
         let mut shell = Command::new("bash");
         shell.args(["-c", &text]).current_dir(scratch.path()).env_clear();
-        shell.env("PATH", &path).env("HOME", scratch.path()).env("RCLONE_CONFIG", "/dev/null");
+        shell.env("PATH", path).env("HOME", scratch.path()).env("RCLONE_CONFIG", "/dev/null");
         shell.envs(remote.env()).envs(set.iter().cloned()).env(place, &at);
         let done = shell.output().unwrap();
         assert!(done.status.success(), "{text}\n{}", String::from_utf8_lossy(&done.stderr));
@@ -74,7 +74,7 @@ fn postgresql_by_hand() {
         both(
             &work.run,
             &remote,
-            server.path(),
+            &server.path(),
             &[
                 ("PGHOST", server.socket_dir().to_str().unwrap().to_owned()),
                 ("PGPORT", server.port().to_string()),
@@ -112,7 +112,7 @@ fn mysql_and_mariadb_by_hand() {
             both(
                 &work.run,
                 &remote,
-                server.path(),
+                &server.path(),
                 &[
                     ("MYSQL_UNIX_PORT", fresh.socket()),
                     ("MYSQL_USER", "root".to_owned()),
@@ -139,7 +139,7 @@ fn files_by_hand() {
             run.run(PATIENCE).expect_code(0);
             let path = dbstash_testkit::tools::path();
             let name = new(&format!("it's {format} {compression} #"));
-            both(&run, &remote, path, &[("TARGET", name)], |place| {
+            both(&run, &remote, &path, &[("TARGET", name)], |place| {
                 assert_eq!(sqlite::digest(place.as_ref()), sqlite::digest(&shop.path));
             });
         }
@@ -149,7 +149,7 @@ fn files_by_hand() {
         let remote = TestRemote::start(RemoteKind::Local).unwrap();
         let run = dbstash(&remote).env("DB_URI", server.uri()).env("BACKUP_COMPRESSION", "zstd");
         run.run(PATIENCE).expect_code(0);
-        both(&run, &remote, server.path(), &[("TARGET", new("dump#.rdb"))], |place| {
+        both(&run, &remote, &server.path(), &[("TARGET", new("dump#.rdb"))], |place| {
             let again = RedisServer::of_dump(server.family(), &fs::read(place).unwrap()).unwrap();
             assert_eq!(again.digest(), server.digest());
         });

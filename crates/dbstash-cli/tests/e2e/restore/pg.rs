@@ -212,7 +212,7 @@ fn what_is_there_stays_unless_it_may_go() {
     let name = backups(&run).remove(0);
     let good = remote.read(&name);
     let mut flipped = good.clone();
-    let last = flipped.iter().rposition(|byte| byte.is_ascii_digit()).unwrap();
+    let last = flipped.iter().rposition(u8::is_ascii_digit).unwrap();
     flipped[last] ^= 1;
     remote.write(&name, &flipped);
     expect_refused(&run, &["--clean"], &["corrupt", "the target is as it was"]);

@@ -9,6 +9,7 @@ mod errand;
 mod inflow;
 mod loader;
 mod parallel;
+mod place;
 mod script;
 
 use std::fs;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::place::{discard, renamed};
 use crate::artifact::ProduceError;
 use crate::catalog::Backup;
 use crate::engine::PlanError;
@@ -386,21 +388,4 @@ impl<'a> Scene<'a> {
 
 fn placed(invocation: Invocation, tree: &Path) -> Invocation {
     invocation.in_tree(&tree.to_string_lossy())
-}
-
-fn discard(scraps: &[PathBuf]) {
-    for path in scraps {
-        let _ = fs::remove_file(path);
-    }
-}
-
-/// The file is on the disk before its name is, and so is the name when this returns.
-fn renamed(from: &Path, to: &Path) -> Result<(), RestoreError> {
-    let fail = |reason| RestoreError::File { path: to.to_owned(), reason };
-    fs::File::open(from).and_then(|file| file.sync_all()).map_err(fail)?;
-    fs::rename(from, to).map_err(fail)?;
-    match to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(fail),
-        None => Ok(()),
-    }
 }

@@ -100,7 +100,8 @@ pub(crate) fn mysql(stored: Subject<'_>, client: &str) -> Option<Vec<String>> {
     let dump = manifest.dump()?;
     let mut lines =
         address(stored, ["MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_USER"], "MYSQL_PWD or ~/.my.cnf");
-    let options = "--binary-mode --comments --default-character-set=utf8mb4 --max-allowed-packet=1G";
+    let options =
+        "--binary-mode --comments --default-character-set=utf8mb4 --max-allowed-packet=1G";
     // Not every client looks at these variables itself.
     let mut load = format!("load=({client} {options}");
     for (name, option) in [

@@ -10,6 +10,7 @@ mod error;
 mod inflow;
 mod loader;
 mod parallel;
+mod place;
 mod script;
 
 use std::fs;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::RestoreError;
+use self::place::{discard, renamed};
 use crate::artifact::ProduceError;
 use crate::catalog::Backup;
 use crate::errand::Errand;
@@ -280,21 +282,4 @@ impl<'a> Scene<'a> {
 
 fn placed(invocation: Invocation, tree: &Path) -> Invocation {
     invocation.in_tree(&tree.to_string_lossy())
-}
-
-fn discard(scraps: &[PathBuf]) {
-    for path in scraps {
-        let _ = fs::remove_file(path);
-    }
-}
-
-/// The file is on the disk before its name is, and so is the name when this returns.
-fn renamed(from: &Path, to: &Path) -> Result<(), RestoreError> {
-    let fail = |reason| RestoreError::File { path: to.to_owned(), reason };
-    fs::File::open(from).and_then(|file| file.sync_all()).map_err(fail)?;
-    fs::rename(from, to).map_err(fail)?;
-    match to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => fs::File::open(folder).and_then(|dir| dir.sync_all()).map_err(fail),
-        None => Ok(()),
-    }
 }

@@ -137,3 +137,26 @@ pub(super) fn missing(stderr: &str) -> Option<Target> {
     };
     stderr.lines().any(told).then(Target::default)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_parted_by_nul() {
+        let said = "version 15.18 (Debian)\0exists\0holds 2 tables\0holds table \"a\nb\"\0mark 2026\0fact superuser\0";
+        let target = read(said).unwrap();
+        assert_eq!(target.version.as_deref(), Some("15.18 (Debian)"));
+        assert!(target.exists && !target.is_empty());
+        assert_eq!(target.holds, ["2 tables", "table \"a\nb\""]);
+        assert_eq!((target.mark.as_deref(), target.facts.len()), (Some("2026"), 1));
+        assert!(read("exists\0").is_err() && read("who\0").is_err());
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_is_no_failure() {
+        let of = |what: &str| format!("psql: error: connection failed: FATAL:  {what}\n");
+        assert_eq!(missing(&of("database \"a\" does not exist")), Some(Target::default()));
+        assert_eq!(missing(&of("role \"a\" does not exist")), None);
+    }
+}

@@ -165,6 +165,15 @@ pub enum Stage {
     },
     /// Bytes flow into a program.
     Script(Script),
+    /// The files of a copy flow into so many programs at once, each of them into one.
+    Parallel {
+        /// Which.
+        files: Choice,
+        /// What reads them.
+        loader: Invocation,
+        /// How many of it there are.
+        jobs: u32,
+    },
     /// The first one, if any: the dump is told to a server that nothing of it changes, in the place of the verification,
     /// to find out what it would refuse.
     Rehearsal(Errand),
@@ -222,7 +231,12 @@ pub enum Feed {
     Program(Invocation),
     /// The files of a copy, by their names, one after the other.
     Files(Vec<String>),
+    /// Those files of a copy, one after the other as their names sort.
+    Tree(Choice),
 }
+
+/// Says of the path of a file, relative to its copy, whether it is wanted.
+pub type Choice = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// What a line of a loader's stderr is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,11 +288,15 @@ impl Load {
             }
             Stage::Write { object, to } => format!("rclone: {} -> {}", name(object), to.display()),
             Stage::Rename { from, to, .. } => format!("mv {} {}", from.display(), to.display()),
+            Stage::Parallel { loader, jobs, .. } => {
+                format!("<the files of the copy> | {loader}   (by {jobs} at once)")
+            }
             Stage::Script(script) => {
                 let mut text = match &script.feed {
                     Feed::Object(object) => format!("rclone: {}", name(object)),
                     Feed::Program(program) => program.to_string(),
                     Feed::Files(files) => format!("<{} files>", files.len()),
+                    Feed::Tree(_) => "<the files of the copy>".to_owned(),
                 };
                 for program in script.through.iter().chain([&script.loader]) {
                     text.push_str(" | ");

@@ -8,6 +8,7 @@ mod copy;
 mod errand;
 mod inflow;
 mod loader;
+mod parallel;
 mod proof;
 mod script;
 
@@ -230,7 +231,9 @@ impl<'a> Scene<'a> {
     /// Carries a load out. After an error the target is untouched where the load is atomic, and where it is not, empty
     /// or marked.
     pub async fn restore(&self, load: Load) -> Result<Restored, RestoreError> {
-        if !load.atomic {
+        // What is copied first is proven by that.
+        let copied = matches!(load.stages.first(), Some(Stage::Copy { object: 0, .. }));
+        if !load.atomic && !copied {
             (self.tell)("verifying the backup before anything is changed");
             let proven = match load.stages.first() {
                 Some(Stage::Rehearsal(errand)) => self.rehearsed(errand).await,
@@ -281,6 +284,10 @@ impl<'a> Scene<'a> {
                 }
                 Stage::Script(one) => {
                     restored.remarks.extend(script::carry_out(one, self, &tree).await?);
+                }
+                Stage::Parallel { files, loader, jobs } => {
+                    let work = parallel::carry_out(&files, &loader, jobs, self, &tree);
+                    restored.remarks.extend(work.await?);
                 }
                 Stage::Rehearsal(_) => {}
                 Stage::Errand(errand) => {

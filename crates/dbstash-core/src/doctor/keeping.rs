@@ -153,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_never_due_is_told() {
+    fn the_next_time_is_told_in_its_zone() {
         let mut table = Timetable::now(Zone::UTC);
-        assert_eq!(appointment(&table, DateTime::UNIX_EPOCH).verdict, Verdict::Ok);
-        table.schedule = "0 2 * * *".parse().unwrap();
-        let what = appointment(&table, DateTime::UNIX_EPOCH).what;
-        assert!(what.contains("1970-01-01T02:00:00Z (UTC)"), "{what}");
-        table.schedule = "0 2 31 2 *".parse().unwrap();
-        assert_eq!(appointment(&table, DateTime::UNIX_EPOCH).verdict, Verdict::Fail);
+        let told = |table: &Timetable| appointment(table, DateTime::UNIX_EPOCH);
+        assert!(told(&table).what.contains("whenever dbstash is started"));
+        (table.schedule, table.zone) =
+            ("0 2 * * *".parse().unwrap(), "Asia/Tokyo".parse().unwrap());
+        let what = told(&table).what;
+        assert!(what.contains("1970-01-02T02:00:00+09:00 (Asia/Tokyo)"), "{what}");
     }
 }

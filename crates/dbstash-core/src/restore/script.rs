@@ -10,7 +10,7 @@ use super::loader::Loader;
 use super::{RestoreError, Scene, placed};
 use crate::artifact::Producer;
 use crate::load::{Edit, Feed, Script};
-use crate::spool::of_file;
+use crate::spool::{files, of_file};
 
 const BUFFER: usize = 256 * 1024;
 
@@ -38,9 +38,15 @@ pub(super) async fn carry_out(
                 sink.take_all(&mut *tool).await?;
                 tool.finish().await?;
             }
-            Feed::Files(files) => {
-                for file in files {
+            Feed::Files(names) => {
+                for file in names {
                     sink.take_all(&mut of_file(tree.join(file))).await?;
+                }
+            }
+            Feed::Tree(choice) => {
+                let all = files(tree)?;
+                for file in all.iter().filter(|file| choice(&file.path)) {
+                    sink.take_all(&mut of_file(tree.join(&file.path))).await?;
                 }
             }
         }

@@ -13,6 +13,7 @@ use crate::artifact::{ProduceError, Producer};
 use crate::compression::Method;
 use crate::engine::{Check, Incomplete, Passed};
 use crate::remote::RemoteError;
+use crate::tally::{Counting, Tally};
 
 /// Hands its bytes out in reads of changing sizes, and then ends as it is told.
 struct Source {
@@ -88,7 +89,45 @@ impl Upload for Sink {
     }
 }
 
+/// Sees every byte, now and then late, and fails after so many.
+struct Seen {
+    hash: Sha256,
+    bytes: u64,
+    most: u64,
+}
+
+impl Seen {
+    fn counting(most: u64) -> Counting {
+        Counting::By(Box::new(Self { hash: Sha256::new(), bytes: 0, most }))
+    }
+}
+
+impl Tally for Seen {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        assert!(self.bytes <= self.most, "as it should");
+        if self.bytes.is_multiple_of(7) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Counts {
+        let sum = base16ct::lower::encode_string(&self.hash.finalize());
+        Counts::Of([(sum, self.bytes)].into())
+    }
+}
+
 fn stored(source: Source, method: Option<&str>, sink: &mut Sink) -> Result<Stored, String> {
+    counted(source, method, sink, Counting::Off)
+}
+
+fn counted(
+    source: Source,
+    method: Option<&str>,
+    sink: &mut Sink,
+    counting: Counting,
+) -> Result<Stored, String> {
     let compression = method.map(|m| m.parse::<Method>().unwrap().with_threads(2));
     let guard = Guard {
         cancel: &CancellationToken::new(),
@@ -96,7 +135,8 @@ fn stored(source: Source, method: Option<&str>, sink: &mut Sink) -> Result<Store
         stall: Some(Duration::from_secs(60)),
         pace: &|_| (),
     };
-    let mut artifact = Artifact::new(Box::new(source), Box::new(Anything), 1);
+    let artifact = Artifact::new(Box::new(source), Box::new(Anything), 1);
+    let mut artifact = artifact.counted(counting);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let stored = runtime.block_on(store(&mut artifact, compression, sink, &guard));
     stored.map_err(|failure| failure.cause.to_string())
@@ -139,13 +179,33 @@ proptest! {
         let bytes = bytes(len, seed);
         let mut sink = Sink::default();
         let source = Source { bytes: bytes.clone(), at: 0, step, end: Ok(()) };
-        let stored = stored(source, method, &mut sink).unwrap();
+        let stored = counted(source, method, &mut sink, Seen::counting(u64::MAX)).unwrap();
+        let sum = base16ct::lower::encode_string(&Sha256::digest(&bytes));
+        prop_assert_eq!(&stored.counts, &Counts::Of([(sum, len as u64)].into()));
         prop_assert!(sink.committed && !sink.aborted);
         prop_assert_eq!(stored.bytes, sink.bytes.len() as u64);
         prop_assert_eq!(stored.proof.raw_bytes(), len as u64);
         prop_assert_eq!(&stored.sha256, &base16ct::lower::encode_string(&Sha256::digest(&sink.bytes)));
         prop_assert!(decoded(method, &sink.bytes) == bytes, "not what went in");
     }
+}
+
+#[test]
+fn a_count_that_fails_fails_nothing() {
+    for method in METHODS {
+        for most in [0, 1_000_000] {
+            let mut sink = Sink::default();
+            let bytes = bytes(4_000_000, 7);
+            let source = Source { bytes: bytes.clone(), at: 0, step: 1000, end: Ok(()) };
+            let stored = counted(source, method, &mut sink, Seen::counting(most)).unwrap();
+            assert_eq!(stored.counts, Counts::without("counting failed"));
+            assert!(sink.committed && decoded(method, &sink.bytes) == bytes);
+        }
+    }
+    let mut sink = Sink::default();
+    let source = Source { bytes: vec![7; 10], at: 0, step: 1000, end: Ok(()) };
+    let stored = counted(source, None, &mut sink, Counting::Not("zip")).unwrap();
+    assert_eq!(stored.counts, Counts::without("zip"));
 }
 
 #[test]

@@ -120,3 +120,14 @@ fn bare_documents_end_where_they_say() {
         assert_eq!(check.finish().is_ok(), end % 5 == 0, "{end}");
     }
 }
+
+#[test]
+fn what_mongodump_packs_is_not_counted() {
+    for (words, compress, counted) in
+        [(&[][..], false, true), (&[], true, false), (&["--gzip"], false, false)]
+    {
+        let plan = plan(words, compress, &one()).unwrap();
+        let Dump::Stream(stream) = plan.dump else { panic!("{words:?}") };
+        assert_eq!(matches!(stream.counting, Counting::By(_)), counted, "{words:?}");
+    }
+}

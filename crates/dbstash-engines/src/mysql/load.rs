@@ -1,19 +1,32 @@
 //! A dump back into a server, by the stock client: verified before, and marked in the target until all of it is there.
 
 mod complaint;
+mod parts;
 mod question;
+mod translation;
+
+use core::cmp::Ordering;
+use std::fmt::Write as _;
 
 use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{EngineKey, Server, Source};
-use dbstash_core::load::{Load, Script, Stage, Survey, Target, Wish, older};
+use dbstash_core::load::{
+    Choice, Edit, Extent, Feed, Load, Script, Side, Stage, Survey, Target, Wish, older,
+};
 
+use self::parts::Parts;
+use self::translation::Translation;
 use super::Dialect;
+use super::split::mark::Kind;
 
 pub(super) use self::complaint::explain;
 
 /// The table that is in the target as long as a restore of it is not complete; its comment says of which backup.
 const MARK: &str = "dbstash_restore_incomplete";
+
+/// The end of the comment when it is of some tables, or rows, in a database that has more.
+const PART: &str = " (a part)";
 
 /// How the client is asked for answers.
 const ANSWERS: [&str; 4] =
@@ -30,8 +43,7 @@ const LOADS: [&str; 6] = [
 
 pub(super) fn survey(of: Dialect, wish: &Wish<'_>) -> Result<Survey, PlanError> {
     refuse(wish)?;
-    let to = At::of(of, wish)?;
-    let question = to.statement(&question::text(wish.database))?;
+    let question = At::of(of, wish)?.statement(&question::text(wish.database, wish.extent))?;
     Ok(Survey::Ask { question, read: question::read, missing: |_| None })
 }
 
@@ -44,36 +56,157 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     if let Some(why) = (ours == of).then(|| older(versions.0, versions.1)).flatten() {
         return Err(PlanError(why));
     }
-    let mut stages = vec![Stage::Run {
-        what: "the database cannot be made ready",
-        invocation: to.statement(&prepared(wish, target))?,
-    }];
-    match object.format.as_str() {
-        "plain" => stages.push(Stage::Script(Script::of(0, to.loader(wish.database)?))),
-        other => {
-            return Err(PlanError(format!(
-                "a dump of the format {other} is not known to this version"
-            )));
+    let mut notes = Vec::new();
+    if ours != of {
+        notes.push(format!(
+            "a dump of {} goes into {}: a collation that is not there becomes the nearest one, and what only {} has \
+             ends it",
+            of.name(),
+            ours.name(),
+            of.name()
+        ));
+    }
+    let mut edits: Vec<Box<dyn Edit>> = Vec::new();
+    let mut prepared = String::new();
+    if is_part(wish.extent) {
+        part(wish, target)?;
+        if !target.exists {
+            let _ = write!(prepared, "CREATE DATABASE {}", name(wish.database));
         }
+        notes.push("what else is in the database stays".to_owned());
+    } else {
+        prepared = emptied(wish, target);
+    }
+    if is_part(wish.extent) || wish.extent.side != Side::All {
+        let first = if is_part(wish.extent) { marked(wish) + ";\n" } else { String::new() };
+        edits.push(Box::new(Parts::new(of, wish.extent, wish.clean, first)?));
+    }
+    if ours != of || to.dialect != of || wish.database != wish.manifest.database {
+        let version = target.version.as_deref().unwrap_or_default();
+        let translation = Translation::new(of, to.dialect, ours, version);
+        edits.push(Box::new(translation.renaming(&wish.manifest.database, wish.database)));
+    }
+    let loader = to.loader(wish.database)?;
+    let mut stages = loading(wish, loader, edits, &mut notes)?;
+    if !prepared.is_empty() {
+        let invocation = to.statement(&prepared)?;
+        let ready = Stage::Run { what: "the database cannot be made ready", invocation };
+        // A copy first: what cannot be copied changes nothing.
+        let at = usize::from(matches!(stages.first(), Some(Stage::Copy { .. })));
+        stages.insert(at, ready);
     }
     stages.push(Stage::Run {
         what: "all of it is there, and the mark cannot be taken away",
-        invocation: to.statement(&format!("DROP TABLE {}.`{MARK}`", name(wish.database)))?,
+        invocation: to
+            .statement(&format!("DROP TABLE IF EXISTS {}.`{MARK}`", name(wish.database)))?,
     });
-    Ok(Load { atomic: false, stages, ..Load::default() })
+    Ok(Load { atomic: false, stages, notes, ..Load::default() })
+}
+
+/// The stages that bring the dump into the database.
+fn loading(
+    wish: &Wish<'_>,
+    loader: Invocation,
+    edits: Vec<Box<dyn Edit>>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Stage>, PlanError> {
+    let is_tree = wish.dump()?.format == "sql-files";
+    let jobs = if is_tree && edits.is_empty() { wish.jobs } else { 1 };
+    if wish.jobs > jobs {
+        let why = if is_tree {
+            "what is changed on its way is one stream"
+        } else {
+            "the dump is one stream"
+        };
+        notes.push(format!("--jobs has no effect: {why}"));
+    }
+    let edit: Option<Box<dyn Edit>> = (!edits.is_empty()).then(|| Box::new(Chain(edits)) as _);
+    let script = |choice: Choice| {
+        Stage::Script(Script { feed: Feed::Tree(choice), ..Script::of(0, loader.clone()) })
+    };
+    Ok(match (is_tree, jobs) {
+        (false, _) => vec![Stage::Script(Script { edit, ..Script::of(0, loader) })],
+        (true, 0 | 1) => {
+            let feed = Feed::Tree(Box::new(|_| true));
+            let all = Stage::Script(Script { feed, edit, ..Script::of(0, loader) });
+            vec![Stage::Copy { object: 0, file: "" }, all]
+        }
+        // Tables know of no order, for nothing that refers to another is looked at before the end. Triggers come
+        // after all rows.
+        (true, jobs) => vec![
+            Stage::Copy { object: 0, file: "" },
+            script(Box::new(|path| rank(path) < Ordering::Equal)),
+            Stage::Parallel {
+                files: Box::new(|path| rank(path) == Ordering::Equal),
+                loader: loader.clone(),
+                jobs,
+            },
+            script(Box::new(|path| rank(path) > Ordering::Equal)),
+        ],
+    })
+}
+
+/// Whether a file comes before the tables, is one, or comes after them.
+fn rank(path: &str) -> Ordering {
+    let tables = Kind::Table.words().0 + b'0';
+    path.rsplit('/').next().and_then(|name| name.bytes().next()).unwrap_or(b'9').cmp(&tables)
+}
+
+/// Whether it goes into a database that keeps what it has.
+fn is_part(extent: &Extent) -> bool {
+    !extent.tables.is_empty() || extent.side == Side::Data
 }
 
 /// What this format cannot be asked for.
 fn refuse(wish: &Wish<'_>) -> Result<(), PlanError> {
     let object = wish.dump()?;
+    let no = |why: &str| Err(PlanError(why.to_owned()));
     if wish.manifest.database == "*" {
-        return Err(PlanError(
+        return no(
             "a dump of all databases has those of the server itself in it, with its users and passwords: restore it by \
-             hand (--print-command) into a new server, or set BACKUP_SPLIT_DATABASES=true for backups of each"
+             hand (--print-command) into a new server, or set BACKUP_SPLIT_DATABASES=true for backups of each",
+        );
+    }
+    match &*object.format {
+        // Each dump that is not XML says who made it, or that it does not.
+        "plain" if object.passed.degraded.is_none() && object.passed.tool_version.is_none() => no(
+            "it is XML (--xml in DUMP_EXTRA_ARGS): the clients load such by LOAD XML, table by table",
+        ),
+        "plain" if object.passed.degraded.is_some() && *wish.extent != Extent::default() => wish
+            .refuse_parts("a dump without comments (DUMP_EXTRA_ARGS), by which its parts are told"),
+        "sql-files" | "plain" => Ok(()),
+        "tab-files" => no(
+            "files of --tab are loaded by hand: each .sql by the client, and then each .txt by mysqlimport \
+             (mariadb-import) --local",
+        ),
+        other => {
+            Err(PlanError(format!("a dump of the format {other} is not known to this version")))
+        }
+    }
+}
+
+/// Some tables, or rows, into a database that goes on: what is in their way.
+fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
+    if target.mark.as_ref().is_some_and(|mark| !mark.ends_with(PART)) {
+        return Err(PlanError(
+            "the target holds an interrupted restore of all of it: restore all of it, with --clean"
                 .to_owned(),
         ));
     }
-    wish.refuse_parts(&object.format)
+    if wish.extent.side != Side::Data {
+        return Ok(());
+    }
+    if !target.exists {
+        return Err(PlanError(
+            "there is no database to put rows into: restore with --schema-only before".to_owned(),
+        ));
+    }
+    match target.facts.iter().find_map(|fact| fact.strip_prefix("fires ")) {
+        Some(count) => Err(PlanError(format!(
+            "the target has triggers ({count}) that would fire for each row: drop them before, or restore the tables whole"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The target: its address, and the family of its client.
@@ -130,23 +263,58 @@ impl Dialect {
 }
 
 /// An empty database with a mark in it.
-fn prepared(wish: &Wish<'_>, target: &Target) -> String {
+fn emptied(wish: &Wish<'_>, target: &Target) -> String {
     let database = name(wish.database);
     let mut text = String::new();
     if !target.exists {
-        text.push_str(&format!("CREATE DATABASE {database}; "));
+        let _ = write!(text, "CREATE DATABASE {database}; ");
     } else if !target.is_empty() {
         // What the user gave it stays: a dump of one database does not say it.
-        let charset = target.facts.first().map(|charset| format!(" {charset}")).unwrap_or_default();
-        text.push_str(&format!("DROP DATABASE {database}; CREATE DATABASE {database}{charset}; "));
+        let charset = target.facts.iter().find(|fact| fact.starts_with("CHARACTER SET "));
+        let charset = charset.map(|charset| format!(" {charset}")).unwrap_or_default();
+        let _ = write!(text, "DROP DATABASE {database}; CREATE DATABASE {database}{charset}; ");
     }
+    text + &marked(wish)
+}
+
+/// The mark, in the place of a former one.
+fn marked(wish: &Wish<'_>) -> String {
+    let mark = format!("{}.`{MARK}`", name(wish.database));
     let of: String = wish.manifest.id.chars().map(|c| if is_safe(c) { c } else { '?' }).collect();
-    text.push_str(&format!("CREATE TABLE {database}.`{MARK}` (x INT) COMMENT='{of}'"));
-    text
+    let part = if is_part(wish.extent) { PART } else { "" };
+    format!("DROP TABLE IF EXISTS {mark}; CREATE TABLE {mark} (x INT) COMMENT='{of:.200}{part}'")
 }
 
 fn is_safe(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.:/ ".contains(c)
+}
+
+/// One edit after the other.
+struct Chain(Vec<Box<dyn Edit>>);
+
+impl Edit for Chain {
+    fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        let mut bytes = bytes.to_vec();
+        for edit in &mut self.0 {
+            let mut next = Vec::with_capacity(bytes.len());
+            edit.feed(&bytes, &mut next)?;
+            bytes = next;
+        }
+        out.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, out: &mut Vec<u8>) -> Result<(), String> {
+        let mut bytes = Vec::new();
+        for mut edit in self.0 {
+            let mut next = Vec::new();
+            edit.feed(&bytes, &mut next)?;
+            edit.finish(&mut next)?;
+            bytes = next;
+        }
+        out.extend_from_slice(&bytes);
+        Ok(())
+    }
 }
 
 /// A name as SQL has it.

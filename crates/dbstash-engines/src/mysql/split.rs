@@ -6,8 +6,8 @@
 //! routines and the events of a database are one file each. Views are the last ones, after their
 //! placeholders; nothing else looks at what it refers to before it is used.
 
-mod lexer;
-mod mark;
+pub(super) mod lexer;
+pub(super) mod mark;
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ use super::statements::{Known, Statements};
 const LONGEST_HEADER: usize = 64 * 1024;
 const LONGEST_LINE: usize = 4 * 1024;
 /// Names of files stay below what file systems take.
-const LONGEST_NAME: usize = 120;
+pub(super) const LONGEST_NAME: usize = 120;
 
 /// See the module.
 pub(super) struct Split {
@@ -48,6 +48,8 @@ struct Cut {
     database: Option<Vec<u8>>,
     databases: Vec<Vec<u8>>,
     count: u32,
+    /// Whether the rows of a table are a file of their own.
+    apart: bool,
     /// A database whose name the dump does not tell in one line.
     unclear: Option<Vec<u8>>,
 }
@@ -67,10 +69,18 @@ impl Split {
                 database: None,
                 databases: Vec::new(),
                 count: 0,
+                apart: false,
                 unclear: None,
             },
             within: None,
         }
+    }
+
+    /// The same, with the rows of a table apart from its structure.
+    pub(super) fn apart(footer: Footer) -> Self {
+        let mut split = Self::new(footer);
+        split.cut.apart = true;
+        split
     }
 
     /// The same, to look at every statement.
@@ -138,7 +148,7 @@ impl Split {
             }
             Mark::Section(kind, name) if is_between => {
                 if let Some(within) = &mut self.within {
-                    within.rules.section((kind == Kind::Table).then_some(name));
+                    within.rules.section(matches!(kind, Kind::Table | Kind::Rows).then_some(name));
                 }
                 self.cut.section(kind, name, out);
             }
@@ -228,8 +238,9 @@ impl Cut {
 
     /// A marker: a new file, unless it is about the table at hand, or comes back to a database.
     fn section(&mut self, kind: Kind, name: &[u8], out: &mut dyn FnMut(Piece<'_>)) {
+        let kind = if kind == Kind::Rows && !self.apart { Kind::Table } else { kind };
         let goes_on = self.open.as_ref().is_some_and(|(at, of)| *at == kind && of == name);
-        if kind == Kind::Table && goes_on {
+        if matches!(kind, Kind::Table | Kind::Rows) && goes_on {
             return;
         }
         if kind == Kind::Database && !name.ends_with(b"`") {
@@ -253,7 +264,7 @@ impl Cut {
 
     /// The first line of triggers, when it follows a table.
     fn trigger(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
-        if let Some((Kind::Table, name)) = &self.open {
+        if let Some((Kind::Table | Kind::Rows, name)) = &self.open {
             let name = name.clone();
             self.begin(Kind::Triggers, &name, out);
         }
@@ -333,7 +344,7 @@ fn reset(header: &[u8]) -> Vec<u8> {
 
 /// A name that any file system and remote takes; a long one loses its end, for a number tells it
 /// from the others.
-fn safe(name: &[u8]) -> String {
+pub(super) fn safe(name: &[u8]) -> String {
     let mut safe = String::new();
     for byte in name {
         match byte {

@@ -1,28 +1,49 @@
 //! How a backup gets into a server: through psql, in one transaction wherever there can be one.
 
+mod all;
 mod ask;
 mod clean;
+mod complaint;
 mod one;
+mod parts;
 mod reader;
+mod tools;
+mod unpacking;
 
 use dbstash_core::engine::PlanError;
-use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{Server, Source};
-use dbstash_core::load::{Feed, Load, Script, Stage, Survey, Target, Wish, major, older};
+use dbstash_core::load::{
+    Edit, Feed, Load, Script, Side, Stage, Survey, Target, Wish, major, older,
+};
 
-use self::one::{One, quoted};
+use self::all::All;
+use self::ask::MARK;
+pub(super) use self::complaint::explain;
+use self::one::{One, literal, quoted};
+use self::parts::{Parts, Wanted};
 use self::reader::Reader;
-use super::client;
+use self::unpacking::Unpacking;
 
 pub(super) fn survey(wish: &Wish<'_>) -> Result<Survey, PlanError> {
     let server = server(wish)?;
     let ask = |database: &str, text: String| {
-        let question = psql(server, database, &text)?;
+        let question = tools::asking(server, database, &text)?;
         Ok::<_, PlanError>(Survey::Ask { question, read: ask::read, missing: ask::missing })
     };
+    let names = if wish.extent.globals { ask::NAMES } else { "" };
+    if is_whole_server(wish) {
+        return ask(tools::maintenance(server), ask::of_server());
+    }
+    let of_database = if is_part(wish) {
+        let wanted = wish.extent.tables.iter().map(|word| Wanted::read(word));
+        let wanted: Vec<Wanted> = wanted.collect::<Result<_, _>>().map_err(PlanError)?;
+        ask::of_parts(&wanted, wish.extent.side)
+    } else {
+        ask::of_database()
+    };
     Ok(Survey::Any(vec![
-        ask(wish.database, ask::of_database())?,
-        ask(maintenance(server), ask::SERVER.to_owned())?,
+        ask(wish.database, of_database + names)?,
+        ask(tools::maintenance(server), ask::SERVER.to_owned() + names)?,
     ]))
 }
 
@@ -32,34 +53,217 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     if let Some(why) = older(object.passed.server_version.as_deref(), target.version.as_deref()) {
         return Err(PlanError(why));
     }
+    if is_whole_server(wish) {
+        return whole(wish, server, target);
+    }
+    let is_tree = object.format == "directory";
+    if !is_tree && !matches!(object.format.as_str(), "plain" | "custom" | "tar") {
+        return Err(PlanError(format!(
+            "a dump of the format {} is not known to this version",
+            object.format
+        )));
+    }
+    if let Some(of) = target.mark.as_ref().filter(|_| is_part(wish)) {
+        return Err(PlanError(format!(
+            "the target holds an interrupted restore of {of}: restore all of it with --clean"
+        )));
+    }
+    if wish.extent.side == Side::Data {
+        for_rows_only(wish, target)?;
+    }
     let mut load = Load { atomic: true, ..Load::default() };
+    if wish.jobs > 1 {
+        if !is_tree && object.format != "custom" {
+            return Err(PlanError(format!(
+                "--jobs {} needs an archive that can be read at random, and this is {}: leave it out",
+                wish.jobs, object.format
+            )));
+        }
+        wish.refuse_parts("--jobs")?;
+        load.atomic = false;
+        load.stages.push(Stage::Copy { object: 0, file: "dump" });
+    }
+    if wish.extent.globals {
+        load.stages.push(globals(wish, server, target)?);
+        load.notes.push(
+            "--globals: roles that are there stay as they are; those that are made stay, whatever becomes of the rest"
+                .to_owned(),
+        );
+    }
     if !target.exists {
         load.stages.push(made(server, wish.database, target)?);
     }
-    let mut script = Script::of(0, loader(server, wish.database)?);
-    match (object.format.as_str(), wish.manifest.mode.as_str()) {
-        ("plain", _) => {}
-        ("custom" | "tar", "stream") => script.through = Some(pg_restore(Vec::new())),
-        ("directory", _) => {
-            load.stages.push(Stage::Copy { object: 0, file: "dump" });
-            script.feed = Feed::Program(pg_restore(vec![in_copy()]));
-        }
-        (other, _) => {
-            return Err(PlanError(format!(
-                "a dump of the format {other} is not known to this version"
-            )));
-        }
-    }
-    // On one line: psql counts the dump's own.
-    script.before = "BEGIN; ".to_owned();
     if wish.clean && !target.is_empty() {
-        script.before.push_str(&clean::everything(target.version.as_deref()));
-        load.notes.push("--clean: what the database holds goes in the same transaction".to_owned());
+        load.notes.push(format!(
+            "--clean: what the database holds goes in {} transaction",
+            if load.atomic { "the same" } else { "a" }
+        ));
     }
-    script.edit = Some(Box::new(Reader::new(One::new(wish.database))));
-    script.after = "\nCOMMIT;\n".to_owned();
-    load.stages.push(Stage::Script(script));
+    if load.atomic {
+        in_one(wish, server, target, &mut load)?;
+    } else {
+        by_several(wish, server, target, &mut load)?;
+    }
     Ok(load)
+}
+
+/// Whether less than all of it is wanted in a way that leaves alone what else is there.
+fn is_part(wish: &Wish<'_>) -> bool {
+    !wish.extent.tables.is_empty() || wish.extent.side == Side::Data
+}
+
+/// Rows go into tables that are there, and are empty.
+fn for_rows_only(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
+    if !target.exists {
+        return Err(PlanError(format!(
+            "--data-only: there is no database {} that has the tables: restore it with --schema-only first",
+            wish.database
+        )));
+    }
+    if wish.clean {
+        return Err(PlanError(
+            "--data-only cannot have --clean: TRUNCATE the tables first".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// What has to be gone before, on one line: psql counts the dump's own.
+fn cleaned(wish: &Wish<'_>, target: &Target) -> String {
+    let is_superuser = target.facts.iter().any(|fact| fact == "superuser");
+    if wish.extent.side == Side::Data && is_superuser {
+        // Foreign keys would want the tables in another order.
+        return "SET session_replication_role = replica; ".to_owned();
+    }
+    if wish.clean && is_part(wish) {
+        let tables = target.holds.iter().filter_map(|table| table.strip_prefix("table "));
+        let tables: Vec<&str> = tables.collect();
+        return match tables.as_slice() {
+            [] => String::new(),
+            tables => format!("DROP TABLE {}; ", tables.join(", ")),
+        };
+    }
+    if wish.clean && !target.is_empty() {
+        let all = clean::everything(target.version.as_deref());
+        format!("SET client_min_messages = warning; {all}")
+    } else {
+        String::new()
+    }
+}
+
+/// All of it in one transaction.
+fn in_one(
+    wish: &Wish<'_>,
+    server: &Server,
+    target: &Target,
+    load: &mut Load,
+) -> Result<(), PlanError> {
+    let mut script = Script::of(0, tools::loader(server, wish.database)?);
+    let one = One::new(wish.database);
+    let mut edit: Box<dyn Edit> = if wish.extent.tables.is_empty() && wish.extent.side == Side::All
+    {
+        Box::new(Reader::new(one))
+    } else {
+        Box::new(Reader::new(Parts::new(one, wish.extent).map_err(PlanError)?))
+    };
+    if !wish.extent.tables.is_empty() {
+        load.notes.push(
+            "--table: a table has its rows, indexes, sequences and constraints; foreign keys, triggers, rules and \
+             policies are left out"
+                .to_owned(),
+        );
+    }
+    match wish.dump()?.format.as_str() {
+        "directory" => {
+            load.stages.push(Stage::Copy { object: 0, file: "dump" });
+            script.feed = Feed::Program(tools::pg_restore(vec![tools::in_copy("")]));
+        }
+        "plain" => edit = Box::new(Unpacking::new(edit)),
+        _ => script.through = Some(tools::pg_restore(Vec::new())),
+    }
+    script.before = format!("BEGIN; {}", cleaned(wish, target));
+    script.edit = Some(edit);
+    "\nCOMMIT;\n".clone_into(&mut script.after);
+    load.stages.push(Stage::Script(script));
+    Ok(())
+}
+
+/// A copy of it by several connections, under a mark.
+fn by_several(
+    wish: &Wish<'_>,
+    server: &Server,
+    target: &Target,
+    load: &mut Load,
+) -> Result<(), PlanError> {
+    let mark = format!(
+        "BEGIN; {}CREATE SCHEMA {MARK}; COMMENT ON SCHEMA {MARK} IS {}; COMMIT;\n",
+        cleaned(wish, target),
+        literal(&wish.manifest.id)
+    );
+    let run = |what, invocation| Stage::Run { what, invocation };
+    let copy = if wish.dump()?.format == "directory" { "" } else { "/dump" };
+    let mut restore = tools::pg_restore_into(server, wish.database, wish.jobs)?;
+    restore.args.push(tools::in_copy(copy));
+    let unmark = format!("DROP SCHEMA {MARK}");
+    load.stages.extend([
+        run("the target cannot be marked", tools::asking(server, wish.database, &mark)?),
+        run("the backup cannot be loaded", restore),
+        run("the mark cannot be taken away", tools::saying(server, wish.database, &[&unmark])?),
+    ]);
+    load.notes.push(format!(
+        "{} connections read a copy in BACKUP_TEMP_DIR: this cannot be one transaction",
+        wish.jobs
+    ));
+    Ok(())
+}
+
+/// All databases and roles, into a server that has none.
+fn whole(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, PlanError> {
+    wish.refuse_parts("a dump of a whole server")?;
+    if !target.holds.is_empty() {
+        return Err(PlanError(format!(
+            "a whole server is restored only into one without databases of its own, also with --clean, and this one \
+             has: {}{}",
+            target.holds.join(", "),
+            if target.mark.is_some() { ", of an interrupted restore: drop them first" } else { "" }
+        )));
+    }
+    let maintenance = tools::maintenance(server);
+    let run = |what, commands: &[&str]| {
+        let invocation = tools::saying(server, maintenance, commands)?;
+        Ok::<_, PlanError>(Stage::Run { what, invocation })
+    };
+    let (make, drop) = (format!("CREATE DATABASE {MARK}"), format!("DROP DATABASE {MARK}"));
+    let comment = format!("COMMENT ON DATABASE {MARK} IS {}", literal(&wish.manifest.id));
+    let mut load = Load::default();
+    if target.mark.is_some() {
+        load.stages.push(run("the mark cannot be taken away", &[&drop])?);
+    }
+    load.stages.push(run("the target cannot be marked", &[&make, &comment])?);
+    let mut script = Script::of(0, tools::loader(server, maintenance)?);
+    script.edit =
+        Some(Box::new(Unpacking::new(Box::new(Reader::new(All::new(&target.facts, false))))));
+    load.stages.push(Stage::Script(script));
+    load.stages.push(run("the mark cannot be taken away", &[&drop])?);
+    load.notes.push("roles that are there stay as they are, with their passwords".to_owned());
+    Ok(load)
+}
+
+/// The roles that are stored beside the dump.
+fn globals(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Stage, PlanError> {
+    let objects = &wish.manifest.objects;
+    let place = objects.iter().skip(1).position(|object| object.format == "plain");
+    let Some(place) = place else {
+        return Err(PlanError(
+            "--globals: no roles are stored beside this backup (PG_GLOBALS was off, or the role could not read them)"
+                .to_owned(),
+        ));
+    };
+    let mut script = Script::of(place + 1, tools::loader(server, tools::maintenance(server))?);
+    "BEGIN; ".clone_into(&mut script.before);
+    script.edit = Some(Box::new(Reader::new(All::new(&target.facts, true))));
+    "\nCOMMIT;\n".clone_into(&mut script.after);
+    Ok(Stage::Script(script))
 }
 
 /// The database is made, and goes again if it cannot be filled.
@@ -69,54 +273,16 @@ fn made(server: &Server, database: &str, target: &Target) -> Result<Stage, PlanE
         Some(13..) => " WITH (FORCE)",
         _ => "",
     };
-    let say = |text: String| {
-        let args = OPTIONS.iter().map(|&word| word.to_owned());
-        let args = args.chain([format!("--command={text}")]).collect();
-        client("psql", server, Some(maintenance(server)), args)
-    };
+    let say = |text: &str| tools::saying(server, tools::maintenance(server), &[text]);
     Ok(Stage::Make {
         what: "the database cannot be made",
-        invocation: say(format!("CREATE DATABASE {name} TEMPLATE template0"))?,
-        undo: say(format!("DROP DATABASE IF EXISTS {name}{force}"))?,
+        invocation: say(&format!("CREATE DATABASE {name} TEMPLATE template0"))?,
+        undo: say(&format!("DROP DATABASE IF EXISTS {name}{force}"))?,
     })
 }
 
-/// What psql is always told: none of the user's own settings, and to stop at the first error.
-const OPTIONS: [&str; 3] = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"];
-
-/// psql, reading a script from its stdin.
-fn loader(server: &Server, database: &str) -> Result<Invocation, PlanError> {
-    let args = OPTIONS.iter().copied().chain(["--file=-"]).map(str::to_owned).collect();
-    client("psql", server, Some(database), args)
-}
-
-/// psql with a script of ours, and its answers as they are.
-fn psql(server: &Server, database: &str, text: &str) -> Result<Invocation, PlanError> {
-    let more = ["--tuples-only", "--no-align"];
-    let args = OPTIONS.iter().copied().chain(more).map(str::to_owned).collect();
-    let mut invocation = client("psql", server, Some(database), args)?;
-    // Too long for a command line that people read.
-    let file = Arg::File { before: "--file=".to_owned(), content: text.to_owned().into() };
-    invocation.args.push(file);
-    Ok(invocation)
-}
-
-/// An archive as a script.
-fn pg_restore(more: Vec<Arg>) -> Invocation {
-    let mut invocation = Invocation::new("pg_restore", ["--file=-"]);
-    invocation.args.extend(more);
-    invocation
-}
-
-fn in_copy() -> Arg {
-    let nothing = String::new;
-    Arg::Tree { before: nothing(), inside: nothing(), after: nothing() }
-}
-
-/// The database that is there in any case.
-fn maintenance(server: &Server) -> &str {
-    let named = server.params.iter().find(|(key, _)| key == "dbname");
-    named.map_or("postgres", |(_, name)| name)
+fn is_whole_server(wish: &Wish<'_>) -> bool {
+    wish.manifest.database == "*"
 }
 
 fn server<'a>(wish: &Wish<'a>) -> Result<&'a Server, PlanError> {

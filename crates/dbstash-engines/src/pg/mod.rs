@@ -113,7 +113,7 @@ impl Engine for Pg {
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {
-        explain::explain(stderr)
+        load::explain(stderr).or_else(|| explain::explain(stderr))
     }
 
     fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {

@@ -183,3 +183,20 @@ mod trees {
         assert_eq!(verdict(".other", 5, 5), Err("its file 1.dat is missing".to_owned()));
     }
 }
+
+#[test]
+fn what_pg_dump_packs_is_not_counted() {
+    let uri = "postgresql://u@h/shop";
+    let counting = |extra: &[&str], native: bool| match planned(uri, extra, native).dump {
+        Dump::Stream(Stream { counting: Counting::By(_), .. }) => "",
+        Dump::Stream(Stream { counting: Counting::Not(why), .. }) => why,
+        _ => panic!("{extra:?}"),
+    };
+    assert_eq!((counting(&[], false), counting(&["--inserts"], false)), ("", ""));
+    for (extra, native) in [(&[][..], true), (&["-Fc"], false), (&["-Z5"], false)] {
+        assert_eq!(counting(extra, native), COMPRESSED, "{extra:?}");
+    }
+    for extra in [&["-Fc", "-Z0"], &["-Ft"][..]] {
+        assert!(counting(extra, false).contains("archive"), "{extra:?}");
+    }
+}

@@ -28,3 +28,35 @@ impl Tally for Keys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(bytes: &[u8], size: usize) -> Counts {
+        let mut keys = Box::<Keys>::default();
+        bytes.chunks(size).for_each(|chunk| keys.feed(chunk));
+        keys.finish()
+    }
+
+    #[test]
+    fn keys_are_of_the_database_above_them() {
+        let dump = [
+            &b"REDIS0010\xfa\x01a\x01b"[..],
+            b"\xfe\x00\xfb\x02\x01\x00\x01k\x01v\xfc\x01\0\0\0\0\0\0\0\x01\x01l\x02\x01a\x01b",
+            // Without a key, and one that says its own size by a length as big as a database's.
+            b"\xfe\x05\xfb\x00\x00\xfe\x07\x04\x01h\x01\x01\xfe\x03xyz",
+            b"\xfe\x00\xf8\x03\xf9\x07\x00\x01m\xc0\x05\xff12345678",
+        ]
+        .concat();
+        let expected = [("db0", 3), ("db5", 0), ("db7", 1)];
+        let expected = Counts::Of(expected.map(|(name, n)| (name.to_owned(), n)).into());
+        for size in 1..=dump.len() {
+            assert_eq!(counted(&dump, size), expected, "in {size}");
+            let cut = counted(&dump[..dump.len() - 9], size);
+            assert_eq!(cut, Counts::without("its records could not be followed"));
+        }
+        let foreign = counted(b"REDIS0010\xfe\x00\x63k", 3);
+        assert_eq!(foreign, Counts::without("a record of type 99 is not known here"));
+    }
+}

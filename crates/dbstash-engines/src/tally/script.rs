@@ -3,13 +3,13 @@
 
 mod bytes;
 mod statements;
+mod values;
 
-use dbstash_core::tally::{Counts, Sums, Tally};
-use memchr::{memchr, memchr2, memmem};
+use dbstash_core::tally::Sums;
+use memchr::{memchr, memchr2};
 
-use self::bytes::{OF_ROWS, is_insert, is_of_name, table_of};
+use self::bytes::{is_insert, is_of_name, table_of};
 use super::lines::Lines;
-use super::names::{shown, table};
 
 /// Of a longer statement only the beginning is looked at, and no rows are counted.
 const LONGEST: usize = 4 * 1024;
@@ -135,6 +135,7 @@ impl Script {
     /// Deals with at least one byte: with how many.
     fn advance(&mut self, bytes: &[u8]) -> usize {
         match self.state {
+            State::Code if self.rows.is_some() => self.values(bytes),
             State::Code => self.code(bytes),
             State::Text { quote, escapes } => self.text(bytes, quote, escapes),
             State::Rows => self.copy(bytes),
@@ -159,8 +160,8 @@ impl Script {
 
     /// Outside of everything: up to a byte that may mean something, and it.
     fn code(&mut self, bytes: &[u8]) -> usize {
-        let special = if self.rows.is_some() { &OF_ROWS } else { &self.special };
-        let run = bytes.iter().position(|byte| special[usize::from(*byte)]).unwrap_or(bytes.len());
+        let run = bytes.iter().position(|byte| self.special[usize::from(*byte)]);
+        let run = run.unwrap_or(bytes.len());
         if run > 0 {
             self.keep(&bytes[..run]);
             self.last = bytes[run - 1];
@@ -195,17 +196,7 @@ impl Script {
             }
             b'\'' | b'"' | b'`' | b'[' => {
                 self.keep(&[byte]);
-                let escapes = match (self.writer, byte) {
-                    (Writer::Pg, b'\'') => match self.last {
-                        b'E' | b'e' => true,
-                        // Two of them are one of the text, which goes on as it began.
-                        b'\'' => self.was_escaping,
-                        _ => self.escapes,
-                    },
-                    (Writer::Mysql, b'\'') => self.escapes,
-                    (Writer::Mysql, b'"') => self.escapes && !self.ansi,
-                    _ => false,
-                };
+                let escapes = self.is_escaping(byte, self.last);
                 State::Text { quote: if byte == b'[' { b']' } else { byte }, escapes }
             }
             _ => {
@@ -239,40 +230,12 @@ impl Script {
 
     /// A parenthesis that is in no other: rows may begin with it.
     fn opens(&mut self) {
-        if let Some(rows) = &mut self.rows {
-            *rows += 1;
-        } else if !self.in_block
+        if !self.in_block
             && self.within.is_none()
             && is_insert(&self.head)
             && self.head.trim_ascii_end().ends_with(b"VALUES")
         {
             self.rows = Some(1);
-        }
-    }
-
-    fn text(&mut self, bytes: &[u8], quote: u8, escapes: bool) -> usize {
-        let ends = |byte: &u8| *byte == quote || escapes && *byte == b'\\';
-        let near = bytes.len().min(NEAR);
-        let found = bytes[..near].iter().position(ends).or_else(|| {
-            let far = &bytes[near..];
-            let found = if escapes { memchr2(quote, b'\\', far) } else { memchr(quote, far) };
-            found.map(|at| near + at)
-        });
-        let taken = found.map_or(bytes.len(), |at| at + 1);
-        self.keep_text(&bytes[..taken]);
-        if let Some(at) = found {
-            self.state = if bytes[at] == quote { State::Code } else { State::Escape(quote) };
-            self.last = quote;
-            self.was_escaping = escapes;
-        }
-        taken
-    }
-
-    /// Of a long text a name is all that matters.
-    fn keep_text(&mut self, bytes: &[u8]) {
-        if self.depth == 0 && self.rows.is_none() {
-            let room = LONGEST.saturating_sub(self.head.len());
-            self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
     }
 

@@ -9,7 +9,7 @@ use dbstash_engines::conn::{self, Connection};
 
 use crate::app::complain;
 use crate::args::{Command, Restoration};
-use crate::entry::refuse;
+use crate::entry::{refuse, variable};
 use crate::exit::Exit;
 use crate::settings::{Here, Layers, Machine as _, resolve, resolve_target, secrets};
 
@@ -65,8 +65,13 @@ impl Goal {
                     );
                 }
             }
-            // The two families share a scheme.
-            let mariadb = engine == EngineKey::Mysql && manifest.engine == EngineKey::Mariadb;
+            // The two families share a scheme: it is that of the backup, unless the settings say otherwise.
+            let meant = variable(layers, "DBSTASH_ENGINE");
+            let mariadb = engine == EngineKey::Mysql
+                && match meant {
+                    Some(meant) => meant == "mariadb",
+                    None => manifest.engine == EngineKey::Mariadb,
+                };
             let engine = if mariadb { EngineKey::Mariadb } else { engine };
             let database = database.unwrap_or_else(|| manifest.database.clone());
             return Ok(Self { engine, source, database, own: false });

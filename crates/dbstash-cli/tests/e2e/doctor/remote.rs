@@ -1,7 +1,9 @@
 //! rclone, and what a remote lets be done there.
 
+use std::os::unix::fs::symlink;
+
 use dbstash_testkit::scratch::free_port;
-use dbstash_testkit::{FakeTools, Locked, RemoteKind, Signal, TestRemote, tools};
+use dbstash_testkit::{FakeTools, Locked, RemoteKind, Scratch, Signal, TestRemote, tools};
 
 use super::{each, findings, finds, tells, well};
 use crate::scene::{PATIENCE, dbstash, shop_file};
@@ -28,7 +30,11 @@ fn the_program_and_a_folder() {
     let (write, unlisted) = (fakes(&refuses("rcat")), fakes(&refuses("--recursive")));
     let under = |tools: &FakeTools| run.clone().env("PATH", tools.path());
     let place = |root: &str| run.clone().env("RCLONE_REMOTE", root);
-    let cases: [(_, super::Line<'_>); 9] = [
+    let bare = Scratch::new("bare");
+    symlink(tools::find("sqlite3").unwrap(), bare.path().join("sqlite3")).unwrap();
+    let missing = run.clone().env("PATH", bare.path());
+    let cases: [(_, super::Line<'_>); 10] = [
+        (missing, ("tool", "fail", &["rclone is not installed", "install rclone 1.66 or newer"])),
         (under(&old), ("tool", "fail", &["rclone 1.59 is too old", "install rclone 1.66"])),
         (under(&bad), ("tool", "fail", &["rclone 1.64 can corrupt", "install rclone 1.66"])),
         (under(&other), ("tool", "fail", &["does not answer `rclone version`", "correct PATH"])),

@@ -1,7 +1,10 @@
 //! MySQL and MariaDB: verified first, and marked until all of it is there.
 
+use std::process::{Child, Stdio};
+
 use dbstash_testkit::mysql::Family;
-use dbstash_testkit::{Dbstash, MysqlServer, RemoteKind, TestRemote};
+use dbstash_testkit::server::eventually;
+use dbstash_testkit::{Dbstash, MysqlServer, RemoteKind, Running, Signal, TestRemote};
 
 use super::{expect_refused, restore};
 use crate::modes::Work;
@@ -36,37 +39,121 @@ fn is_marked(server: &MysqlServer, database: &str) -> bool {
     tables.lines().any(|table| table == "dbstash_restore_incomplete")
 }
 
-fn conforms(family: Family) {
+fn conforms(family: Family, ways: &[(RemoteKind, &str, &str, &str)]) {
     let Some(pair) = pair(family) else { return };
-    let ways = [
-        (RemoteKind::Local, "stream", "none"),
-        (RemoteKind::S3, "stream", "zstd"),
-        (RemoteKind::CryptS3, "stream", "gzip"),
-    ];
     let digest = pair.digest();
-    for (kind, mode, compression) in ways {
+    for &(kind, mode, compression, jobs) in ways {
         let Some(remote) = TestRemote::start(kind) else { continue };
-        eprintln!("--- {mode} {compression} on {kind}");
+        eprintln!("--- {mode} {compression} on {kind}, {jobs} jobs");
         let run = run(&pair, &remote).env("BACKUP_MODE", mode);
         let work = Work::under(run.env("BACKUP_COMPRESSION", compression));
         work.run.run(PATIENCE).expect_code(0);
         pair.fresh.sql("", &format!("DROP DATABASE IF EXISTS `{ODD}`"));
-        let done = restore(&work.run, &["--to", &pair.fresh.uri(ODD)]);
-        eprint!("{}", done.stdout);
+        let done = restore(&work.run, &["--to", &pair.fresh.uri(ODD), "--jobs", jobs]);
         done.expect_code(0).expect_no_leftovers();
         assert_eq!(pair.compared(), digest, "{mode} {kind}");
+        assert!(!done.stdout.contains("p@ss") && !done.stderr.contains("p@ss"), "{done}");
         work.is_empty();
     }
 }
 
 #[test]
 fn mariadb_comes_back_as_it_was() {
-    conforms(Family::Mariadb);
+    let ways = [
+        (RemoteKind::Local, "stream", "none", "1"),
+        (RemoteKind::S3, "directory", "none", "3"),
+        (RemoteKind::CryptS3, "tar", "zstd", "1"),
+    ];
+    conforms(Family::Mariadb, &ways);
 }
 
 #[test]
 fn mysql_comes_back_as_it_was() {
-    conforms(Family::Mysql);
+    let ways = [
+        (RemoteKind::S3, "stream", "gzip", "1"),
+        (RemoteKind::CryptS3, "directory", "none", "1"),
+        (RemoteKind::Local, "tar", "gzip", "3"),
+    ];
+    conforms(Family::Mysql, &ways);
+}
+
+#[test]
+fn what_both_families_know_goes_across() {
+    let (Some(maria), Some(mysql)) =
+        (MysqlServer::start_mariadb("one"), MysqlServer::start_mysql("two"))
+    else {
+        return;
+    };
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    for (from, to) in [(&mysql, &maria), (&maria, &mysql)] {
+        may_write(to);
+        let collation = match from.family() {
+            Family::Mysql => "utf8mb4_0900_ai_ci",
+            Family::Mariadb => "utf8mb4_uca1400_as_cs",
+        };
+        from.createdb("across");
+        from.sql(
+            "across",
+            &format!(
+                "CREATE TABLE hen (id INT PRIMARY KEY, name VARCHAR(60) COLLATE {collation}) DEFAULT CHARSET=utf8mb4 \
+                 COLLATE={collation}; INSERT INTO hen VALUES (1, '🦀 COLLATE {collation}'), (2, 'Zoë'); CREATE TABLE egg \
+                 (hen INT, FOREIGN KEY (hen) REFERENCES hen (id)) DEFAULT CHARSET=utf8mb4; INSERT INTO egg VALUES (2); CREATE VIEW both_ AS SELECT name \
+                 FROM hen JOIN egg ON egg.hen = hen.id; CREATE TRIGGER watch AFTER INSERT ON egg FOR EACH ROW INSERT \
+                 INTO hen VALUES (NEW.hen + 10, 'new')"
+            ),
+        );
+        // Both clients are on the PATH: each server has its own.
+        let (one, other) = (from.path(), to.path());
+        let run = dbstash(&remote).env("DB_URI", from.uri("across"));
+        run.clone().env("PATH", one).run(PATIENCE).expect_code(0);
+        let run = run.env("PATH", other).env("DBSTASH_ENGINE", to.family().scheme());
+        let done = restore(&run, &["--db", "across", "--to", &to.uri("across the line")]);
+        assert!(done.expect_code(0).stdout.contains("a dump of"), "{done}");
+        let rows = "SELECT CONCAT_WS(',', (SELECT GROUP_CONCAT(name ORDER BY id) FROM hen), (SELECT name FROM both_))";
+        let want = format!("🦀 COLLATE {collation},Zoë,Zoë");
+        assert_eq!(to.sql("across the line", rows), want);
+        to.sql("across the line", "INSERT INTO egg VALUES (1)");
+        assert_eq!(to.sql("across the line", "SELECT name FROM hen WHERE id = 11"), "new");
+        from.sql("", "DROP DATABASE across");
+        to.sql("", "DROP DATABASE `across the line`");
+        for name in remote.names() {
+            remote.delete(&name);
+        }
+    }
+}
+
+#[test]
+fn a_table_comes_back_beside_the_others() {
+    let Some(server) = MysqlServer::start_mariadb("one") else { return };
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    may_write(&server);
+    server.createdb("shop");
+    server.seed_shop("shop", 50);
+    let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("shop"));
+    run.run(PATIENCE).expect_code(0);
+    let digest = server.digest("shop");
+    let odd = "tick`s \"and\" 50% ü-name.";
+    let mut words = vec!["--table", "latin", "--table", odd];
+    server.sql("shop", "DELETE FROM latin; DELETE FROM `tick``s \"and\" 50% ü-name.`");
+    expect_refused(&run, &words, &["not empty (2 tables)", "--clean"]);
+    words.push("--clean");
+    restore(&run, &words).expect_code(0).expect_no_leftovers();
+    assert_eq!(server.digest("shop"), digest);
+    // Rows alone, of a table that is there: what it has goes first.
+    server.sql("shop", "UPDATE latin SET word = 'other'");
+    expect_refused(&run, &["--data-only", "--table", "latin"], &["1 non-empty table"]);
+    restore(&run, &["--data-only", "--table", "latin", "--clean"]).expect_code(0);
+    assert_eq!(server.digest("shop"), digest);
+    expect_refused(&run, &["--data-only", "--clean"], &["triggers", "fire"]);
+    // What is not there changes nothing, not even a mark.
+    expect_refused(&run, &["--table", "nonesuch"], &["it has no table nonesuch"]);
+    assert_eq!(server.digest("shop"), digest);
+    let to = server.uri("bare");
+    restore(&run, &["--schema-only", "--to", &to]).expect_code(0);
+    assert_eq!(server.sql("bare", "SELECT COUNT(*) FROM bulk"), "0");
+    let counted =
+        "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE()";
+    assert_eq!(server.sql("bare", counted), server.sql("shop", counted));
 }
 
 #[test]
@@ -106,4 +193,60 @@ fn what_is_there_stays_unless_it_may_go_mysql() {
     );
     assert_eq!(fresh.sql("", &collation), "utf8mb4_czech_ci");
     assert_eq!(fresh.sql(ODD, "SELECT COUNT(*) FROM bulk"), "3000");
+}
+
+/// A restore of rows that has come to a table which somebody else keeps as it is, and that somebody.
+fn held(run: &Dbstash, server: &MysqlServer, words: &[&str]) -> (Running, Child) {
+    let mut holder = server.client(server.family().scheme());
+    holder.args(["--database=copy", "--execute=LOCK TABLES locked READ; SELECT SLEEP(600)"]);
+    let holder = holder.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let is = |user: &str, state: &str| {
+        let all = server.sql("", "SHOW FULL PROCESSLIST");
+        all.lines().any(|line| line.contains(user) && line.contains(state))
+    };
+    assert!(eventually(PATIENCE, || is("root", "User sleep")));
+    let mut running = run.clone().args(["restore", "--yes"].iter().chain(words)).spawn();
+    running.wait_until(PATIENCE, |_| is("stash", "metadata lock"));
+    (running, holder)
+}
+
+#[test]
+fn what_is_cut_off_is_known_as_such() {
+    let Some(mut server) = MysqlServer::start_mariadb("one") else { return };
+    let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
+    may_write(&server);
+    server.createdb("shop");
+    let tables = "CREATE TABLE a (x INT); CREATE TABLE locked (x INT); INSERT INTO a VALUES (1); INSERT INTO locked VALUES (2)";
+    server.sql("shop", tables);
+    let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("shop"));
+    run.run(PATIENCE).expect_code(0);
+    restore(&run, &["--schema-only", "--to", &server.uri("copy")]).expect_code(0);
+    for way in ["dbstash", "client", "server"] {
+        let to = server.uri("copy");
+        let (running, mut holder) = held(&run, &server, &["--data-only", "--clean", "--to", &to]);
+        match way {
+            "dbstash" => running.signal(Signal::KILL),
+            "client" => running.child("mariadb").unwrap().signal(Signal::KILL),
+            _ => server.kill(),
+        }
+        let done = running.wait(PATIENCE);
+        if way == "server" {
+            server.restart();
+            assert!(done.stderr.contains("went away in the middle of the restore"), "{done}");
+        } else {
+            holder.kill().unwrap();
+        }
+        holder.wait().unwrap();
+        assert_ne!(done.code, Some(0), "{done}");
+        assert!(is_marked(&server, "copy"), "{way}: {done}");
+        let to = server.uri("copy");
+        expect_refused(
+            &run,
+            &["--data-only", "--to", &to],
+            &["an interrupted restore of", "(a part)"],
+        );
+        restore(&run, &["--data-only", "--clean", "--to", &to]).expect_code(0);
+        assert!(!is_marked(&server, "copy"));
+        assert_eq!(server.sql("copy", "SELECT a.x, locked.x FROM a, locked"), "1\t2", "{way}");
+    }
 }

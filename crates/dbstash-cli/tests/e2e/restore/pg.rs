@@ -1,6 +1,6 @@
 //! PostgreSQL: one transaction, whatever the form of the dump.
 
-use dbstash_testkit::{Dbstash, PgServer, RemoteKind, TestRemote};
+use dbstash_testkit::{Dbstash, PgServer, RemoteKind, Running, Signal, TestRemote};
 
 use super::{expect_refused, restore};
 use crate::scene::{PATIENCE, backups, dbstash};
@@ -27,32 +27,28 @@ fn product(server: &PgServer, remote: &TestRemote, database: &str) -> Dbstash {
 }
 
 fn databases(server: &PgServer) -> String {
-    server.psql("postgres", "SELECT string_agg(datname, ',' ORDER BY 1) FROM pg_database")
+    server.psql("postgres", "SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database")
 }
 
 #[test]
 fn each_form_comes_back_as_it_was() {
-    let Some((server, digest)) = seeded(ODD, 300) else { return };
+    let Some((server, digest)) = seeded(ODD, 100) else { return };
     let before = databases(&server);
-    let local: &[Settings] = &[
-        &[],
-        &[("BACKUP_COMPRESSION", "gzip")],
-        &[("BACKUP_COMPRESS", "true")],
-        &[("DUMP_EXTRA_ARGS", "--format=tar")],
-        &[("DUMP_EXTRA_ARGS", "--create --clean --inserts")],
-        &[("BACKUP_MODE", "directory"), ("BACKUP_COMPRESS", "true")],
-        &[("BACKUP_MODE", "tar"), ("BACKUP_COMPRESSION", "zstd")],
-    ];
     let ways: [(RemoteKind, &[Settings]); 3] = [
-        (RemoteKind::Local, local),
-        (RemoteKind::S3, &[&[("BACKUP_COMPRESSION", "zstd")], &[("BACKUP_MODE", "tar")]]),
         (
-            RemoteKind::CryptS3,
+            RemoteKind::Local,
             &[
-                &[("DUMP_EXTRA_ARGS", "-Fc -Z0"), ("BACKUP_COMPRESSION", "zstd")],
-                &[("BACKUP_MODE", "directory")],
+                &[
+                    ("BACKUP_COMPRESSION", "gzip"),
+                    ("DUMP_EXTRA_ARGS", "--create --clean --inserts"),
+                ],
+                &[("BACKUP_COMPRESS", "true")],
+                &[("DUMP_EXTRA_ARGS", "-Fp -Z1")],
+                &[("BACKUP_MODE", "directory"), ("BACKUP_COMPRESS", "true")],
             ],
         ),
+        (RemoteKind::S3, &[&[("BACKUP_MODE", "tar"), ("BACKUP_COMPRESSION", "zstd")]]),
+        (RemoteKind::CryptS3, &[&[("DUMP_EXTRA_ARGS", "-Ft"), ("BACKUP_COMPRESSION", "zstd")]]),
     ];
     for (kind, forms) in ways {
         let Some(remote) = TestRemote::start(kind) else { continue };
@@ -71,6 +67,133 @@ fn each_form_comes_back_as_it_was() {
         }
     }
     assert_eq!(databases(&server), before);
+}
+
+#[test]
+fn several_connections_load_under_a_mark() {
+    let Some((server, digest)) = seeded("shop", 100) else { return };
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&server, &remote, "shop").env("PG_GLOBALS", "off");
+    let before = databases(&server);
+    for settings in [&[("BACKUP_MODE", "directory")], &[("BACKUP_COMPRESS", "true")]] {
+        run.clone().envs(settings.iter().copied()).run(PATIENCE).expect_code(0);
+        restore(&run, &["--to", &server.uri("new"), "--jobs", "2"]).expect_code(0);
+        crate::pg::expect_same(&server.digest("new"), &digest, &format!("{settings:?}"));
+        server.psql("postgres", "DROP DATABASE new");
+    }
+    server.createdb("half");
+    server.psql("half", "CREATE SCHEMA there CREATE TABLE t (a int); SELECT lo_from_bytea(9, 'x')");
+    let into = server.uri("half");
+    restore(&run, &["--to", &into, "--clean", "--jobs", "2"]).expect_code(0).expect_no_leftovers();
+    crate::pg::expect_same(&server.digest("half"), &digest, "--clean");
+    // It cannot go on in the middle: the database is marked, and that is told.
+    server.psql("postgres", "DROP DATABASE half; ALTER ROLE stash NOSUPERUSER");
+    server.createdb("half");
+    let done = restore(&run, &["--to", &into, "--jobs", "2"]);
+    done.expect_code(1).expect_no_leftovers();
+    assert!(
+        done.stderr.contains("belongs to \"postgres\"") && done.stderr.contains("marked"),
+        "{done}"
+    );
+    expect_refused(&run, &["--to", &into], &["interrupted restore of 2", "--clean"]);
+    server.psql("postgres", "DROP DATABASE half");
+    assert_eq!(databases(&server), before);
+}
+
+#[test]
+fn a_whole_server_and_its_roles() {
+    let Some((server, digest)) = seeded(ODD, 20) else { return };
+    let Some(other) = PgServer::start(PASSWORD) else { return };
+    other.psql("postgres", "ALTER ROLE stash SUPERUSER");
+    server.psql("postgres", "CREATE ROLE \"it's bob\"");
+    server.psql(ODD, "CREATE TABLE of_bob (); ALTER TABLE of_bob OWNER TO \"it's bob\"");
+    let digest_with_bob = server.digest(ODD);
+    assert_ne!(digest, digest_with_bob);
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&server, &remote, ODD);
+    run.run(PATIENCE).expect_code(0);
+    let to = other.uri("new");
+    // The role is missing, and all of it goes back.
+    let before = databases(&other);
+    expect_refused(&run, &["--to", &to], &["no role \"it's bob\"", "--globals", "as it was"]);
+    assert_eq!(databases(&other), before);
+    restore(&run, &["--to", &to, "--globals"]).expect_code(0).expect_no_leftovers();
+    crate::pg::expect_same(&other.digest("new"), &digest_with_bob, "--globals");
+    // All of it.
+    let all = run.clone().env("BACKUP_ALL_DATABASES", "true").env("DB_URI", server.uri("postgres"));
+    all.run(PATIENCE).expect_code(0);
+    let to = other.uri("postgres");
+    expect_refused(&all, &["--to", &to, "--clean", "--db", "*"], &["database new"]);
+    other.psql("postgres", "DROP DATABASE new; DROP ROLE \"it's bob\"");
+    restore(&all, &["--to", &to, "--db", "*"]).expect_code(0).expect_no_leftovers();
+    crate::pg::expect_same(&other.digest(ODD), &digest_with_bob, "all");
+    assert_eq!(databases(&other), databases(&server));
+}
+
+#[test]
+fn a_table_or_one_side_of_it() {
+    let Some((server, digest)) = seeded("shop", 50) else { return };
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&server, &remote, "shop").env("PG_GLOBALS", "off");
+    run.run(PATIENCE).expect_code(0);
+    // One side, and then the other.
+    let to = server.uri("sides");
+    expect_refused(&run, &["--to", &to, "--data-only"], &["no database sides"]);
+    restore(&run, &["--to", &to, "--schema-only"]).expect_code(0);
+    assert_eq!(server.psql("sides", "SELECT count(*) FROM bulk").trim(), "0");
+    restore(&run, &["--to", &to, "--data-only"]).expect_code(0);
+    crate::pg::expect_same(&server.digest("sides"), &digest, "one side, and then the other");
+    expect_refused(&run, &["--to", &to, "--data-only"], &["rows of bulk"]);
+    // A table beside what is there.
+    let rows = "SELECT count(*), sum(amount) FROM bulk";
+    let whole = server.psql("shop", rows);
+    server.psql("sides", "DELETE FROM bulk WHERE id > 7; CREATE TABLE mine ()");
+    let words = ["--to", &to, "--table", "public.bulk", "--table", "no_columns"];
+    expect_refused(&run, &words, &["table bulk, table no_columns", "--clean"]);
+    restore(&run, &[&words[..], &["--clean"]].concat()).expect_code(0).expect_no_leftovers();
+    assert_eq!(server.psql("sides", rows), whole);
+    server.psql("sides", "DROP TABLE mine");
+    expect_refused(&run, &["--to", &to, "--table", "none"], &["has no table none", "as it was"]);
+}
+
+/// It has begun to write into a database: what happens there then, happens in the middle.
+fn in_the_middle(server: &PgServer, running: &mut Running, database: &str) {
+    let busy = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND usename = 'stash' \
+         AND backend_xid IS NOT NULL"
+    );
+    running.wait_until(PATIENCE, |_| server.psql("postgres", &busy).trim() == "1");
+}
+
+#[test]
+fn whatever_dies_in_the_middle_changes_nothing() {
+    let Some((mut server, _)) = seeded("shop", 20_000) else { return };
+    server.createdb("target");
+    server.psql("target", "CREATE TABLE mine AS SELECT 1 AS a");
+    let before = server.digest("target");
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&server, &remote, "shop").env("PG_GLOBALS", "off");
+    run.run(PATIENCE).expect_code(0);
+    let slow = run.clone().env("RCLONE_BWLIMIT", "1M");
+    for victim in ["dbstash", "rclone", "psql", "server"] {
+        eprintln!("--- {victim}");
+        let words = ["restore", "--yes", "--clean", "--to", &server.uri("target")];
+        let mut running = slow.clone().args(words).spawn();
+        in_the_middle(&server, &mut running, "target");
+        match victim {
+            "dbstash" => running.signal(Signal::KILL),
+            "server" => server.bounce(),
+            tool => running.child(tool).unwrap().signal(Signal::KILL),
+        }
+        let done = running.wait(PATIENCE);
+        assert_ne!(done.code, Some(0), "{done}");
+        done.expect_no_leftovers();
+        if victim != "dbstash" {
+            done.expect_code(1);
+            assert!(done.stderr.contains("the target is as it was"), "{done}");
+        }
+        assert_eq!(server.digest("target"), before, "{victim}");
+    }
 }
 
 #[test]

@@ -191,3 +191,28 @@ fn changes_of_the_data_are_found() {
     let share = all.iter().filter(|(at, mask)| found(*at, *mask)).count() * 100 / all.len();
     assert!(share >= 50, "{share} % of {}", all.len());
 }
+
+#[test]
+fn documents_are_counted_however_it_is_cut() {
+    use dbstash_core::tally::{Counts, Tally as _};
+
+    use super::super::tally::Documents;
+
+    let of = |database: Option<&str>, bytes: &[u8], size: usize| {
+        let mut documents = Box::new(Documents::new(database));
+        bytes.chunks(size).for_each(|chunk| documents.feed(chunk));
+        documents.finish()
+    };
+    let counts = |counts: [(&str, u64); 3]| {
+        Counts::Of(counts.into_iter().map(|(name, n)| (name.to_owned(), n)).collect())
+    };
+    let sample = sample();
+    for size in [1, 3, 7, 1000] {
+        let one = counts([("a", 2), ("b", 2), ("system.buckets.t", 1)]);
+        assert_eq!(of(Some("shop"), &sample, size), one);
+        let all = counts([("shop.a", 2), ("shop.b", 2), ("shop.system.buckets.t", 1)]);
+        assert_eq!(of(None, &sample, size), all);
+        let cut = of(None, &sample[..sample.len() - 1], size);
+        assert!(matches!(cut, Counts::Without { .. }), "{cut:?}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dbstash_core::load::Target;
+use dbstash_core::load::{Extent, Side, Target};
 
 use super::MARK;
 
@@ -17,19 +17,47 @@ const COUNTED: [(&str, &str, &str, &str); 5] = [
 ];
 
 /// One line for each answer: what it is, and the answer.
-pub(super) fn text(database: &str) -> String {
+pub(super) fn text(database: &str, extent: &Extent) -> String {
     let it = literal(database);
     let mut text = format!(
         "SELECT 'version', VERSION(); SELECT 'database', default_character_set_name, default_collation_name FROM \
          information_schema.schemata WHERE schema_name = {it}; SELECT 'mark', table_comment FROM \
          information_schema.tables WHERE table_schema = {it} AND table_name = '{MARK}'"
     );
-    for (word, table, schema, which) in COUNTED {
-        let but =
-            if word == "tables" { format!(" AND table_name <> '{MARK}'") } else { String::new() };
+    let names: Vec<String> = extent.tables.iter().map(|table| literal(table)).collect();
+    let among = |column: &str| match &*names.join(", ") {
+        "" => String::new(),
+        names => format!(" AND {column} IN ({names})"),
+    };
+    if extent.side == Side::Data {
         let _ = write!(
             text,
-            "; SELECT '{word}', COUNT(*) FROM information_schema.{table} WHERE {schema} = {it} AND {which}{but}"
+            "; SELECT 'fires', COUNT(*) FROM information_schema.triggers WHERE trigger_schema = {it} AND \
+             event_manipulation = 'INSERT'{}",
+            among("event_object_table")
+        );
+        // Only what has rows is in the way of rows: each table is asked.
+        let _ = write!(
+            text,
+            "; SET SESSION group_concat_max_len = 100000000; SELECT COALESCE(CONCAT('SELECT ''non-empty tables'', ', \
+             GROUP_CONCAT(CONCAT('EXISTS (SELECT 1 FROM `', REPLACE(table_schema, '`', '``'), '`.`', \
+             REPLACE(table_name, '`', '``'), '`)') SEPARATOR ' + ')), 'DO 0') INTO @dbstash FROM \
+             information_schema.tables WHERE table_schema = {it} AND table_type LIKE '%BASE TABLE' AND table_name <> \
+             '{MARK}'{}; PREPARE dbstash FROM @dbstash; EXECUTE dbstash",
+            among("table_name")
+        );
+        return text;
+    }
+    for (word, table, schema, which) in COUNTED {
+        let more = match (word, names.is_empty()) {
+            ("tables", _) => format!(" AND table_name <> '{MARK}'{}", among("table_name")),
+            ("views", _) => among("table_name"),
+            (_, true) => String::new(),
+            (_, false) => continue,
+        };
+        let _ = write!(
+            text,
+            "; SELECT '{word}', COUNT(*) FROM information_schema.{table} WHERE {schema} = {it} AND {which}{more}"
         );
     }
     text
@@ -53,9 +81,11 @@ pub(super) fn read(said: &str) -> Result<Target, String> {
             _ => {
                 let count: u64 =
                     answer.trim().parse().map_err(|_| format!("the client says: {line:.200}"))?;
-                if count > 0 {
-                    let one = what.strip_suffix('s').unwrap_or(what);
-                    target.holds.push(format!("{count} {}", if count == 1 { one } else { what }));
+                if count > 0 && what == "fires" {
+                    target.facts.push(format!("fires {count}"));
+                } else if count > 0 {
+                    let one = what.strip_suffix('s').filter(|_| count == 1).unwrap_or(what);
+                    target.holds.push(format!("{count} {one}"));
                 }
             }
         }

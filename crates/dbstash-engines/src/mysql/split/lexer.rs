@@ -6,7 +6,7 @@ use memchr::{memchr, memchr2};
 /// Follows a dump byte by byte, and keeps none of them.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
-pub(super) struct Lexer {
+pub(in super::super) struct Lexer {
     state: State,
     /// Whether a statement ends with `;;`, as bodies of routines do between two DELIMITER lines.
     in_block: bool,
@@ -51,28 +51,33 @@ const SPECIAL: [bool; 256] = {
 };
 
 impl Lexer {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         let state = State::Code;
         Self { state, in_block: false, idle: true, semicolon: false, escapes: true, ansi: false }
     }
 
     /// Whether what comes next is outside of any statement and of any DELIMITER block.
-    pub(super) fn is_between(&self) -> bool {
+    pub(in super::super) fn is_between(&self) -> bool {
         self.idle && !self.in_block && matches!(self.state, State::Code)
     }
 
+    /// Whether a statement has ended, and the next one has not begun.
+    pub(in super::super) fn is_idle(&self) -> bool {
+        self.idle && matches!(self.state, State::Code)
+    }
+
     /// Whether what comes next is between two DELIMITER lines.
-    pub(super) fn is_block(&self) -> bool {
+    pub(in super::super) fn is_block(&self) -> bool {
         self.in_block
     }
 
     /// A DELIMITER line was seen.
-    pub(super) fn delimiter(&mut self, is_default: bool) {
+    pub(in super::super) fn delimiter(&mut self, is_default: bool) {
         self.in_block = !is_default;
     }
 
     /// The rules for texts from here on, as the `sql_mode` says.
-    pub(super) fn quoting(&mut self, mode: &[u8]) {
+    pub(in super::super) fn quoting(&mut self, mode: &[u8]) {
         let has = |word: &[u8]| memchr::memmem::find(mode, word).is_some();
         self.escapes = !has(b"NO_BACKSLASH_ESCAPES");
         self.ansi = has(b"ANSI");
@@ -80,7 +85,7 @@ impl Lexer {
 
     /// Goes on to the next beginning of a line between two statements, or to the end: how many
     /// bytes, and whether it is such a beginning.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> (usize, bool) {
+    pub(in super::super) fn advance(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut at = 0;
         while at < bytes.len() {
             let (byte, rest) = (bytes[at], &bytes[at..]);

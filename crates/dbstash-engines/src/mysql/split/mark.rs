@@ -2,7 +2,7 @@
 
 /// What a whole line between two statements is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Mark<'a> {
+pub(in super::super) enum Mark<'a> {
     /// `--` alone: a marker's frame, above it and below.
     Frame,
     /// A part begins.
@@ -21,7 +21,7 @@ pub(super) enum Mark<'a> {
 
 /// What a part of a dump holds. In the order in which the parts have to be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(in super::super) enum Kind {
     /// Where in the server's log the dump is.
     Position,
     /// `CREATE DATABASE`.
@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Policies,
     Sequence,
     Table,
+    /// The rows of a table, where they are wanted apart.
+    Rows,
     /// A view's columns, which other views may ask for before it is there itself.
     Columns,
     Triggers,
@@ -42,13 +44,14 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What a file of it is called: a digit by which files sort, and a word.
-    pub(super) fn words(self) -> (u8, &'static str) {
+    pub(in super::super) fn words(self) -> (u8, &'static str) {
         match self {
             Self::Position => (0, "position"),
             Self::Database => (0, "database"),
             Self::Policies => (1, "masking-policies"),
             Self::Sequence => (1, "sequence"),
             Self::Table => (2, "table"),
+            Self::Rows => (2, "rows"),
             Self::Columns => (3, "view-columns"),
             Self::Triggers => (4, "triggers"),
             Self::Routines => (5, "routines"),
@@ -62,7 +65,7 @@ impl Kind {
 /// Both families' markers, of all versions.
 const SECTIONS: [(&[u8], Kind); 15] = [
     (b"-- Table structure for table ", Kind::Table),
-    (b"-- Dumping data for table ", Kind::Table),
+    (b"-- Dumping data for table ", Kind::Rows),
     (b"-- Temporary table structure for view ", Kind::Columns),
     (b"-- Temporary view structure for view ", Kind::Columns),
     (b"-- Final view structure for view ", Kind::View),
@@ -80,19 +83,19 @@ const SECTIONS: [(&[u8], Kind); 15] = [
 const DELIMITER: &[u8] = b"DELIMITER ";
 const SQL_MODE: &[u8] = b"/*!50003 SET sql_mode ";
 const TRIGGERS: [&[u8]; 2] = [b"/*!50003 SET @saved_cs_client ", b"/*!50032 DROP TRIGGER "];
-const SANDBOX: &[u8] = b"/*M!999999\\-";
+const SANDBOX: [&[u8]; 2] = [b"/*M!999999\\-", b"/*!999999\\-"];
 
 /// Whether a line that begins so can be anything but [`Mark::Other`].
-pub(super) fn may_matter(beginning: &[u8]) -> bool {
+pub(in super::super) fn may_matter(beginning: &[u8]) -> bool {
     let fits = |start: &[u8]| {
         let len = beginning.len().min(start.len());
         beginning[..len] == start[..len]
     };
-    fits(b"--") || fits(DELIMITER) || fits(b"/*!500") || fits(SANDBOX)
+    fits(b"--") || fits(DELIMITER) || fits(b"/*!500") || SANDBOX.iter().any(|start| fits(start))
 }
 
 /// What a whole line is, with the newline at its end.
-pub(super) fn read(line: &[u8]) -> Mark<'_> {
+pub(in super::super) fn read(line: &[u8]) -> Mark<'_> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     if line == b"--" {
         return Mark::Frame;
@@ -106,7 +109,7 @@ pub(super) fn read(line: &[u8]) -> Mark<'_> {
     if TRIGGERS.iter().any(|start| line.starts_with(start)) {
         return Mark::Trigger;
     }
-    if line.starts_with(SANDBOX) {
+    if SANDBOX.iter().any(|start| line.starts_with(start)) {
         return Mark::Sandbox;
     }
     let section = SECTIONS.iter().find_map(|(start, kind)| {
@@ -120,7 +123,7 @@ pub(super) fn read(line: &[u8]) -> Mark<'_> {
 }
 
 /// A name as it is, of a quoted one.
-pub(super) fn unquoted(name: &[u8]) -> Vec<u8> {
+pub(in super::super) fn unquoted(name: &[u8]) -> Vec<u8> {
     let name = name.trim_ascii();
     let Some(quote) = name.first().copied().filter(|b| b"`'\"".contains(b)) else {
         return name.to_vec();

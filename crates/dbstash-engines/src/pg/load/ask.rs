@@ -1,6 +1,8 @@
 //! What a target is asked, and what it answers.
 
-use dbstash_core::load::Target;
+use dbstash_core::load::{Side, Target};
+
+use super::parts::Wanted;
 
 /// The schema that says that a restore was interrupted. Its comment names the backup.
 pub(super) const MARK: &str = "dbstash_restore_incomplete";
@@ -37,12 +39,7 @@ pub(super) fn of_database() -> String {
         of_extension("pg_namespace")
     );
     [
-        SERVER.to_owned(),
-        "SELECT 'exists';\n".to_owned(),
-        format!(
-            "SELECT 'mark ' || coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), 'a backup') \
-             FROM pg_catalog.pg_namespace WHERE nspname = '{MARK}';\n"
-        ),
+        there(),
         schemas,
         of_class("'r', 'p', 'f'", "table"),
         of_class("'v', 'm'", "view"),
@@ -61,10 +58,61 @@ pub(super) const SERVER: &str = "\
     SELECT 'version ' || pg_catalog.current_setting('server_version');\n\
     SELECT 'fact superuser' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper;\n";
 
+/// The server, that there is such a database, and its mark.
+fn there() -> String {
+    format!(
+        "{SERVER}SELECT 'exists';\n\
+         SELECT 'mark ' || coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), 'a backup') \
+         FROM pg_catalog.pg_namespace WHERE nspname = '{MARK}';\n"
+    )
+}
+
+/// Of a database that is to have some tables, or only rows: which of them are in the way.
+pub(super) fn of_parts(wanted: &[Wanted], side: Side) -> String {
+    let which: Vec<String> = wanted.iter().map(Wanted::condition).collect();
+    let which = if which.is_empty() { "true".to_owned() } else { which.join(" OR ") };
+    let tables = format!(
+        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND ({which}) AND c.relkind IN"
+    );
+    let name = "c.oid::pg_catalog.regclass";
+    let query = match side {
+        Side::Data => format!(
+            "SELECT pg_catalog.format('SELECT %L WHERE EXISTS (SELECT FROM %s)', 'holds rows of ' || {name}, {name}) \
+             {tables} ('r', 'p') \\gexec\n"
+        ),
+        Side::All | Side::Schema => {
+            format!("SELECT '{TABLE}' || {name} {tables} ('r', 'p', 'f') ORDER BY 1;\n")
+        }
+    };
+    there() + &query
+}
+
+/// How a table is named that is in the way, before its quoted name.
+pub(super) const TABLE: &str = "holds table ";
+
+/// Of a server that is to have all of a backup, beside what its own database holds.
+pub(super) fn of_server() -> String {
+    format!(
+        "{}{NAMES}SELECT 'exists';\n\
+         SELECT 'holds database ' || datname FROM pg_catalog.pg_database \
+         WHERE NOT datistemplate AND datname NOT IN (pg_catalog.current_database(), 'postgres', '{MARK}') ORDER BY 1;\n\
+         SELECT 'mark ' || coalesce(pg_catalog.shobj_description(oid, 'pg_database'), 'a backup') \
+         FROM pg_catalog.pg_database WHERE datname = '{MARK}';\n",
+        of_database()
+    )
+}
+
+/// The roles and tablespaces of a server.
+pub(super) const NAMES: &str = "\
+    SELECT 'fact role ' || rolname FROM pg_catalog.pg_roles;\n\
+    SELECT 'fact tablespace ' || spcname FROM pg_catalog.pg_tablespace;\n";
+
 /// What it answered.
 pub(super) fn read(said: &str) -> Result<Target, String> {
     let mut target = Target::default();
-    for line in said.lines() {
+    // A name may hold a line break.
+    for line in said.split('\0').map(str::trim_start).filter(|line| !line.is_empty()) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let rest = rest.to_owned();
         match word {

@@ -46,10 +46,9 @@ impl Judge for One {
             ));
         }
         let starts = |text: &str| statement.starts_with(text.as_bytes());
-        if let Some(rest) = statement.strip_prefix(b"SET client_encoding = '") {
-            if TWOFOLD.iter().any(|name| rest.starts_with(name)) {
-                return Err("its encoding is one of clients only: restore it with psql".to_owned());
-            }
+        let encoding = statement.strip_prefix(b"SET client_encoding = '");
+        if encoding.is_some_and(|rest| TWOFOLD.iter().any(|name| rest.starts_with(name))) {
+            return Err("its encoding is one of clients only: restore it with psql".to_owned());
         }
         if starts("CREATE DATABASE ") || starts("DROP DATABASE ") {
             return Ok(Fate::Omit);
@@ -60,40 +59,30 @@ impl Judge for One {
                 return Ok(self.renamed(begin.as_bytes(), rest));
             }
         }
-        if starts("GRANT ") || starts("REVOKE ") {
-            if let Some(at) = memchr::memmem::find(statement, b" ON DATABASE ") {
-                let (begin, rest) = statement.split_at(at + b" ON DATABASE ".len());
-                return Ok(self.renamed(begin, rest));
-            }
+        let is_right = starts("GRANT ") || starts("REVOKE ");
+        if let Some(at) = memchr::memmem::find(statement, b" ON DATABASE ").filter(|_| is_right) {
+            let (begin, rest) = statement.split_at(at + b" ON DATABASE ".len());
+            return Ok(self.renamed(begin, rest));
         }
         // What --clean of pg_dump would have dropped is not there.
         if starts("DROP ") || !self.makes && starts("ALTER ") && drops(statement) {
             return Ok(Fate::Omit);
         }
         self.makes |= starts("CREATE ");
-        Ok(match statement {
-            b"CREATE SCHEMA public;" => Fate::Say(b"CREATE SCHEMA IF NOT EXISTS public;".to_vec()),
-            // Of version 17; tools of it write it for older servers, too.
-            b"SET transaction_timeout = 0;" => Fate::Say(
-                b"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
-                  WHERE name = 'transaction_timeout';"
-                    .to_vec(),
-            ),
-            _ if starts("COMMENT ON EXTENSION ") || starts("COMMENT ON SCHEMA public ") => {
+        Ok(adapted(statement).unwrap_or_else(|| {
+            if starts("COMMENT ON EXTENSION ") || starts("COMMENT ON SCHEMA public ") {
                 lenient(statement)
+            } else {
+                Fate::Keep
             }
-            _ => Fate::Keep,
-        })
+        }))
     }
 
     fn command(&mut self, line: &[u8]) -> Result<Fate, String> {
         match word(&line[1..]) {
             // Nothing but these passes here: there is nothing to be restricted.
             b"restrict" | b"unrestrict" | b"connect" | b"encoding" => Ok(Fate::Omit),
-            other => {
-                let name = String::from_utf8_lossy(other).chars().take(20).collect::<String>();
-                Err(format!("it holds the psql command \\{name}, which no dump has"))
-            }
+            other => Err(no_command(other)),
         }
     }
 }
@@ -106,6 +95,26 @@ impl One {
             None => Fate::Keep,
         }
     }
+}
+
+/// What has to be said in other words to a database that is there, or to an older server.
+pub(super) fn adapted(statement: &[u8]) -> Option<Fate> {
+    Some(match statement {
+        b"CREATE SCHEMA public;" => Fate::Say(b"CREATE SCHEMA IF NOT EXISTS public;".to_vec()),
+        // Of version 17; tools of it write it for older servers, too.
+        b"SET transaction_timeout = 0;" => Fate::Say(
+            b"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+              WHERE name = 'transaction_timeout';"
+                .to_vec(),
+        ),
+        _ => return None,
+    })
+}
+
+/// What is wrong with a dump that has such a command of psql.
+pub(super) fn no_command(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name).chars().take(20).collect::<String>();
+    format!("it holds the psql command \\{name}, which no dump has there")
 }
 
 /// What only the owner may say, and nobody misses.

@@ -1,6 +1,6 @@
 //! A script of pg_dump on its way into psql: statement by statement it is decided what psql gets to see.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
 
 use dbstash_core::load::Edit;
 
@@ -29,9 +29,9 @@ pub(super) trait Judge: Send {
     /// A command of psql: a line that begins with a backslash.
     fn command(&mut self, line: &[u8]) -> Result<Fate, String>;
 
-    /// What is to be said after the last one.
-    fn rest(&mut self) -> Vec<u8> {
-        Vec::new()
+    /// What is to be said after the last one; or what was missing.
+    fn rest(&mut self) -> Result<Vec<u8>, String> {
+        Ok(Vec::new())
     }
 }
 
@@ -266,6 +266,10 @@ impl<J: Judge> Reader<J> {
     /// The body of a function may be statements between `BEGIN ATOMIC` and `END`.
     fn word_ends(&mut self) {
         let word = std::mem::take(&mut self.word).to_ascii_uppercase();
+        // As psql looks for them.
+        if self.depth > 0 {
+            return;
+        }
         match word.as_slice() {
             b"BEGIN" if self.blocks > 0 || makes_routine(&self.statement) => self.blocks += 1,
             b"CASE" if self.blocks > 0 => self.blocks += 1,
@@ -284,7 +288,7 @@ impl<J: Judge> Reader<J> {
         if let Some(rest) = text.strip_prefix(QUOTING) {
             self.escapes = rest.trim_ascii_start().starts_with(b"= off");
         }
-        let lines = statement.iter().filter(|byte| **byte == b'\n').count();
+        let lines = memchr_iter(b'\n', &statement).count();
         let is_rows = text.starts_with(b"COPY ") && text.ends_with(b" FROM stdin;");
         self.rows_pass = true;
         match self.judge.statement(text)? {
@@ -294,7 +298,7 @@ impl<J: Judge> Reader<J> {
                 out.extend(std::iter::repeat_n(b'\n', lines));
             }
             Fate::Say(other) => {
-                let said = other.iter().filter(|byte| **byte == b'\n').count();
+                let said = memchr_iter(b'\n', &other).count();
                 out.extend_from_slice(&other);
                 out.extend(std::iter::repeat_n(b'\n', lines.saturating_sub(said)));
             }
@@ -356,7 +360,7 @@ impl<J: Judge> Edit for Reader<J> {
             return Err("it ends in the middle of a statement".to_owned());
         }
         out.append(&mut self.statement);
-        out.extend(self.judge.rest());
+        out.extend(self.judge.rest()?);
         Ok(())
     }
 }
@@ -371,3 +375,6 @@ fn makes_routine(statement: &[u8]) -> bool {
     let text = text.strip_prefix(b"OR REPLACE ").unwrap_or(text);
     text.starts_with(b"FUNCTION ") || text.starts_with(b"PROCEDURE ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,11 @@
 //! What whole statements mean to whoever counts.
 
-use super::{
-    Counts, LONGEST, LOST, Lines, Script, State, Tally, Writer, is_insert, memmem, shown, table,
-};
+use dbstash_core::tally::{Counts, Tally};
+use memchr::memmem;
+
+use super::super::names::{shown, table};
+use super::bytes::is_insert;
+use super::{LONGEST, LOST, Lines, Script, State, Writer};
 
 impl Script {
     /// A `;` in code: the end of a statement, as a rule.
@@ -23,6 +26,12 @@ impl Script {
         let state = self.statement();
         self.ended();
         state
+    }
+
+    /// The same, after rows of which so many have begun since they were counted last.
+    pub(super) fn semicolon_after(&mut self, begun: u64) -> State {
+        self.rows = self.rows.map(|rows| rows + begun);
+        self.semicolon()
     }
 
     /// Whether there are statements within this one, and more to come.

@@ -1,0 +1,297 @@
+//! A dump for a server of the other family, or for a database of another name: what the target would not understand, or
+//! what would reach another database than it, is said in another way.
+
+use dbstash_core::load::Edit;
+
+use super::super::Dialect;
+use super::super::split::lexer::Lexer;
+use super::super::split::mark::{self, Mark};
+
+/// Of a longer line nothing is changed.
+const LONGEST: usize = 64 * 1024;
+/// Statements about the log of the server that the dump is from.
+const OF_THE_LOG: [&[u8]; 6] = [
+    b"SET @@GLOBAL.GTID_PURGED",
+    b"SET @@SESSION.SQL_LOG_BIN",
+    b"SET @MYSQLDUMP_TEMP_LOG_BIN",
+    b"SET GLOBAL gtid_slave_pos",
+    b"CHANGE MASTER TO",
+    b"CHANGE REPLICATION SOURCE TO",
+];
+/// Statements that name a database.
+const OF_DATABASES: [&[u8]; 4] =
+    [b"ALTER DATABASE ", b"CREATE DATABASE ", b"USE ", b"ALTER SCHEMA "];
+/// What comes before the name of a collation.
+const BEFORE: [&[u8]; 3] = [b"collate", b"collation_connection", b"collation_database"];
+
+/// The collations of MySQL 8, and what is nearest to them in MariaDB since 10.10, and before.
+const TO_MARIADB: [(&str, &str, &str); 4] = [
+    ("utf8mb4_0900_ai_ci", "utf8mb4_uca1400_nopad_ai_ci", "utf8mb4_unicode_520_nopad_ci"),
+    ("utf8mb4_0900_as_ci", "utf8mb4_uca1400_nopad_as_ci", "utf8mb4_unicode_520_nopad_ci"),
+    ("utf8mb4_0900_as_cs", "utf8mb4_uca1400_nopad_as_cs", "utf8mb4_nopad_bin"),
+    ("utf8mb4_0900_bin", "utf8mb4_nopad_bin", "utf8mb4_nopad_bin"),
+];
+const TO_MYSQL: [(&str, &str); 6] = [
+    ("utf8mb4_uca1400_ai_ci", "utf8mb4_0900_ai_ci"),
+    ("utf8mb4_uca1400_as_ci", "utf8mb4_0900_as_ci"),
+    ("utf8mb4_uca1400_as_cs", "utf8mb4_0900_as_cs"),
+    ("utf8mb4_uca1400_nopad_ai_ci", "utf8mb4_0900_ai_ci"),
+    ("utf8mb4_uca1400_nopad_as_ci", "utf8mb4_0900_as_ci"),
+    ("utf8mb4_uca1400_nopad_as_cs", "utf8mb4_0900_as_cs"),
+];
+
+/// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
+pub(super) struct Translation {
+    lexer: Lexer,
+    line: Vec<u8>,
+    /// In the middle of a line that is too long to be changed.
+    is_long: bool,
+    /// In the middle of rows.
+    is_rows: bool,
+    /// In the middle of a statement that is left out.
+    is_out: bool,
+    collations: Vec<(&'static str, &'static str)>,
+    keeps_sandbox: bool,
+    across: bool,
+    /// Whether the server does not know a mode any more that older ones and MariaDB have.
+    drops_mode: bool,
+    /// The former name and the new one, quoted.
+    names: Option<[String; 2]>,
+}
+
+impl Translation {
+    /// From a server of a family to one of another, or the same: `to` is the client's, `ours` the server's, of this version.
+    pub(super) fn new(of: Dialect, to: Dialect, ours: Dialect, version: &str) -> Self {
+        let collations = match (of, ours) {
+            (Dialect::Mysql, Dialect::Mariadb) => {
+                let is_new = knows_uca1400(version);
+                TO_MARIADB.map(|(mysql, new, old)| (mysql, if is_new { new } else { old })).to_vec()
+            }
+            (Dialect::Mariadb, Dialect::Mysql) => TO_MYSQL.to_vec(),
+            _ => Vec::new(),
+        };
+        Self {
+            lexer: Lexer::new(),
+            line: Vec::new(),
+            is_long: false,
+            is_rows: false,
+            is_out: false,
+            collations,
+            keeps_sandbox: to == Dialect::Mariadb,
+            across: of != ours,
+            drops_mode: ours == Dialect::Mysql && of != ours,
+            names: None,
+        }
+    }
+
+    /// The same, for a database of another name.
+    pub(super) fn renaming(mut self, from: &str, to: &str) -> Self {
+        self.names = (from != to).then(|| [super::name(from), super::name(to)]);
+        self
+    }
+
+    fn follow(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (taken, _) = self.lexer.advance(bytes);
+            bytes = &bytes[taken..];
+        }
+    }
+
+    /// A line, or the beginning of a long one.
+    fn whole(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        if self.lexer.is_idle() {
+            match mark::read(line) {
+                Mark::Delimiter(is_default) => {
+                    self.lexer.delimiter(is_default);
+                    out.extend_from_slice(line);
+                    return Ok(());
+                }
+                Mark::Sandbox => {
+                    if self.keeps_sandbox {
+                        out.extend_from_slice(line);
+                    }
+                    return Ok(());
+                }
+                Mark::SqlMode(mode) => self.lexer.quoting(mode),
+                _ => {}
+            }
+            self.is_rows = line.starts_with(b"INSERT") || line.starts_with(b"REPLACE");
+            self.is_out = self.is_left_out(line);
+        }
+        let begins = self.lexer.is_between();
+        self.follow(line);
+        match () {
+            () if self.is_out => {}
+            () if self.is_rows => out.extend_from_slice(line),
+            () => out.extend_from_slice(&self.changed(line, begins)?),
+        }
+        self.is_out &= !self.lexer.is_idle();
+        Ok(())
+    }
+
+    fn is_left_out(&self, line: &[u8]) -> bool {
+        self.across && OF_THE_LOG.iter().any(|start| line.starts_with(start))
+            || self.names.is_some() && line.starts_with(b"/*!40000 DROP DATABASE ")
+    }
+
+    fn changed(&self, line: &[u8], begins: bool) -> Result<Vec<u8>, String> {
+        let mut line = line.to_vec();
+        if let Some([from, to]) = &self.names
+            && begins
+            && OF_DATABASES.iter().any(|start| line.starts_with(start))
+        {
+            let Some(at) = memchr::memmem::find(&line, from.as_bytes()) else {
+                let line = String::from_utf8_lossy(&line);
+                return Err(format!(
+                    "it speaks of another database than {from}, and so cannot be restored under another name: {:.100}",
+                    line.trim_end()
+                ));
+            };
+            line.splice(at..at + from.len(), to.bytes());
+        }
+        if self.drops_mode && matches!(mark::read(&line), Mark::SqlMode(_)) {
+            for word in
+                [&b",NO_AUTO_CREATE_USER"[..], b"NO_AUTO_CREATE_USER,", b"NO_AUTO_CREATE_USER"]
+            {
+                if let Some(at) = memchr::memmem::find(&line, word) {
+                    line.splice(at..at + word.len(), []);
+                }
+            }
+        }
+        for (from, to) in &self.collations {
+            let mut at = 0;
+            while let Some(found) = memchr::memmem::find(&line[at..], from.as_bytes()) {
+                let (start, end) = (at + found, at + found + from.len());
+                at = end;
+                if is_collation(&line[..start], &line[end..]) {
+                    line.splice(start..end, to.bytes());
+                    at = start + to.len();
+                }
+            }
+        }
+        Ok(line)
+    }
+}
+
+impl Edit for Translation {
+    fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        while !bytes.is_empty() {
+            let end = memchr::memchr(b'\n', bytes);
+            let (now, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));
+            bytes = rest;
+            if self.is_long {
+                self.follow(now);
+                if !self.is_out {
+                    out.extend_from_slice(now);
+                }
+                self.is_long = end.is_none();
+                continue;
+            }
+            self.line.extend_from_slice(now);
+            if end.is_some() || self.line.len() > LONGEST {
+                let line = std::mem::take(&mut self.line);
+                self.whole(&line, out)?;
+                self.is_long = end.is_none();
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, out: &mut Vec<u8>) -> Result<(), String> {
+        let line = std::mem::take(&mut self.line);
+        self.whole(&line, out)
+    }
+}
+
+/// Whether what is between these is the name of a collation, and no part of a text.
+fn is_collation(before: &[u8], after: &[u8]) -> bool {
+    let end = before.iter().rposition(|byte| !b" =".contains(byte)).map_or(0, |at| at + 1);
+    let ends = |word: &&[u8]| {
+        end.checked_sub(word.len()).is_some_and(|at| before[at..end].eq_ignore_ascii_case(word))
+    };
+    let goes_on = after.first().is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    !goes_on && BEFORE.iter().any(ends)
+}
+
+/// MariaDB since 10.10.
+fn knows_uca1400(version: &str) -> bool {
+    let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(10), Some(10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(translation: impl Fn() -> Translation, text: &str) -> Result<String, String> {
+        let all = [1, 7, 4096].map(|size| {
+            let (mut edit, mut out) = (Box::new(translation()), Vec::new());
+            text.as_bytes().chunks(size).try_for_each(|chunk| edit.feed(chunk, &mut out))?;
+            edit.finish(&mut out)?;
+            Ok(String::from_utf8(out).unwrap())
+        });
+        assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+        all[0].clone()
+    }
+
+    #[test]
+    fn a_dump_of_mysql_is_said_for_mariadb() {
+        let to = |version: &'static str| {
+            move || Translation::new(Dialect::Mysql, Dialect::Mariadb, Dialect::Mariadb, version)
+        };
+        let text = "SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'a:1-5,\nb:1';\nCREATE TABLE `t` (\n  `x` text COLLATE \
+            utf8mb4_0900_ai_ci DEFAULT 'utf8mb4_0900_ai_ci'\n) COLLATE=utf8mb4_0900_ai_ci;\n\
+            INSERT INTO `t` VALUES (' COLLATE utf8mb4_0900_ai_ci\nSET @@GLOBAL.GTID_PURGED');\n\
+            /*!50003 SET collation_connection  = utf8mb4_0900_ai_ci */ ;\nDELIMITER ;;\nCREATE FUNCTION f() COLLATE \
+            utf8mb4_0900_as_cs ;;\nDELIMITER ;\n";
+        let want = "CREATE TABLE `t` (\n  `x` text COLLATE utf8mb4_uca1400_nopad_ai_ci DEFAULT 'utf8mb4_0900_ai_ci'\n) \
+            COLLATE=utf8mb4_uca1400_nopad_ai_ci;\nINSERT INTO `t` VALUES (' COLLATE utf8mb4_0900_ai_ci\nSET \
+            @@GLOBAL.GTID_PURGED');\n/*!50003 SET collation_connection  = utf8mb4_uca1400_nopad_ai_ci */ ;\nDELIMITER \
+            ;;\nCREATE FUNCTION f() COLLATE utf8mb4_uca1400_nopad_as_cs ;;\nDELIMITER ;\n";
+        assert_eq!(said(to("10.11.14-MariaDB"), text).unwrap(), want);
+        let old = said(to("10.6.2-MariaDB"), text).unwrap();
+        assert!(old.contains("COLLATE=utf8mb4_unicode_520_nopad_ci;"), "{old}");
+    }
+
+    #[test]
+    fn a_dump_of_mariadb_is_said_for_mysql() {
+        let to = || Translation::new(Dialect::Mariadb, Dialect::Mysql, Dialect::Mysql, "9.7.0");
+        for sandbox in [
+            "/*M!999999\\- enable the sandbox mode */ \n",
+            "/*!999999\\- enable the sandbox mode */ \n",
+        ] {
+            let text =
+                format!("{sandbox}-- x\nCREATE TABLE t (x text) COLLATE=utf8mb4_uca1400_ai_ci;\n");
+            assert_eq!(
+                said(to, &text).unwrap(),
+                "-- x\nCREATE TABLE t (x text) COLLATE=utf8mb4_0900_ai_ci;\n"
+            );
+        }
+    }
+
+    #[test]
+    fn a_mode_that_mysql_has_given_up_is_not_asked_for() {
+        let to = || Translation::new(Dialect::Mariadb, Dialect::Mysql, Dialect::Mysql, "9.7.0");
+        for (mode, want) in [
+            ("A,NO_AUTO_CREATE_USER,B", "A,B"),
+            ("NO_AUTO_CREATE_USER,B", "B"),
+            ("NO_AUTO_CREATE_USER", ""),
+            ("A", "A"),
+        ] {
+            let line = |mode: &str| format!("/*!50003 SET sql_mode              = '{mode}' */ ;\n");
+            assert_eq!(said(to, &line(mode)).unwrap(), line(want));
+        }
+    }
+
+    #[test]
+    fn another_name_is_said_wherever_the_former_one_is_meant() {
+        let of = Dialect::Mysql;
+        let to = || Translation::new(of, of, of, "9.7.0").renaming("shop", "a`b");
+        let text = "/*!40000 DROP DATABASE IF EXISTS `shop`*/;\nUSE `shop`;\nALTER DATABASE `shop` CHARACTER SET \
+            latin1;\nINSERT INTO t VALUES ('\nUSE `shop`;\n');\n";
+        let want = "USE `a``b`;\nALTER DATABASE `a``b` CHARACTER SET latin1;\nINSERT INTO t VALUES ('\nUSE `shop`;\n');\n";
+        assert_eq!(said(to, text).unwrap(), want);
+        assert!(said(to, "USE `other`;\n").unwrap_err().contains("another database than `shop`"));
+    }
+}

@@ -1,0 +1,327 @@
+//! Some tables of a script, or one side of it.
+
+use std::collections::BTreeSet;
+
+use dbstash_core::load::{Extent, Side};
+use memchr::memmem::find;
+
+use super::one::{One, literal};
+use super::reader::{Fate, Judge};
+use crate::sql;
+
+/// A table as the user wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    word: String,
+    schema: Option<Vec<u8>>,
+    table: Vec<u8>,
+}
+
+impl Wanted {
+    /// `table`, `schema.table`, or either with quotes as in SQL.
+    pub(super) fn read(word: &str) -> Result<Self, String> {
+        let read = || {
+            if word.contains('"') {
+                let (name, rest) = qualified(word.as_bytes())?;
+                return rest.is_empty().then_some(name);
+            }
+            let (schema, table) = word.split_once('.').map_or((None, word), |(s, t)| (Some(s), t));
+            Some((schema.map(|s| s.as_bytes().to_vec()), table.as_bytes().to_vec()))
+        };
+        match read() {
+            Some((schema, table)) if !table.is_empty() => {
+                Ok(Self { word: word.to_owned(), schema, table })
+            }
+            _ => Err(format!("--table {word}: a name, or schema.name")),
+        }
+    }
+
+    fn is(&self, (schema, table): &Name) -> bool {
+        self.table == *table && (self.schema.is_none() || self.schema == *schema)
+    }
+
+    /// A condition on `n.nspname` and `c.relname`.
+    pub(super) fn condition(&self) -> String {
+        let text = |bytes: &[u8]| literal(&String::from_utf8_lossy(bytes));
+        let schema = match &self.schema {
+            Some(schema) => format!(" AND n.nspname = {}", text(schema)),
+            None => String::new(),
+        };
+        format!("(c.relname = {}{schema})", text(&self.table))
+    }
+}
+
+type Name = (Option<Vec<u8>>, Vec<u8>);
+
+/// Decides on what is wanted before [`One`] does.
+pub(super) struct Parts {
+    one: One,
+    side: Side,
+    wanted: Vec<Wanted>,
+    found: BTreeSet<usize>,
+    /// A sequence whose table is not known yet.
+    held: Option<(Name, Vec<u8>)>,
+    /// Of the wanted tables.
+    sequences: BTreeSet<Name>,
+}
+
+impl Parts {
+    pub(super) fn new(one: One, extent: &Extent) -> Result<Self, String> {
+        let wanted = extent.tables.iter().map(|word| Wanted::read(word));
+        Ok(Self {
+            one,
+            side: extent.side,
+            wanted: wanted.collect::<Result<_, _>>()?,
+            found: BTreeSet::new(),
+            held: None,
+            sequences: BTreeSet::new(),
+        })
+    }
+
+    /// Whether a text begins with the name of a wanted table.
+    fn wants(&mut self, text: &[u8]) -> bool {
+        let text = text.strip_prefix(b"ONLY ").unwrap_or(text);
+        let Some((name, _)) = qualified(text) else { return false };
+        self.wants_name(&name)
+    }
+
+    fn wants_name(&mut self, name: &Name) -> bool {
+        let mut any = false;
+        for (at, wanted) in self.wanted.iter().enumerate() {
+            if wanted.is(name) {
+                self.found.insert(at);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Of all statements of a script, what is to be done with this one for the tables' sake.
+    fn of_tables(&mut self, statement: &[u8]) -> Fate {
+        let after = |start: &str| statement.strip_prefix(start.as_bytes());
+        let keep = |is: bool| if is { Fate::Keep } else { Fate::Omit };
+        for start in [
+            "CREATE TABLE ",
+            "CREATE UNLOGGED TABLE ",
+            "CREATE FOREIGN TABLE ",
+            "COPY ",
+            "INSERT INTO ",
+            "COMMENT ON TABLE ",
+        ] {
+            if let Some(rest) = after(start) {
+                return keep(self.wants(rest));
+            }
+        }
+        if let Some(rest) = after("ALTER TABLE ") {
+            return self.altered(statement, rest);
+        }
+        if let Some((name, _)) = after("CREATE SEQUENCE ").and_then(qualified) {
+            self.held = Some((name, [statement, b"\n"].concat()));
+            return Fate::Omit;
+        }
+        if let Some((name, rest)) = after("ALTER SEQUENCE ").and_then(qualified) {
+            return self.of_sequence(&name, rest, statement);
+        }
+        if let Some(rest) = after("SELECT pg_catalog.setval('") {
+            let end = find(rest, b"',").unwrap_or(rest.len());
+            let text = String::from_utf8_lossy(&rest[..end]).replace("''", "'");
+            let name = qualified(text.as_bytes()).map(|(name, _)| name);
+            return keep(name.is_some_and(|name| self.sequences.contains(&name)));
+        }
+        let index = after("CREATE INDEX ").or_else(|| after("CREATE UNIQUE INDEX "));
+        if let Some(table) = index.and_then(name).and_then(|(_, rest)| rest.strip_prefix(b" ON ")) {
+            return keep(self.wants(table));
+        }
+        if let Some((column, _)) = after("COMMENT ON COLUMN ").and_then(of_column) {
+            return keep(self.wants_name(&column));
+        }
+        let is_right = statement.starts_with(b"GRANT ") || statement.starts_with(b"REVOKE ");
+        if let Some(at) = find(statement, b" ON TABLE ").filter(|_| is_right) {
+            return keep(self.wants(&statement[at + b" ON TABLE ".len()..]));
+        }
+        let is_setting = statement.starts_with(b"SET ")
+            || statement.starts_with(b"SELECT pg_catalog.set_config");
+        keep(is_setting)
+    }
+
+    fn altered(&mut self, statement: &[u8], rest: &[u8]) -> Fate {
+        let rest = rest.strip_prefix(b"ONLY ").unwrap_or(rest);
+        let Some((name, what)) = qualified(rest) else { return Fate::Omit };
+        // An older pg_dump says so of sequences, too.
+        if self.held.as_ref().is_some_and(|(held, _)| *held == name) {
+            return self.of_sequence(&name, what, statement);
+        }
+        let needs_others = [&b" FOREIGN KEY "[..], b" ATTACH PARTITION ", b" ROW LEVEL SECURITY"];
+        if !self.wants_name(&name) || needs_others.iter().any(|word| find(what, word).is_some()) {
+            return Fate::Omit;
+        }
+        if let Some(at) = find(what, b"SEQUENCE NAME ") {
+            let of = qualified(&what[at + b"SEQUENCE NAME ".len()..]);
+            self.sequences.extend(of.map(|(name, _)| name));
+        }
+        Fate::Keep
+    }
+
+    /// What is said of a sequence waits for the table that it belongs to.
+    fn of_sequence(&mut self, name: &Name, rest: &[u8], statement: &[u8]) -> Fate {
+        match &mut self.held {
+            Some((held, text)) if held == name => {
+                text.extend_from_slice(statement);
+                text.push(b'\n');
+            }
+            _ if self.sequences.contains(name) => return Fate::Keep,
+            _ => return Fate::Omit,
+        }
+        let Some((table, _)) = rest.strip_prefix(b" OWNED BY ").and_then(of_column) else {
+            return Fate::Omit;
+        };
+        let held = self.held.take();
+        if !self.wants_name(&table) {
+            return Fate::Omit;
+        }
+        self.sequences.insert(name.clone());
+        held.map_or(Fate::Omit, |(_, text)| Fate::Say(text))
+    }
+}
+
+impl Judge for Parts {
+    fn statement(&mut self, statement: &[u8]) -> Result<Fate, String> {
+        let fate = self.one.statement(statement)?;
+        if fate == Fate::Omit {
+            return Ok(fate);
+        }
+        let starts = |text: &str| statement.starts_with(text.as_bytes());
+        let of_large_object =
+            ["COMMENT ", "GRANT ", "REVOKE ", "ALTER "].iter().any(|word| starts(word))
+                && find(statement, b"LARGE OBJECT ")
+                    .is_some_and(|at| at < 200 && !has_text(statement, at));
+        let is_rows = of_large_object
+            || starts("COPY ")
+            || starts("INSERT INTO ")
+            || starts("REFRESH MATERIALIZED VIEW ")
+            || starts("SELECT pg_catalog.setval(")
+            || starts("SELECT pg_catalog.lo");
+        let is_setting = starts("SET ") || starts("SELECT pg_catalog.set_config");
+        // What tells whose a sequence is counts also where only its value is wanted.
+        let of_tables = if self.wanted.is_empty() { Fate::Keep } else { self.of_tables(statement) };
+        let is_of_side = is_setting
+            || match self.side {
+                Side::All => true,
+                Side::Schema => !is_rows,
+                Side::Data => is_rows,
+            };
+        Ok(match of_tables {
+            _ if !is_of_side => Fate::Omit,
+            Fate::Keep => fate,
+            other => other,
+        })
+    }
+
+    fn command(&mut self, line: &[u8]) -> Result<Fate, String> {
+        self.one.command(line)
+    }
+
+    fn rest(&mut self) -> Result<Vec<u8>, String> {
+        let missing = self.wanted.iter().enumerate().find(|(at, _)| !self.found.contains(at));
+        match missing {
+            Some((_, wanted)) => Err(format!("it has no table {}", wanted.word)),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Whether a quote comes before this place.
+fn has_text(statement: &[u8], at: usize) -> bool {
+    statement[..at].iter().any(|byte| b"'\"$".contains(byte))
+}
+
+/// A name as pg_dump writes it, and what comes after it.
+fn name(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    if text.first() == Some(&b'"') {
+        return sql::name(text);
+    }
+    let ends = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"_$".contains(byte) || *byte >= 0x80);
+    let end = text.iter().position(ends).unwrap_or(text.len());
+    (end > 0).then(|| (text[..end].to_vec(), &text[end..]))
+}
+
+/// A name with its schema, where it has one.
+fn qualified(text: &[u8]) -> Option<(Name, &[u8])> {
+    let (first, rest) = name(text)?;
+    match rest.strip_prefix(b".").and_then(name) {
+        Some((second, rest)) => Some(((Some(first), second), rest)),
+        None => Some(((None, first), rest)),
+    }
+}
+
+/// The table of a column with its schema.
+fn of_column(text: &[u8]) -> Option<(Name, &[u8])> {
+    let (table, rest) = qualified(text)?;
+    let (_, rest) = name(rest.strip_prefix(b".")?)?;
+    Some((table, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use dbstash_core::load::Edit as _;
+
+    use super::super::reader::Reader;
+    use super::*;
+
+    const SCRIPT: &str = "SET x = 1;\nCREATE SCHEMA \"o.s\";\nCREATE TABLE public.a (n int);\n\
+        CREATE SEQUENCE public.a_n_seq;\nALTER TABLE public.a_n_seq OWNER TO x;\n\
+        ALTER SEQUENCE public.a_n_seq OWNED BY public.a.n;\nCREATE TABLE \"o.s\".\"B c\" (n int);\n\
+        ALTER TABLE \"o.s\".\"B c\" ALTER COLUMN n ADD GENERATED ALWAYS AS IDENTITY (\n    SEQUENCE NAME \"o.s\".s\n);\n\
+        CREATE SEQUENCE public.free;\nCOPY public.a (n) FROM stdin;\n1\n\\.\nCOPY \"o.s\".\"B c\" (n) FROM stdin;\n2\n\\.\n\
+        SELECT pg_catalog.setval('public.a_n_seq', 1, true);\nSELECT pg_catalog.setval('\"o.s\".s', 1, true);\n\
+        ALTER TABLE ONLY public.a ADD CONSTRAINT p PRIMARY KEY (n);\nCREATE INDEX \"x ON y\" ON public.a USING btree (n);\n\
+        ALTER TABLE ONLY public.a ADD CONSTRAINT f FOREIGN KEY (n) REFERENCES public.z(n);\n\
+        GRANT SELECT ON TABLE \"o.s\".\"B c\" TO y;\nCOMMENT ON COLUMN public.a.n IS 'x';\nCREATE VIEW v AS SELECT 1;\n";
+
+    fn seen(tables: &[&str], side: Side) -> Result<String, String> {
+        let tables = tables.iter().map(|&word| word.to_owned()).collect();
+        let parts = Parts::new(One::new("x"), &Extent { tables, side, ..Extent::default() })?;
+        let (mut reader, mut out) = (Box::new(Reader::new(parts)), Vec::new());
+        reader.feed(SCRIPT.as_bytes(), &mut out)?;
+        reader.finish(&mut out)?;
+        let out = String::from_utf8(out).unwrap();
+        Ok(out.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn a_table_with_what_is_its_own() {
+        assert_eq!(
+            seen(&["a"], Side::All).unwrap(),
+            "SET x = 1;\nCREATE TABLE public.a (n int);\nCREATE SEQUENCE public.a_n_seq;\n\
+             ALTER TABLE public.a_n_seq OWNER TO x;\nALTER SEQUENCE public.a_n_seq OWNED BY public.a.n;\n\
+             COPY public.a (n) FROM stdin;\n1\n\\.\nSELECT pg_catalog.setval('public.a_n_seq', 1, true);\n\
+             ALTER TABLE ONLY public.a ADD CONSTRAINT p PRIMARY KEY (n);\nCREATE INDEX \"x ON y\" ON public.a USING btree \
+             (n);\nCOMMENT ON COLUMN public.a.n IS 'x';"
+        );
+        for word in ["B c", "\"o.s\".\"B c\""] {
+            assert_eq!(
+                seen(&[word], Side::Data).unwrap(),
+                "SET x = 1;\nCOPY \"o.s\".\"B c\" (n) FROM stdin;\n2\n\\.\nSELECT pg_catalog.setval('\"o.s\".s', 1, true);"
+            );
+        }
+        assert!(
+            seen(&["public.a"], Side::Schema).unwrap().lines().all(|line| !line.contains("COPY"))
+        );
+        assert_eq!(
+            seen(&["a", "public.none"], Side::All).unwrap_err(),
+            "it has no table public.none"
+        );
+        assert!(seen(&["\"a"], Side::All).is_err());
+    }
+
+    #[test]
+    fn one_side() {
+        let schema = seen(&[], Side::Schema).unwrap();
+        assert!(
+            schema.contains("CREATE VIEW") && !schema.contains("COPY") && !schema.contains("\n2")
+        );
+        let data = seen(&[], Side::Data).unwrap();
+        assert_eq!(data.matches("COPY ").count(), 2);
+        assert!(!data.contains("CREATE") && data.contains("setval"));
+    }
+}

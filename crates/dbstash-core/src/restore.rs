@@ -11,6 +11,7 @@ mod inflow;
 mod loader;
 mod parallel;
 mod place;
+mod proof;
 mod script;
 
 use std::fs;
@@ -23,13 +24,12 @@ pub use self::error::RestoreError;
 use self::place::{discard, renamed};
 use crate::artifact::ProduceError;
 use crate::catalog::Backup;
-use crate::errand::Errand;
 use crate::invocation::Invocation;
 use crate::load::{Load, Stage, Survey, Target};
 use crate::manifest::Object;
 use crate::spool::Spool;
 use crate::verify::inspect::Look;
-use crate::verify::{Context, Level, Verdict, plain, told, verify};
+use crate::verify::{Context, Level, Verdict, plain, verify};
 
 /// How long it may take to take away what was made; what is left of the time after a signal.
 const UNDO: Duration = Duration::from_secs(7);
@@ -154,31 +154,6 @@ impl<'a> Scene<'a> {
                 }
             }
             done => done,
-        }
-    }
-
-    /// A read of its own.
-    async fn verified(&self) -> Result<(), RestoreError> {
-        let looked = async { Ok(verify(self.backup, Level::Bytes, self.cx).await) };
-        match self.unless_cancelled(looked).await? {
-            Verdict::Good { .. } => Ok(()),
-            Verdict::Corrupt(what) => Err(RestoreError::Corrupt(what)),
-            Verdict::Untested(why) => Err(RestoreError::Untested(why)),
-            Verdict::Gone => Err(RestoreError::Gone),
-        }
-    }
-
-    /// The same, and whoever gets it says what would be refused.
-    async fn rehearsed(&self, errand: &Errand) -> Result<(), RestoreError> {
-        let known = async { Ok(told(self.backup, self.cx).await?) };
-        self.unless_cancelled(known).await?;
-        match errand::told(errand, &|_| {}, self).await {
-            // What cannot be followed may have changed: then that is the cause.
-            Err(error @ RestoreError::Server { .. }) => {
-                self.verified().await?;
-                Err(error)
-            }
-            done => done.map(drop),
         }
     }
 

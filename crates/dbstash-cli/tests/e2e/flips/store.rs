@@ -42,7 +42,9 @@ impl Stored {
         let read = |name: &String| (name.clone(), Arc::new(remote.read(name)));
         let objects: BTreeMap<_, _> = names.iter().map(read).collect();
         let manifest_name = names.iter().find(|name| name.ends_with(manifest::SUFFIX)).unwrap();
-        let manifest = Manifest::read(manifest_name, &objects[manifest_name]).unwrap();
+        // As a catalog knows it.
+        let manifest =
+            Manifest::read(manifest_name, &objects[manifest_name]).unwrap().uncounted();
         let scratch = Scratch::new("flips");
         Self {
             backup: Backup {

@@ -284,16 +284,16 @@ impl Load {
                 invocation.to_string()
             }
             Stage::Copy { object, .. } => {
-                format!("rclone: {} -> <temporary directory>", name(object))
+                format!("<{}> -> <temporary directory>", name(object))
             }
-            Stage::Write { object, to } => format!("rclone: {} -> {}", name(object), to.display()),
+            Stage::Write { object, to } => format!("<{}> -> {}", name(object), to.display()),
             Stage::Rename { from, to, .. } => format!("mv {} {}", from.display(), to.display()),
             Stage::Parallel { loader, jobs, .. } => {
                 format!("<the files of the copy> | {loader}   (by {jobs} at once)")
             }
             Stage::Script(script) => {
                 let mut text = match &script.feed {
-                    Feed::Object(object) => format!("rclone: {}", name(object)),
+                    Feed::Object(object) => format!("<{}>", name(object)),
                     Feed::Program(program) => program.to_string(),
                     Feed::Files(files) => format!("<{} files>", files.len()),
                     Feed::Tree(_) => "<the files of the copy>".to_owned(),
@@ -305,7 +305,7 @@ impl Load {
                 text
             }
             Stage::Rehearsal(_) => String::new(),
-            Stage::Errand(errand) => format!("rclone: {} | {errand}", name(&0)),
+            Stage::Errand(errand) => format!("<{}> | {errand}", name(&0)),
         };
         let all = self.stages.iter().filter(|stage| !matches!(stage, Stage::Rehearsal(_)));
         all.map(command).collect()

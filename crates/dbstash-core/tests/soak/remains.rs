@@ -5,6 +5,7 @@ use std::fs;
 
 use dbstash_core::catalog::Catalog;
 use dbstash_core::job::EngineKey;
+use dbstash_core::recipe;
 use dbstash_core::state::Journal;
 use dbstash_core::temporary;
 
@@ -53,6 +54,7 @@ pub(crate) async fn assert_clean(soak: &Soak) {
         let ours = catalog.backups.iter().filter(|b| b.manifest.job == subject.job.id);
         let ours: Vec<_> = ours.collect();
         assert!((1..=KEPT).contains(&ours.len()), "{}: {ours:#?}", subject.name);
+        listed.insert(format!("{}{}", subject.job.id, recipe::SUFFIX));
         for backup in ours {
             assert_eq!(backup.manifest.engine, EngineKey::Pg);
             listed.insert(backup.manifest_name.clone());

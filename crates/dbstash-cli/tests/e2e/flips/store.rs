@@ -43,8 +43,7 @@ impl Stored {
         let objects: BTreeMap<_, _> = names.iter().map(read).collect();
         let manifest_name = names.iter().find(|name| name.ends_with(manifest::SUFFIX)).unwrap();
         // As a catalog knows it.
-        let manifest =
-            Manifest::read(manifest_name, &objects[manifest_name]).unwrap().uncounted();
+        let manifest = Manifest::read(manifest_name, &objects[manifest_name]).unwrap().uncounted();
         let scratch = Scratch::new("flips");
         Self {
             backup: Backup {

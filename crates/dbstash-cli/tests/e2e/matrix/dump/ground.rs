@@ -28,7 +28,8 @@ impl Ground {
             .env("BACKUP_TEMP_DIR", places.dir("work"));
         run.clone().env("DB_URI", file.uri()).run(PATIENCE).expect_code(0);
         let (before, listed) = (remote.stored(), backups(&run));
-        assert_eq!((before.len(), listed.len()), (2, 1), "{listed:?}");
+        // The dump, its manifest, and how to restore it.
+        assert_eq!((before.len(), listed.len()), (3, 1), "{listed:?}");
         Some(Self { remote, run, places, before, listed })
     }
 

@@ -16,7 +16,7 @@ use crate::engine::{FOOTER, MARK};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Holdings {
     files: Vec<String>,
-    threads: usize,
+    pub(crate) threads: usize,
 }
 
 impl Holdings {

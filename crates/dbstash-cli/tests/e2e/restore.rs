@@ -2,6 +2,9 @@
 
 mod by_hand;
 mod choice;
+mod full;
+mod kills;
+mod matrix;
 mod mongo;
 mod mysql;
 mod pg;

@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod choice;
+mod damage;
 mod full;
 mod kills;
 mod matrix;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 use dbstash_core::catalog::LATEST;
 use dbstash_core::clock::{Clock as _, SystemClock};
+use dbstash_core::drill::Trial;
 use dbstash_core::engine::Engine;
 use dbstash_core::job::Source;
 use dbstash_core::launch::Local;
@@ -114,6 +115,7 @@ impl Attempt<'_> {
             engine,
             launcher: &Local { environment },
             state: &site.app.state,
+            trial: &Trial::default(),
             temp_dir: &site.temp_dir,
             run: &run,
             progress: &Progress::default(),

@@ -7,6 +7,7 @@ pub mod complaints;
 mod connection;
 mod connection_string;
 mod document;
+mod drill;
 mod health;
 mod hooks;
 mod job;
@@ -42,6 +43,7 @@ mod yaml;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dbstash_core::drill::Trial;
 use dbstash_core::job::{Job, JobId};
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 use dbstash_core::status::Expected;
@@ -116,6 +118,8 @@ pub struct JobSettings {
     pub timetable: Timetable,
     /// What is verified by a schedule of its own.
     pub rounds: Option<Box<Rounds>>,
+    /// What is restored on trial by a schedule of its own.
+    pub drills: Option<Box<Rounds>>,
     /// When a missing backup is a problem.
     pub expected: Expected,
     /// Who is told of what.
@@ -148,6 +152,8 @@ pub struct Place {
     pub jobs: Option<Vec<JobId>>,
     /// Where copies on local disk are made: its first job's.
     pub temp_dir: PathBuf,
+    /// How drills are held: its first job's.
+    pub trial: Trial,
 }
 
 /// Where backups go. Not `Debug`, as above.

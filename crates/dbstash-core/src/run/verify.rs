@@ -28,6 +28,7 @@ impl Run<'_> {
             engine: self.cx.engine,
             launcher: self.cx.launcher,
             state: self.cx.state,
+            trial: &self.job.trial,
             temp_dir: &self.job.temp_dir,
             run: &self.id.id,
             progress: &progress,
@@ -54,7 +55,7 @@ impl Run<'_> {
         let untested =
             |why: &str| format!("the backup is stored, and could not be verified: {why}");
         let (done, told) = match &verdict {
-            Verdict::Good { .. } => (Ok(()), None),
+            Verdict::Good { .. } | Verdict::Restored(_) => (Ok(()), None),
             Verdict::Corrupt(what) => (Err(RunError::Corrupt(what.clone())), None),
             Verdict::Untested(why) => (Ok(()), Some(untested(why))),
             Verdict::Gone => (Ok(()), Some(untested("somebody has deleted it"))),

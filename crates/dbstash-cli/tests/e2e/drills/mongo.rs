@@ -1,6 +1,8 @@
 //! Into a database of its own on a server of the user's.
 
-use dbstash_testkit::{MongoServer, Mongodump, RemoteKind, Scratch, TestRemote, bins};
+use dbstash_testkit::{
+    MongoServer, Mongodump, RemoteKind, Scratch, Signal, TestRemote, bins, tools,
+};
 use serde_json::{Value, json};
 
 use super::{drill, expect, marks};
@@ -28,6 +30,22 @@ fn what_came_back_is_counted() {
     assert!(!done.to_string().contains("canary"), "{done}");
     let shown = done.samples.as_ref().unwrap().args_with("canary");
     assert!(shown.is_empty(), "{shown:?}");
+
+    // Killed in the middle: the next one drops what is left.
+    let slow = Scratch::new("slow");
+    let here = slow.path().join("here");
+    let text = format!("#!/bin/sh\ntouch '{}'\nexec sleep 60\n", here.display());
+    tools::write_program(&slow.path().join("mongorestore"), &text);
+    let path = server.path(Mongodump::Fake).unwrap();
+    let path = format!("{}:{}", slow.path().display(), path.to_string_lossy());
+    let mut running = run.clone().env("PATH", path).args(["verify", "--level", "restore"]).spawn();
+    running.wait_until(PATIENCE, |_| here.exists());
+    running.signal(Signal::KILL);
+    running.wait(PATIENCE);
+    assert!(server.keep(&["names"]).contains("dbstash_drill_"));
+    expect(&drill(&run), 0, "as many as were counted", work.path());
+    let databases = server.keep(&["names"]);
+    assert!(!databases.contains("drill"), "{databases}");
 
     // A document more than came back.
     let name = remote.names().into_iter().find(|name| name.ends_with(".dbstash.json")).unwrap();

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use chrono::Utc;
+use dbstash_core::confinement;
 use dbstash_core::hook::Shell;
 use dbstash_core::launch::Local;
 use dbstash_core::secret::{ExposeSecret, Redactor};
@@ -43,6 +44,11 @@ pub fn main(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.collect();
+    if let Some(error) = confinement::enter(&args) {
+        let program = args.get(5).map_or("?".into(), |program| program.to_string_lossy());
+        complain(&format!("{program}: {error}"));
+        return ExitCode::from(127);
+    }
     let parsed = Args::bare(&args).map_or_else(|| args::parse(args.clone()), Ok);
     let Args { command, flags, selection, target } = match parsed {
         Ok(args) => args,

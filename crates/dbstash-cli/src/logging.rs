@@ -137,6 +137,21 @@ fn verified(run: &RunId, told: &Verification) {
                 "backup verified: good ({found})"
             );
         }
+        Verdict::Restored(drilled) => {
+            let (rows, restored_in_ms) = (drilled.things, drilled.restored_in_ms);
+            let told = drilled.told(run.engine);
+            of_run!(
+                info,
+                run,
+                object,
+                asked,
+                found = asked,
+                rows,
+                restored_in_ms,
+                duration,
+                "backup restored on trial: {told}"
+            );
+        }
         _ if told.occasion == Occasion::Stored => {}
         Verdict::Corrupt(what) => {
             of_run!(error, run, object, asked, duration, "backup is corrupt: {what}");

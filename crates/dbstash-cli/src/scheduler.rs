@@ -71,7 +71,7 @@ pub async fn run(
         let observer = Observers(vec![&LogObserver, &*board, notifiers]);
         let member = |settings| {
             let (place, destination) = destinations.of(settings);
-            let JobSettings { job, timetable, rounds, .. } = settings;
+            let JobSettings { job, timetable, rounds, drills, .. } = settings;
             let cx = Context {
                 engine: dbstash_engines::engine(job.engine),
                 launcher: ground.launcher,
@@ -82,7 +82,14 @@ pub async fn run(
                 shell: ground.shell,
                 cancel: &signals.cancel,
             };
-            Member { job, timetable, rounds: rounds.as_deref(), cx, place }
+            Member {
+                job,
+                timetable,
+                rounds: rounds.as_deref(),
+                drills: drills.as_deref(),
+                cx,
+                place,
+            }
         };
         let members: Vec<_> = fleet.jobs.iter().map(member).collect();
         let parallel = NonZeroUsize::new(fleet.process.parallel).unwrap_or(NonZeroUsize::MIN);
@@ -254,5 +261,5 @@ fn local(at: DateTime<Utc>, zone: Zone) -> String {
 #[must_use]
 pub fn at_once(settings: JobSettings) -> JobSettings {
     let zone = settings.timetable.zone;
-    JobSettings { timetable: Timetable::now(zone), rounds: None, ..settings }
+    JobSettings { timetable: Timetable::now(zone), rounds: None, drills: None, ..settings }
 }

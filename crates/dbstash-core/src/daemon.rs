@@ -47,6 +47,8 @@ pub struct Member<'a> {
     pub timetable: &'a Timetable,
     /// What of it is verified, and when.
     pub rounds: Option<&'a Rounds>,
+    /// What of it is restored on trial, and when.
+    pub drills: Option<&'a Rounds>,
     /// With what.
     pub cx: Context<'a>,
     /// Members with the same number have the same remote.
@@ -57,7 +59,15 @@ impl<'a> Member<'a> {
     fn timetable(&self, task: Task) -> Option<&'a Timetable> {
         match task {
             Task::Backup => Some(self.timetable),
-            Task::Verify => self.rounds.map(|rounds| &rounds.timetable),
+            Task::Verify | Task::Drill => self.rounds(task).map(|rounds| &rounds.timetable),
+        }
+    }
+
+    fn rounds(&self, task: Task) -> Option<&'a Rounds> {
+        match task {
+            Task::Backup => None,
+            Task::Verify => self.rounds,
+            Task::Drill => self.drills,
         }
     }
 }
@@ -197,7 +207,7 @@ pub async fn serve<'a>(
         }
         if rounds.is_empty() && !retiring {
             let ready = agenda.take_round(&at_work);
-            let ready = ready.and_then(|one| Some((one, members[one.member].rounds?)));
+            let ready = ready.and_then(|one| Some((one, members[one.member].rounds(one.task)?)));
             rounds.extend(ready.map(|(one, what)| {
                 let (Member { job, cx, .. }, no_more) = (&members[one.member], &no_more);
                 async move { (one, verify::round(job, what, *cx, no_more).await) }
@@ -224,7 +234,7 @@ pub async fn serve<'a>(
             Some((one, round)) = rounds.next() => {
                 let member = &members[one.member];
                 let now = agenda::onwards(clock.now(), one.due);
-                let timetable = member.timetable(Task::Verify);
+                let timetable = member.timetable(one.task);
                 let missed = timetable.map_or(0, |timetable| timetable.due_between(one.due, now));
                 tell(member, Tick::Round(&round, missed));
                 if round.whole {
@@ -268,7 +278,7 @@ fn holds(since: Duration) -> bool {
 fn next_tick<'a>(task: Task, start: DateTime<Utc>) -> Tick<'a> {
     match task {
         Task::Backup => Tick::Next(start),
-        Task::Verify => Tick::NextRound(Some(start)),
+        Task::Verify | Task::Drill => Tick::NextRound(Some(start)),
     }
 }
 
@@ -285,7 +295,7 @@ fn plan<'a>(
         match task {
             Task::Backup if timetable.is_once() => {}
             Task::Backup => tell(member, Tick::Never),
-            Task::Verify => tell(member, Tick::NextRound(None)),
+            Task::Verify | Task::Drill => tell(member, Tick::NextRound(None)),
         }
         return;
     };

@@ -53,7 +53,7 @@ pub(crate) fn drift(engine: EngineKey, before: &Counts, now: &Counts, share: u8)
 }
 
 /// Where things are, and what they are.
-fn words(engine: EngineKey) -> (&'static str, &'static str) {
+pub(crate) fn words(engine: EngineKey) -> (&'static str, &'static str) {
     match engine {
         EngineKey::Mongo => ("collection", "document"),
         EngineKey::Redis => ("database", "key"),
@@ -63,7 +63,7 @@ fn words(engine: EngineKey) -> (&'static str, &'static str) {
     }
 }
 
-fn many(count: u64, noun: &str) -> String {
+pub(crate) fn many(count: u64, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{s}")
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkup::Checkup;
 use crate::dialogue::Call;
+use crate::drill::{Drill, Ground};
 use crate::invocation::Invocation;
 use crate::job::{Database, EngineKey, Job, Mode};
 use crate::load::{Load, Survey, Target, Wish};
@@ -69,6 +70,18 @@ pub trait Engine: Send + Sync {
     /// How to restore a backup into such a target: one that may be written to, which the caller has made sure of.
     fn load(&self, _wish: &Wish<'_>, _target: &Target) -> Result<Load, PlanError> {
         Err(PlanError(format!("restoring {} is not known to this version", self.key())))
+    }
+
+    /// How a backup is restored on trial.
+    fn drill(&self, _ground: &Ground<'_>) -> Result<Drill, PlanError> {
+        Err(PlanError(format!("drills of {} are not known to this version", self.key())))
+    }
+
+    /// Whether what a loader or its server complains of is missing around the restore, and says nothing of the backup.
+    fn is_surroundings(&self, stderr: &str) -> bool {
+        ["No space left on device", "Cannot allocate memory", "out of memory", "Out of memory"]
+            .iter()
+            .any(|words| stderr.contains(words))
     }
 }
 

@@ -145,7 +145,7 @@ pub(crate) async fn run(
     let failed = |source| HookError::Launch { when, source };
     // After `--`, a command may begin with a dash.
     let args = vec!["-c".to_owned(), "--".to_owned(), command.to_owned()];
-    let spec = Spawn { program: "sh".to_owned(), args, env, feed: false };
+    let spec = Spawn { program: "sh".to_owned(), args, env, feed: false, confined: None };
     let (mut running, stderr) = process::spawn_heard(&spec).map_err(failed)?;
     let stdout = running.stdout.take();
     let heard = Heard::new(redactor, tell);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::confinement::Confinement;
 use crate::secret::SecretString;
 
 /// A program, its arguments, and what it may see.
@@ -17,6 +18,10 @@ pub struct Invocation {
     pub env: Vec<(String, Var)>,
     /// Which of our own variables the child inherits, beside [`Invocation::BASE`]; a trailing `*` stands for any end.
     pub inherits: &'static [&'static str],
+    /// Folders in which it may be, before those of `PATH`.
+    pub folders: Vec<String>,
+    /// What it may be and take, where that is less than what we may.
+    pub confined: Option<Confinement>,
 }
 
 /// An argument.
@@ -75,6 +80,8 @@ impl Invocation {
             args: args.into_iter().map(|a| Arg::Plain(a.into())).collect(),
             env: Vec::new(),
             inherits: &[],
+            folders: Vec::new(),
+            confined: None,
         }
     }
 

@@ -15,6 +15,7 @@ pub use self::hooks::Hooks;
 pub use self::id::{BadJobId, JobId};
 pub use self::replication::{RedisMethod, Replication, SyncMode};
 use crate::compression::Compression;
+use crate::drill::Trial;
 use crate::engine::{Dump, Format, Tree};
 use crate::name::Template;
 use crate::retention::Policy;
@@ -53,6 +54,10 @@ pub struct Job {
     pub retries: u32,
     /// How far a backup is verified as soon as it is stored.
     pub verify_after: Option<Level>,
+    /// A backup is restored on trial as soon as it is stored, unless one of so many before it was, itself included.
+    pub drill_after: Option<usize>,
+    /// How a backup is restored on trial.
+    pub trial: Trial,
     /// What is kept.
     pub retention: Policy,
     /// Whether one run of this job excludes another.
@@ -254,6 +259,8 @@ impl Job {
             limits: Limits { timeout: None, stall: Some(Duration::from_secs(3600)), min_size: 1 },
             retries: 0,
             verify_after: None,
+            drill_after: None,
+            trial: Trial::default(),
             retention: Policy::default(),
             exclusive: true,
             mode: Mode::Stream,

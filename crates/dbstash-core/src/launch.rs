@@ -122,8 +122,16 @@ impl Local {
             Arg::File { before, content } => Ok(format!("{before}{}", private(content)?)),
         });
         let args = args.collect::<Result<_, LaunchError>>()?;
+        if !invocation.folders.is_empty() {
+            let mut path = invocation.folders.join(":");
+            if let Some(at) = env.iter().position(|(name, _)| name == "PATH") {
+                path = format!("{path}:{}", env.swap_remove(at).1);
+            }
+            env.push(("PATH".to_owned(), path));
+        }
         let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Ok(Spawn { program: invocation.program.clone(), args, env, feed })
+        let program = invocation.program.clone();
+        Ok(Spawn { program, args, env, feed, confined: invocation.confined })
     }
 }
 

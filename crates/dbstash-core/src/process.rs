@@ -6,7 +6,7 @@
 mod live;
 mod tail;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use self::live::Live;
 use self::tail::{TAIL, Tail};
+use crate::confinement::Confinement;
 
 /// Bigger pipes mean fewer wake-ups on both sides of a stream.
 const PIPE: usize = 1024 * 1024;
@@ -47,6 +48,8 @@ pub struct Spawn {
     pub env: Vec<(OsString, OsString)>,
     /// Whether stdin is a pipe of ours; otherwise it is `/dev/null`.
     pub feed: bool,
+    /// What it may be and take, where that is less than what we may.
+    pub confined: Option<Confinement>,
 }
 
 /// A program that could not be started.
@@ -152,9 +155,14 @@ fn start_among(
     live: &'static Live,
     spec: &Spawn,
 ) -> Result<(Running, Option<ChildStderr>), LaunchError> {
+    let around = spec.confined.map(|confined| confined.around(&spec.program, &spec.args));
     let start = || {
-        let child = Command::new(&spec.program)
-            .args(&spec.args)
+        let (program, args) = match &around {
+            Some((program, args)) => (*program, args),
+            None => (spec.program.as_str(), &spec.args),
+        };
+        let child = Command::new(program)
+            .args(args)
             .env_clear()
             .envs(spec.env.iter().map(|(name, value)| (name, value)))
             .stdin(if spec.feed { Stdio::piped() } else { Stdio::null() })
@@ -187,6 +195,13 @@ pub fn spawn_alike(program: &Path, args: &[OsString]) -> io::Result<Pid> {
     use std::os::unix::process::CommandExt as _;
     let child = std::process::Command::new(program).args(args).process_group(0).spawn()?;
     Ok(Pid::from_child(&child))
+}
+
+/// Becomes another program, with our environment; returns only when that fails.
+#[expect(clippy::disallowed_methods, reason = "this is the place that starts programs")]
+pub(crate) fn become_another(program: &OsStr, args: &[OsString]) -> io::Error {
+    use std::os::unix::process::CommandExt as _;
+    std::process::Command::new(program).args(args).exec()
 }
 
 fn widen(pipe: Option<&impl AsFd>) {

@@ -9,7 +9,7 @@ mod bytes;
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDateTime;
@@ -109,6 +109,22 @@ impl Spool {
     /// Where the files are made; empty at first.
     pub fn tree(&self) -> PathBuf {
         self.path.join("tree")
+    }
+
+    /// Lets another user have the files. To others the directory above stays closed but for those who know their way.
+    pub fn give(&self, (user, group): (u32, u32)) -> Result<(), SpoolError> {
+        let tree = self.tree();
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |reason| SpoolError::Unusable { path, reason }
+        };
+        chown(&tree, Some(user), Some(group)).map_err(fail(&tree))?;
+        for folder in self.path.parent().into_iter().chain([self.path.as_path()]) {
+            let mut mode = fs::metadata(folder).map_err(fail(folder))?.permissions();
+            mode.set_mode(mode.mode() | 0o011);
+            fs::set_permissions(folder, mode).map_err(fail(folder))?;
+        }
+        Ok(())
     }
 
     /// Removes what dead runs have left below `under`; never anything of a live one.

@@ -1,7 +1,7 @@
 //! Whether what is stored is still what was stored, and still reads as a dump.
 //!
-//! Two levels: [`Level::Bytes`] reads every object back and compares count and sha256 with the manifest;
-//! [`Level::Structure`] reads its bytes as the format they are, too. Objects are streamed: only what a program has to
+//! Three levels: [`Level::Bytes`] reads every object back and compares count and sha256 with the manifest;
+//! [`Level::Structure`] reads its bytes as the format they are, too; [`Level::Restore`] is a [drill](crate::drill). Objects are streamed: only what a program has to
 //! open as a file is copied to local disk.
 //!
 //! What is known of a backup after it is a small object beside it, a [`Record`] under the name of a [`Mark`].
@@ -31,6 +31,7 @@ pub(crate) use self::round::round;
 pub use self::round::{Round, Rounds};
 use crate::artifact::ProduceError;
 use crate::catalog::Backup;
+use crate::drill::{Drilled, Trial};
 use crate::engine::{Engine, Incomplete, Passed, Stdout, Step, Structure};
 use crate::launch::Launcher;
 use crate::manifest::{self, BadManifest, Manifest, Object};
@@ -48,17 +49,20 @@ pub enum Level {
     Bytes,
     /// And read as what it is.
     Structure,
+    /// Restored on trial, and counted.
+    Restore,
 }
 
 impl Level {
     /// Each of them.
-    pub const ALL: [Self; 2] = [Self::Bytes, Self::Structure];
+    pub const ALL: [Self; 3] = [Self::Bytes, Self::Structure, Self::Restore];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Bytes => "bytes",
             Self::Structure => "structure",
+            Self::Restore => "restore",
         }
     }
 }
@@ -74,6 +78,8 @@ pub struct Context<'a> {
     pub launcher: &'a dyn Launcher,
     /// Private files of programs.
     pub state: &'a StateDir,
+    /// How drills are held.
+    pub trial: &'a Trial,
     /// Where copies are made.
     pub temp_dir: &'a Path,
     /// Unique for every verification: its start and a random part.
@@ -92,6 +98,8 @@ pub enum Verdict {
         /// Object by object.
         objects: Vec<Looked>,
     },
+    /// It was restored on trial, and is what was counted.
+    Restored(Drilled),
     /// Something is not as it was stored, or does not read as a dump: what.
     Corrupt(String),
     /// Nothing new: why.
@@ -153,7 +161,7 @@ impl From<StateError> for Flaw {
 /// Reads a backup back. Nothing is written but copies on local disk, which are gone when it returns.
 pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
     match told(backup, cx).await {
-        Ok(()) => {}
+        Ok(_) => {}
         Err(Flaw::Corrupt(what)) => return Verdict::Corrupt(what),
         Err(Flaw::Untested(why)) => return Verdict::Untested(why),
         Err(Flaw::Gone) => return Verdict::Gone,
@@ -169,7 +177,7 @@ pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
         let done = match (object.files, level) {
             (Some(_), _) => folder::look(backup, object, &name, level, cx).await,
             (None, Level::Bytes) => plain(object, &name, Look::Bytes, cx).await,
-            (None, Level::Structure) => structure(object, &name, backup, cx).await,
+            (None, Level::Structure | Level::Restore) => structure(object, &name, backup, cx).await,
         };
         match done {
             Ok(passed) => looked.push(Looked {
@@ -194,7 +202,8 @@ pub async fn verify(backup: &Backup, level: Level, cx: Context<'_>) -> Verdict {
 }
 
 /// Whether the manifest on the remote is the one that is known here: whoever restores elsewhere has no other.
-pub(crate) async fn told(backup: &Backup, cx: Context<'_>) -> Result<(), Flaw> {
+/// That one, with what was counted.
+pub(crate) async fn told(backup: &Backup, cx: Context<'_>) -> Result<Manifest, Flaw> {
     let name = &backup.manifest_name;
     let text = match small(cx.remote, name, manifest::MAX_BYTES).await {
         Ok(text) => text,
@@ -202,8 +211,8 @@ pub(crate) async fn told(backup: &Backup, cx: Context<'_>) -> Result<(), Flaw> {
         Err(error) => return Err(error.into()),
     };
     // A catalog keeps no counts.
-    match Manifest::read(name, &text).map(Manifest::uncounted) {
-        Ok(manifest) if manifest == *backup.manifest => Ok(()),
+    match Manifest::read(name, &text) {
+        Ok(manifest) if manifest.clone().uncounted() == *backup.manifest => Ok(manifest),
         Err(error @ BadManifest::Newer(_)) => Err(Flaw::Untested(error.to_string())),
         Ok(_) => Err(Flaw::Corrupt("its manifest has changed".to_owned())),
         Err(error) => Err(Flaw::Corrupt(format!("its manifest has changed: {error}"))),

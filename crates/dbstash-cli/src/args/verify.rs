@@ -41,7 +41,8 @@ pub(super) fn arguments() -> [Arg; 4] {
             .value_name("LEVEL")
             .value_parser(level)
             .default_value("structure")
-            .help("bytes: read back, counted, hashed; structure: and read as the dump it is"),
+            .help("bytes: read back, counted, hashed; structure: and read as the dump it is; restore: restored on trial, into a \
+             private server or DRILL_URI, and compared with what was counted"),
     ]
 }
 
@@ -70,6 +71,7 @@ fn level(text: &str) -> Result<Level, &'static str> {
     match text {
         "bytes" => Ok(Level::Bytes),
         "structure" => Ok(Level::Structure),
-        _ => Err("accepted are bytes and structure"),
+        "restore" => Ok(Level::Restore),
+        _ => Err("accepted are bytes, structure and restore"),
     }
 }

@@ -136,13 +136,14 @@ impl Ground<'_> {
             let run = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), &random[..8]);
             let engine = dbstash_engines::engine(backup.manifest.engine);
             let temp_dir: &Path = &self.place.temp_dir;
-            let state = self.state;
+            let (state, trial) = (self.state, &self.place.trial(&backup.manifest.job));
             let progress = Progress::default();
             let cx = Context {
                 remote,
                 engine,
                 launcher: &launcher,
                 state,
+                trial,
                 temp_dir,
                 run: &run,
                 progress: &progress,
@@ -174,6 +175,10 @@ fn told(backup: &Backup, verdict: &Verdict, done: &mut Tally) -> String {
                 degraded.as_deref().or(check.as_deref()).unwrap_or_default()
             });
             line(&format!("good ({})", level.as_str()), &name, words)
+        }
+        Verdict::Restored(drilled) => {
+            done.good += 1;
+            line("good (restore)", &name, &drilled.told(backup.manifest.engine))
         }
         Verdict::Corrupt(what) => {
             done.corrupt += 1;

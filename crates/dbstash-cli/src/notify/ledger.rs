@@ -144,7 +144,7 @@ impl Ledger {
         state.engine = Some(run.engine);
         let begun = told.backup.as_ref().map(|past| past.started);
         match &told.verdict {
-            Verdict::Good { .. } => {
+            Verdict::Good { .. } | Verdict::Restored(_) => {
                 let settled = state.corrupt.is_some_and(|bad| begun >= Some(bad));
                 state.corrupt = state.corrupt.filter(|_| !settled);
                 settled.then_some(Kind::GoodAgain)

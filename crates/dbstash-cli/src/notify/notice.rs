@@ -126,7 +126,7 @@ impl Notice {
             attempts: None,
             error: match &told.verdict {
                 Verdict::Corrupt(what) | Verdict::Untested(what) => Some(what.clone()),
-                Verdict::Good { .. } | Verdict::Gone => None,
+                Verdict::Good { .. } | Verdict::Restored(_) | Verdict::Gone => None,
             },
             warnings: Vec::new(),
             host: host.to_owned(),

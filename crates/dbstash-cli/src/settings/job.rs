@@ -26,8 +26,8 @@ use super::table::{
     Setting, TZ,
 };
 use super::{
-    JobSettings, connection, health, hooks, marks, modes, notify, parse, redis, remote, retention,
-    secrets, verify,
+    JobSettings, connection, drill, health, hooks, marks, modes, notify, parse, redis, remote,
+    retention, secrets, verify,
 };
 
 /// A job; `None` when the settings are wrong, and then it is known why.
@@ -51,6 +51,8 @@ pub(super) fn job(
     });
     let retention = retention::retention(reader);
     let (verify_after, rounds) = (verify::after(reader), verify::rounds(reader));
+    let (trial, drill_after) = (drill::trial(reader, machine), drill::after(reader));
+    let drills = drill::rounds(reader);
     let expected = health::expected(reader);
     let notify = notify::notify(reader);
     let extra_args = words(reader, &DUMP_EXTRA_ARGS);
@@ -88,6 +90,7 @@ pub(super) fn job(
         ("BACKUP_CATCH_UP", catch_up),
         ("BACKUP_JITTER", !jitter.is_zero()),
         ("VERIFY_SCHEDULE", rounds.is_some()),
+        ("DRILL_SCHEDULE", drills.is_some()),
     ] {
         if schedule == Schedule::Once && set {
             reader.complaints.warn(format!("{name} has no effect with a schedule of once"));
@@ -106,6 +109,8 @@ pub(super) fn job(
         limits,
         retries: retries.unwrap_or(0),
         verify_after,
+        drill_after,
+        trial,
         retention: Policy { zone: naming.zone, ..retention },
         naming,
         exclusive,
@@ -120,15 +125,17 @@ pub(super) fn job(
     };
     let zone = job.naming.zone;
     let timetable = Timetable { schedule, zone, on_start, initial_delay, jitter, catch_up };
-    let rounds = rounds.filter(|_| !timetable.is_once());
+    let not_once = !timetable.is_once();
     let in_zone = |rounds: Rounds| {
         let timetable = Timetable { zone, ..rounds.timetable };
         Box::new(Rounds { timetable, ..rounds })
     };
-    let rounds = rounds.map(in_zone);
+    let rounds = rounds.filter(|_| not_once).map(in_zone);
+    let drills = drills.filter(|_| not_once).map(in_zone);
     let marks = marks::marks(reader, Scope::Job);
     let remote = remotes.shared(remote);
-    Some(JobSettings { job: Arc::new(job), remote, timetable, rounds, expected, notify, marks })
+    let job = Arc::new(job);
+    Some(JobSettings { job, remote, timetable, rounds, drills, expected, notify, marks })
 }
 
 /// More is a schedule of its own.

@@ -2,8 +2,6 @@
 
 /// Settings of versions to come, each with its `_FILE` where it is a secret.
 pub const NOT_YET: &[&str] = &[
-    "DRILL_URI",
-    "DRILL_URI_FILE",
     "REDIS_BACKUP",
     "REDIS_CONNECTION",
     "REDIS_CONNECTION_FILE",

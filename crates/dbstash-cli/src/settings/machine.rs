@@ -37,6 +37,11 @@ pub trait Machine {
 
     /// How many threads can run at once.
     fn cores(&self) -> usize;
+
+    /// User and group of this name, where we are root and can be another. The error says that there is none.
+    fn other_user(&self, _name: &str) -> Result<Option<(u32, u32)>, String> {
+        Ok(None)
+    }
 }
 
 /// The machine this process runs on.
@@ -66,6 +71,19 @@ impl Machine for Here {
 
     fn host_name(&self) -> String {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
+    fn other_user(&self, name: &str) -> Result<Option<(u32, u32)>, String> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(None);
+        }
+        let known = self.read(Path::new("/etc/passwd")).unwrap_or_default();
+        let known = String::from_utf8_lossy(&known);
+        let entries = known.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let found = entries.into_iter().find(|entry| entry.first() == Some(&name));
+        let found = found
+            .and_then(|entry| Some((entry.get(2)?.parse().ok()?, entry.get(3)?.parse().ok()?)));
+        found.map(Some).ok_or_else(|| format!("there is no user {name} on this machine"))
     }
 
     fn cores(&self) -> usize {

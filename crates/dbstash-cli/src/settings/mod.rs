@@ -7,6 +7,7 @@ pub mod complaints;
 mod connection;
 mod connection_string;
 mod document;
+mod drill;
 mod health;
 mod hooks;
 mod job;
@@ -42,6 +43,7 @@ mod yaml;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dbstash_core::drill::Trial;
 use dbstash_core::job::{Job, JobId};
 use dbstash_core::secret::{ExposeSecret, Redactor, SecretString};
 use dbstash_core::status::Expected;
@@ -116,6 +118,8 @@ pub struct JobSettings {
     pub timetable: Timetable,
     /// What is verified by a schedule of its own.
     pub rounds: Option<Box<Rounds>>,
+    /// What is restored on trial by a schedule of its own.
+    pub drills: Option<Box<Rounds>>,
     /// When a missing backup is a problem.
     pub expected: Expected,
     /// Who is told of what.
@@ -148,6 +152,21 @@ pub struct Place {
     pub jobs: Option<Vec<JobId>>,
     /// Where copies on local disk are made: its first job's.
     pub temp_dir: PathBuf,
+    /// How drills are held of each job; without an id, of all that have no other.
+    pub trials: Vec<(Option<JobId>, Trial)>,
+}
+
+impl Place {
+    /// How drills of a job's backups are held.
+    pub fn trial(&self, job: &JobId) -> Trial {
+        let of = |id: Option<&JobId>| self.trials.iter().find(|(known, _)| known.as_ref() == id);
+        if let Some((_, trial)) = of(Some(job)).or_else(|| of(None)) {
+            return trial.clone();
+        }
+        // A job that nobody knows any more: what is said of another's data says nothing of its own.
+        let any = self.trials.first().map(|(_, trial)| trial.clone()).unwrap_or_default();
+        Trial { scratch: None, assertions: Vec::new(), ..any }
+    }
 }
 
 /// Where backups go. Not `Debug`, as above.

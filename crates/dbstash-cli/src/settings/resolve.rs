@@ -20,7 +20,8 @@ use super::table::{
     BACKUP_TEMP_DIR, DBSTASH_JOB, DBSTASH_STATE_DIR, DRY_RUN, Group, RESTORE_TO, Setting, TZ,
 };
 use super::{
-    Fleet, JobSettings, Place, Places, Shown, job, modes, parse, process, remote, shown, table,
+    Fleet, JobSettings, Place, Places, Shown, drill, job, modes, parse, process, remote, shown,
+    table,
 };
 
 /// Makes settings of what was given, or tells every mistake at once.
@@ -67,7 +68,9 @@ fn look(
 pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, Mistakes> {
     let wanted = |setting: &Setting| {
         let others = [TZ.name, DBSTASH_STATE_DIR.name, BACKUP_TEMP_DIR.name, DRY_RUN.name];
-        setting.group == Group::Rclone || others.contains(&setting.name)
+        setting.group == Group::Rclone
+            || others.contains(&setting.name)
+            || setting.name.starts_with("DRILL_")
     };
     let mut pass = Pass::begin(layers, machine, wanted);
     let state_dir = pass.process(|reader| reader.given(&DBSTASH_STATE_DIR).map(PathBuf::from));
@@ -79,15 +82,19 @@ pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, 
         let zone = reader.value(&TZ, parse::zone);
         let id = reader.given(&DBSTASH_JOB).and_then(|text| text.parse::<JobId>().ok());
         let temp_dir = modes::temp_dir(reader, machine);
-        Some((remotes.shared(remote?), zone?, id, temp_dir))
+        let trial = drill::trial(reader, machine);
+        Some((remotes.shared(remote?), zone?, id, temp_dir, trial))
     });
     let mut places: Vec<Place> = Vec::new();
-    for (remote, zone, id, temp_dir) in found {
+    for (remote, zone, id, temp_dir, trial) in found {
         let known = places.iter().position(|known| Arc::ptr_eq(&known.remote, &remote));
         let number = known.unwrap_or_else(|| {
-            places.push(Place { remote, zone, jobs: chosen.then(Vec::new), temp_dir });
+            let jobs = chosen.then(Vec::new);
+            let trials = Vec::new();
+            places.push(Place { remote, zone, jobs, temp_dir, trials });
             places.len() - 1
         });
+        places[number].trials.push((id.clone(), trial));
         if let Some(jobs) = &mut places[number].jobs {
             jobs.extend(id);
         }

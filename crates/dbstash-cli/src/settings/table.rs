@@ -223,6 +223,24 @@ settings! {
     /// those first that were never verified, or longest ago.
     VERIFY_SAMPLE: Verify, Text("latest|all|PERCENT"), Is("latest"), Open;
 
+    /// When to restore the newest backup of each database on trial: a cron expression as for
+    /// `BACKUP_SCHEDULE`, read in the zone of `TZ`.
+    DRILL_SCHEDULE: Verify, Text("CRON"), Unset, Open;
+    /// Restore a backup on trial as soon as it is stored, `every 10th` for example: unless one of the
+    /// nine before it was. One that is not what was stored is a failed run, and deletes nothing.
+    DRILL_AFTER_BACKUP: Verify, Text("none|every Nth"), Is("none"), Open;
+    /// The server on which a drill makes a database and drops it; unset, each drill starts a private
+    /// server of its own, where this machine has the programs.
+    DRILL_URI: Verify, Text("URI"), Unset, SecretOrFile;
+    /// What has to be true of a backup that came back: one query a line, each of whose rows is true.
+    DRILL_SQL: Verify, Text("SQL"), Unset, Open;
+    /// How long a drill may take.
+    DRILL_TIMEOUT: Verify, Duration, Is("6h"), Open;
+    /// How much memory each process of a private server may take.
+    DRILL_MEMORY: Verify, Size, Is("4GiB"), Open;
+    /// As whom a private server runs when dbstash runs as root.
+    DRILL_USER: Verify, Text("USER"), Is("nobody"), Open;
+
     /// Where to tell of backups: Slack, Mattermost, Discord, or anyone who takes JSON; several by
     /// comma. `slack+`, `discord+` or `json+` before a URL says whose it is when it does not.
     NOTIFY_WEBHOOK_URL: Notify, Text("URL[,URL]"), Unset, SecretOrFile;

@@ -12,10 +12,12 @@ pub(super) enum Task {
     Backup,
     /// A round: backups are verified.
     Verify,
+    /// A round of drills.
+    Drill,
 }
 
 impl Task {
-    pub(super) const ALL: [Self; 2] = [Self::Backup, Self::Verify];
+    pub(super) const ALL: [Self; 3] = [Self::Backup, Self::Verify, Self::Drill];
 }
 
 /// Something to come. In the order of their starts.
@@ -91,7 +93,7 @@ impl Agenda {
         let waiting = self.ready.iter().filter(|one| one.task == Task::Backup);
         let busy: BTreeSet<usize> =
             waiting.map(|one| one.member).chain(at_work.iter().copied()).collect();
-        self.take(|one| one.task == Task::Verify && !busy.contains(&one.member))
+        self.take(|one| one.task != Task::Backup && !busy.contains(&one.member))
     }
 
     fn take(&mut self, wanted: impl Fn(&Appointment) -> bool) -> Option<Appointment> {

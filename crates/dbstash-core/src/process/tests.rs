@@ -6,6 +6,7 @@ fn sh(script: &str) -> Spawn {
         args: vec!["-c".into(), script.into()],
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         feed: false,
+        confined: None,
     }
 }
 

@@ -9,7 +9,7 @@ impl Scene<'_> {
     pub(super) async fn verified(&self) -> Result<(), RestoreError> {
         let looked = async { Ok(verify(self.backup, Level::Bytes, self.cx).await) };
         match self.unless_cancelled(looked).await? {
-            Verdict::Good { .. } => Ok(()),
+            Verdict::Good { .. } | Verdict::Restored(_) => Ok(()),
             Verdict::Corrupt(what) => Err(RestoreError::Corrupt(what)),
             Verdict::Untested(why) => Err(RestoreError::Untested(why)),
             Verdict::Gone => Err(RestoreError::Gone),

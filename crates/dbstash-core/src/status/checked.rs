@@ -69,7 +69,7 @@ impl DatabaseStatus {
     pub(super) fn verified(&mut self, told: &Verification) {
         let tally = self.tally.verifications.entry(told.asked.as_str().to_owned()).or_default();
         let (count, word, error) = match &told.verdict {
-            Verdict::Good { .. } => (&mut tally.good, "good", None),
+            Verdict::Good { .. } | Verdict::Restored(_) => (&mut tally.good, "good", None),
             Verdict::Corrupt(what) => (&mut tally.corrupt, "corrupt", Some(what)),
             Verdict::Untested(why) => (&mut tally.untested, "untested", Some(why)),
             Verdict::Gone => return,
@@ -82,9 +82,12 @@ impl DatabaseStatus {
             result: word.to_owned(),
             error: error.cloned(),
         }));
+        if let Verdict::Restored(drilled) = &told.verdict {
+            self.restored_in_ms = Some(drilled.restored_in_ms);
+        }
         let Some(past) = &told.backup else { return };
         match &told.verdict {
-            Verdict::Good { .. } => {
+            Verdict::Good { .. } | Verdict::Restored(_) => {
                 self.tested = Some(told.at);
                 self.proven = self.proven.max(Some(past.ended));
                 // What is as new, or newer, and good is what was missing.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Context, Level, Mark, Verdict, record, verify};
 use crate::catalog::Backup;
 use crate::clock::Clock;
+use crate::drill;
 use crate::error::RunError;
 use crate::past::Past;
 use crate::store::{Guard, Pace};
@@ -85,8 +86,17 @@ pub async fn examine(
     let object = backup.objects().next().unwrap_or_default();
     // Without one it is looked at all the same: what is deleted meanwhile is not corrupt.
     let reading = cx.state.claim(&cx.remote.label(), &object);
-    let looking = async { Ok(Box::pin(verify(backup, level, cx)).await) };
-    let verdict = match guard.watch(cx.progress, looking).await {
+    let looking = async {
+        match level {
+            // It ends what it has started, whatever ends it.
+            Level::Restore => Box::pin(drill::hold(backup, cx.trial, cx, by)).await,
+            Level::Bytes | Level::Structure => {
+                let looking = async { Ok(Box::pin(verify(backup, level, cx)).await) };
+                guard.watch(cx.progress, looking).await
+            }
+        }
+    };
+    let verdict = match looking.await {
         Ok(verdict) => verdict,
         Err(RunError::Interrupted) => return Err(RunError::Interrupted),
         Err(RunError::Stalled { limit, .. }) => Verdict::Untested(format!(

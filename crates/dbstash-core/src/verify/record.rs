@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Context, Level, Looked, Mark, Outcome, Verdict};
 use crate::artifact::Artifact;
 use crate::catalog::Backup;
+use crate::drill::Drilled;
 use crate::error::RunError;
 use crate::manifest;
 use crate::remote::NewObject;
@@ -33,6 +34,9 @@ pub struct Record {
     pub corrupt: Option<String>,
     /// What was looked at.
     pub objects: Vec<Looked>,
+    /// What a drill has shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drilled>,
     /// When.
     pub at: DateTime<Utc>,
     /// The machine that looked.
@@ -52,14 +56,18 @@ pub async fn record(
     guard: &Guard<'_>,
 ) -> Result<Option<(Mark, Option<String>)>, RunError> {
     let (outcome, good, corrupt, objects) = match verdict {
-        Verdict::Good { level: level @ Level::Bytes, objects } => {
-            (Outcome::Bytes, Some(*level), None, objects.clone())
+        Verdict::Good { level, objects } => {
+            let is_read = *level > Level::Bytes;
+            let outcome = if is_read { Outcome::Structure } else { Outcome::Bytes };
+            (outcome, Some(*level), None, objects.clone())
         }
-        Verdict::Good { level: level @ Level::Structure, objects } => {
-            (Outcome::Structure, Some(*level), None, objects.clone())
-        }
+        Verdict::Restored(_) => (Outcome::Restored, Some(Level::Restore), None, Vec::new()),
         Verdict::Corrupt(what) => (Outcome::Corrupt, None, Some(what.clone()), Vec::new()),
         Verdict::Untested(_) | Verdict::Gone => return Ok(None),
+    };
+    let drill = match verdict {
+        Verdict::Restored(drilled) => Some(drilled.clone()),
+        _ => None,
     };
     // What was found out last is what stands, whatever the clocks of others say.
     let before = backup.notes.verified.iter().map(|old| old.at).filter(|old| *old <= at + AHEAD);
@@ -67,7 +75,8 @@ pub async fn record(
     let mark = Mark::new(at, outcome);
     let (id, host) = (backup.manifest.id.clone(), host.to_owned());
     let dbstash = env!("CARGO_PKG_VERSION").to_owned();
-    let record = Record { format: FORMAT, id, asked, good, corrupt, objects, at, host, dbstash };
+    let format = FORMAT;
+    let record = Record { format, id, asked, good, corrupt, objects, drill, at, host, dbstash };
     let mut text = serde_json::to_vec_pretty(&record).unwrap_or_default();
     text.push(b'\n');
 

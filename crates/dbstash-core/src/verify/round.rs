@@ -165,6 +165,7 @@ impl Work<'_> {
             engine,
             launcher,
             state,
+            trial: &job.trial,
             temp_dir: &job.temp_dir,
             run: &run,
             progress: &progress,
@@ -182,16 +183,17 @@ impl Work<'_> {
 
     fn tell(&mut self, backup: Past, verdict: Verdict, mark: Option<Mark>, begun: Instant) {
         let corrupt = matches!(verdict, Verdict::Corrupt(_));
+        let is_good = matches!(verdict, Verdict::Good { .. } | Verdict::Restored(_));
         match verdict {
             // It was not to stay.
             Verdict::Gone => return,
-            Verdict::Good { .. } => self.round.good += 1,
+            Verdict::Good { .. } | Verdict::Restored(_) => self.round.good += 1,
             Verdict::Corrupt(_) => self.round.corrupt += 1,
             Verdict::Untested(_) => self.round.untested += 1,
         }
         let all = self.standing.entry(backup.database.clone()).or_default();
         if let Some((_, is_corrupt)) = all.iter_mut().find(|(past, _)| past.id == backup.id)
-            && (corrupt || matches!(verdict, Verdict::Good { .. }))
+            && (corrupt || is_good)
         {
             *is_corrupt = corrupt;
         }

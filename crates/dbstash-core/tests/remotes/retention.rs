@@ -2,6 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use dbstash_core::catalog::{Backup, Catalog};
+use dbstash_core::drill::Trial;
 use dbstash_core::engine::Passed;
 use dbstash_core::job::{
     Databases, EngineKey, Globals, Hooks, Job, Limits, Mode, Naming, Replication, Server, Source,
@@ -40,6 +41,8 @@ fn job() -> Job {
         retention: Policy { max_files: Some(1), ..Policy::default() },
         retries: 0,
         verify_after: None,
+        drill_after: None,
+        trial: Trial::default(),
         exclusive: true,
         mode: Mode::Directory,
         sqlite_format: SqliteFormat::Sql,

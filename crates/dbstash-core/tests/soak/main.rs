@@ -45,7 +45,7 @@ fn warm_up() {
     runtime().block_on(async {
         let (program, args) = ("true".to_owned(), Vec::new());
         let env = vec![("PATH".into(), PATH.into())];
-        let mut child = spawn(&Spawn { program, args, env, feed: false }).unwrap();
+        let mut child = spawn(&Spawn { program, args, env, feed: false, confined: None }).unwrap();
         assert!(child.wait().await.unwrap().success());
         tokio::task::spawn_blocking(|| ()).await.unwrap();
     });

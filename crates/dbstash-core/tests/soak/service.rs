@@ -129,6 +129,7 @@ impl Soak {
                 job,
                 timetable,
                 rounds: None,
+                drills: None,
                 cx,
                 place: 0,
             })

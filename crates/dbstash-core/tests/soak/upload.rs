@@ -34,7 +34,7 @@ impl Cat {
         let script = r#"exec cat >"$1""#;
         let args = ["-c", script, "sh", &path.to_string_lossy()].map(str::to_owned).to_vec();
         let env = vec![("PATH".into(), crate::PATH.into()), (MARK.into(), folder.mark().into())];
-        let spec = Spawn { program: "sh".to_owned(), args, env, feed: true };
+        let spec = Spawn { program: "sh".to_owned(), args, env, feed: true, confined: None };
         let mut running = process::spawn(&spec).map_err(|e| RemoteError::new(e.to_string()))?;
         running.stdout = None;
         let (written, published, clean) = (0, false, false);

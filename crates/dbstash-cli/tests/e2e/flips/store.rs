@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dbstash_core::catalog::Backup;
+use dbstash_core::drill::Trial;
 use dbstash_core::launch::Local;
 use dbstash_core::manifest::{self, Manifest};
 use dbstash_core::remote::{
@@ -141,6 +142,7 @@ impl Stored {
             engine: dbstash_engines::engine(backup.manifest.engine),
             launcher: &self.launcher,
             state: &self.state,
+            trial: &Trial::default(),
             temp_dir: self.scratch.path(),
             run: "20260101T000000Z-00000000",
             progress: &Progress::default(),

@@ -43,7 +43,7 @@ pub(super) fn spawn(settings: &Settings, args: &[&str], feed: bool) -> Spawn {
     // Last, so that the user's word stands.
     all.extend(settings.extra_args.iter().cloned());
     let env = settings.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    Spawn { program: "rclone".to_owned(), args: all, env, feed }
+    Spawn { program: "rclone".to_owned(), args: all, env, feed, confined: None }
 }
 
 /// Runs a call to its end, at most for `deadline`. Whatever it exits with is an answer.

@@ -15,7 +15,7 @@ use crate::scene::{NOT_AVAILABLE, Scene};
 use crate::turns;
 
 /// More rounds say no more, and more bytes neither.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const MOST: u64 = 400 << 20;
 /// What goes slowly into a database.
 const SLOW: u64 = 100 << 20;
@@ -144,7 +144,7 @@ fn of_sqlite(scene: &Scene, report: &mut Report) {
     let at = |name: &str| scene.scratch.path().join(name);
     let (file, copy) = (at("kept.db"), at("copy.db"));
     eprintln!("loading sqlite");
-    data::sqlite(&file, scene.options.bytes.min(MOST));
+    data::sqlite(&file, scene.options.bytes.min(MOST / 2));
     let settings = vec![("DB_URI", format!("sqlite://{}", file.display())), zstd()];
     let kept = Kept::make(scene, settings, scene.path().clone());
     let bare = format!(

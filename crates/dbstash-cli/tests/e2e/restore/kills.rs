@@ -49,7 +49,13 @@ impl Restore<'_> {
         for victim in victims {
             (self.reset)();
             let after = random(whole);
-            let running = self.run.clone().args(["restore", "--yes"].iter().chain(&words)).spawn();
+            // Of a killed one, the loader sees the end of its input, and has to roll back.
+            let running = self
+                .run
+                .clone()
+                .grace(PATIENCE)
+                .args(["restore", "--yes"].iter().chain(&words))
+                .spawn();
             thread::sleep(after);
             match (*victim, running.child(victim)) {
                 ("dbstash", _) => running.signal_if_alive(Signal::KILL),

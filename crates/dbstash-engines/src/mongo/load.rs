@@ -1,10 +1,10 @@
-//! An archive back into a server, by `mongorestore`. Nothing of that is one transaction: a collection of its own is the
+//! An archive, or files, back into a server by `mongorestore`. Nothing of that is one transaction: a collection of its own is the
 //! mark while it is not complete.
 
 use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{Server, Source};
-use dbstash_core::load::{Excuse, Load, Script, Side, Stage, Survey, Target, Wish, older};
+use dbstash_core::load::{Excuse, Feed, Load, Script, Side, Stage, Survey, Target, Wish, older};
 use dbstash_core::manifest::Object;
 
 use super::{ASKER, address, inherited};
@@ -19,12 +19,15 @@ pub(super) fn survey(wish: &Wish<'_>) -> Result<Survey, PlanError> {
 
 pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
     let object = wish.dump()?;
-    if object.format != "archive" {
-        return Err(PlanError(format!(
-            "a dump of the format {} is not restored by this version: dbstash show tells how to do it by mongorestore",
-            object.format
-        )));
-    }
+    let is_tree = match object.format.as_str() {
+        "archive" => false,
+        "directory" => true,
+        other => {
+            return Err(PlanError(format!(
+                "a dump of the format {other} is not known to this version"
+            )));
+        }
+    };
     if wish.extent.side != Side::All {
         return Err(PlanError(
             "--schema-only and --data-only are not for mongo: mongorestore always restores both"
@@ -37,7 +40,13 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     let run = |what, invocation| Stage::Run { what, invocation };
     let clean: &[&str] = if wish.clean { &["clean"] } else { &[] };
     let words = [&[wish.manifest.id.as_str()], clean].concat();
-    let mut script = Script::of(0, mongorestore(wish, object)?);
+    let mut script = Script::of(0, mongorestore(wish, object, is_tree)?);
+    let mut stages = Vec::new();
+    if is_tree {
+        // It reads the files itself, and says all that it does as it does of an archive.
+        script.feed = Feed::Files(Vec::new());
+        stages.push(Stage::Copy { object: 0, file: "dump" });
+    }
     script.excuse = Some(excuse);
     let mut notes = Vec::new();
     if wish.clean && !target.is_empty() {
@@ -46,22 +55,26 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     if !wish.extent.tables.is_empty() {
         notes.push(format!("only these collections: {}", wish.extent.tables.join(", ")));
     }
-    let stages = vec![
+    stages.extend([
         run("the mark cannot be set", asker(wish, "mark", &words)?),
         Stage::Script(script),
         run("the mark cannot be taken away", asker(wish, "unmark", &[])?),
-    ];
+    ]);
     Ok(Load { stages, notes, ..Load::default() })
 }
 
 /// mongorestore of this object, its address and secrets in a private file.
-fn mongorestore(wish: &Wish<'_>, object: &Object) -> Result<Invocation, PlanError> {
+fn mongorestore(wish: &Wish<'_>, object: &Object, is_tree: bool) -> Result<Invocation, PlanError> {
     let server = server(wish)?;
     let mut invocation = Invocation::new("mongorestore", [""; 0]);
     let content = address::config(server, false);
     invocation.args.push(Arg::File { before: "--config=".to_owned(), content });
+    invocation.args.push(if is_tree {
+        Arg::Tree { before: "--dir=".to_owned(), inside: String::new(), after: String::new() }
+    } else {
+        Arg::Plain("--archive".to_owned())
+    });
     let mut word = |word: String| invocation.args.push(Arg::Plain(word));
-    word("--archive".to_owned());
     if object.passed.check.starts_with("gzip") {
         word("--gzip".to_owned());
     }

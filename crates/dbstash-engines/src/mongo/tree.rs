@@ -34,6 +34,8 @@ pub(super) struct Files {
     server_version: Option<String>,
     tool_version: Option<String>,
     broken: Option<String>,
+    /// Whether the tool has compressed its files.
+    zipped: bool,
 }
 
 /// A file as it is, or as the tool compressed it.
@@ -80,6 +82,7 @@ impl Files {
             server_version: None,
             tool_version: None,
             broken: None,
+            zipped: false,
         }
     }
 
@@ -158,6 +161,7 @@ impl TreeCheck for Files {
             Some(name) => (name, true),
             None => (path, false),
         };
+        self.zipped |= zipped && name.ends_with(DATA);
         let content = if name.ends_with(DATA) {
             Content::Documents(if self.thorough { Walk::thorough() } else { Walk::default() })
         } else if name.ends_with(DESCRIPTION) || name.rsplit('/').next() == Some(PRELUDE) {
@@ -200,7 +204,7 @@ impl TreeCheck for Files {
         Ok(Passed {
             server_version: self.server_version,
             tool_version: self.tool_version.map(|version| format!("mongodump version {version}")),
-            ..Passed::by("documents")
+            ..Passed::by(if self.zipped { "gzip, documents" } else { "documents" })
         })
     }
 }

@@ -195,7 +195,7 @@ def fill(db, name, documents):
 def restore(source, target, path, *only):
     """One database of an archive or tree, under another name, with new collections; all of them for '*'."""
     if os.path.isdir(path):
-        return restore_tree(source, target, path)
+        return restore_tree(source, target, path, only)
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
@@ -220,7 +220,7 @@ def restore(source, target, path, *only):
             fill(client[named(key[0])], key[1], documents)
 
 
-def restore_tree(source, target, path):
+def restore_tree(source, target, path, only):
     folder = os.path.join(path, source)
     opened = lambda path: gzip.open(path + ".gz", "rb") if os.path.exists(path + ".gz") else open(path, "rb")
     metas = sorted({name.removesuffix(".gz") for name in os.listdir(folder) if ".metadata.json" in name})
@@ -228,6 +228,8 @@ def restore_tree(source, target, path):
     views = lambda pair: '"viewOn"' in pair[1]
     for name, metadata in sorted(zip(metas, read), key=views):
         collection = json_util.loads(metadata)["collectionName"]
+        if only and collection not in only:
+            continue
         create(client[target], collection, metadata)
         if views((name, metadata)):
             continue

@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 import yaml
 from pymongo import uri_parser
 
-OPTIONS = {"config", "nsInclude", "nsFrom", "nsTo"}
+OPTIONS = {"config", "dir", "nsInclude", "nsFrom", "nsTo"}
 SWITCHES = {"archive", "gzip", "stopOnError"}
 
 
@@ -48,6 +48,14 @@ def main(words):
     target = given["nsTo"][0].removesuffix(".*") if "nsTo" in given else source
     only = [name(pattern.split(".", 1)[1]) for pattern in given["nsInclude"] if not pattern.endswith(".*")]
     log("preparing collections to restore from")
+    if "dir" in given:
+        folder = given["dir"][0]
+        names = [name for _, _, files in os.walk(folder) for name in files if ".bson" in name]
+        # The real one takes no file that is not as it was told.
+        if not names or any(name.endswith(".gz") != ("gzip" in given) for name in names):
+            log("Failed: nothing there that could be restored")
+            return 1
+        return ended(load(uri, source, target, folder, only))
     with tempfile.NamedTemporaryFile() as file:
         # The real one reads on while it writes; a tool that ends before its input does is never told that it ended.
         while data := sys.stdin.buffer.read(1 << 16):
@@ -57,10 +65,17 @@ def main(words):
         if zipped != ("gzip" in given):
             log("Failed: stream or file does not appear to be a mongodump archive")
             return 1
-        keeper = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "keeper.py")
-        env = {"MONGO_URI": uri, "MONGO_PASSWORD": "", "PATH": os.environ["PATH"]}
-        done = subprocess.run([sys.executable, keeper, "restore", name(source), name(target), file.name, *only],
-                              env=env, stderr=subprocess.PIPE, text=True)
+        return ended(load(uri, source, target, file.name, only))
+
+
+def load(uri, source, target, path, only):
+    keeper = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "keeper.py")
+    env = {"MONGO_URI": uri, "MONGO_PASSWORD": "", "PATH": os.environ["PATH"]}
+    return subprocess.run([sys.executable, keeper, "restore", name(source), name(target), path, *only],
+                          env=env, stderr=subprocess.PIPE, text=True)
+
+
+def ended(done):
     if done.returncode:
         log("Failed: " + done.stderr.strip().splitlines()[-1])
         log("0 document(s) restored successfully. 1 document(s) failed to restore.")

@@ -53,7 +53,7 @@ fn mongo_directory_conforms() {
         work.run.run(PATIENCE).expect_code(0).expect_no_leftovers();
         work.is_empty();
         let said = listed(&work.run);
-        assert_eq!(said["backups"][0]["objects"][0]["check"], "documents", "{said}");
+        assert_eq!(said["backups"][0]["objects"][0]["check"], "gzip, documents", "{said}");
         let scratch = Scratch::new("fetched");
         let files = fetched(&remote, &backups(&work.run)[0], &scratch);
         assert!(files.join(NAME).join("rows.bson.gz").is_file());

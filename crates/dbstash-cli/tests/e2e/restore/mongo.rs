@@ -20,15 +20,19 @@ fn archives_come_back_under_any_name() {
     let Some((server, _, _)) = scene(RemoteKind::Local, "canary \\\"'%é31") else { return };
     server.seed(ODD, 300);
     let digest = server.digest(ODD);
-    for (kind, setting, value) in [
-        (RemoteKind::Local, "BACKUP_COMPRESS", "true"),
-        (RemoteKind::S3, "BACKUP_COMPRESSION", "zstd"),
-        (RemoteKind::CryptS3, "BACKUP_COMPRESSION", "none"),
+    for (kind, mode, setting, value) in [
+        (RemoteKind::Local, "stream", "BACKUP_COMPRESS", "true"),
+        (RemoteKind::S3, "stream", "BACKUP_COMPRESSION", "zstd"),
+        (RemoteKind::CryptS3, "stream", "BACKUP_COMPRESSION", "none"),
+        (RemoteKind::Local, "directory", "BACKUP_COMPRESS", "true"),
+        (RemoteKind::CryptS3, "directory", "BACKUP_COMPRESSION", "none"),
+        (RemoteKind::S3, "tar", "BACKUP_COMPRESSION", "zstd"),
     ] {
         let Some(remote) = TestRemote::start(kind) else { continue };
         let run = dbstash(&remote)
             .env("PATH", server.path(Mongodump::Fake).unwrap())
             .env("DB_URI", server.root_uri(ODD))
+            .env("BACKUP_MODE", mode)
             .env(setting, value);
         run.run(PATIENCE).expect_code(0);
         let done = restore(&run.clone().sampled(), &["--to", &server.root_uri("other-é")]);
@@ -37,7 +41,7 @@ fn archives_come_back_under_any_name() {
         let shown = done.samples.as_ref().unwrap().args_with("canary");
         // Whoever starts dbstash wrote it there; nobody else does.
         assert!(shown.iter().all(|line| line.contains("--to")), "{shown:?}");
-        assert_eq!(server.digest("other-é"), digest, "{kind}");
+        assert_eq!(server.digest("other-é"), digest, "{kind} {mode}");
         server.keep(&["drop", "other-é"]);
     }
 }

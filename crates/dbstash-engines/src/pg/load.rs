@@ -17,7 +17,7 @@ use dbstash_core::load::{
 };
 
 use self::all::All;
-use self::ask::MARK;
+use self::ask::{MARK, SPLIT};
 pub(super) use self::complaint::explain;
 use self::one::{One, literal, quoted};
 use self::parts::{Parts, Wanted};
@@ -70,6 +70,9 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     }
     if wish.extent.side == Side::Data {
         for_rows_only(wish, target)?;
+    }
+    if let Some(table) = target.facts.iter().find_map(|fact| fact.strip_prefix(SPLIT)) {
+        return Err(PlanError(parts::no_split(table, wish.extent.side)));
     }
     let mut load = Load { atomic: true, ..Load::default() };
     if wish.jobs > 1 {

@@ -152,6 +152,15 @@ fn a_table_or_one_side_of_it() {
     expect_refused(&run, &words, &["table bulk, table no_columns", "--clean"]);
     restore(&run, &[&words[..], &["--clean"]].concat()).expect_code(0).expect_no_leftovers();
     assert_eq!(server.psql("sides", rows), whole);
+    // What has partitions, or is one, neither goes nor comes alone: told of the target, and of the dump.
+    let parts = server.psql("sides", "SELECT count(*) FROM event");
+    for table in ["event", "event_rest"] {
+        for to in [&to, &server.uri("new")] {
+            let words = ["--to", to, "--table", table, "--clean"];
+            expect_refused(&run, &words, &[table, "has partitions or is one", "another database"]);
+        }
+    }
+    assert_eq!(server.psql("sides", "SELECT count(*) FROM event"), parts);
     server.psql("sides", "DROP TABLE mine");
     expect_refused(&run, &["--to", &to, "--table", "none"], &["has no table none", "as it was"]);
 }

@@ -82,7 +82,14 @@ pub(super) fn of_parts(wanted: &[Wanted], side: Side) -> String {
              {tables} ('r', 'p') \\gexec\n"
         ),
         Side::All | Side::Schema => {
-            format!("SELECT '{TABLE}' || {name} {tables} ('r', 'p', 'f') ORDER BY 1;\n")
+            // No column of pg_class that servers before 10 lack.
+            let is_partition = "EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class p \
+                 ON p.oid = i.inhparent WHERE i.inhrelid = c.oid AND p.relkind = 'p')";
+            format!(
+                "SELECT '{TABLE}' || {name} {tables} ('r', 'p', 'f') ORDER BY 1;\n\
+                 SELECT 'fact {SPLIT}' || {name} {tables} ('r', 'p', 'f') AND (c.relkind = 'p' OR {is_partition}) \
+                 ORDER BY 1;\n"
+            )
         }
     };
     there() + &query
@@ -90,6 +97,9 @@ pub(super) fn of_parts(wanted: &[Wanted], side: Side) -> String {
 
 /// How a table is named that is in the way, before its quoted name.
 pub(super) const TABLE: &str = "holds table ";
+
+/// The fact that a table in the way has partitions or is one, before its quoted name.
+pub(super) const SPLIT: &str = "split ";
 
 /// Of a server that is to have all of a backup, beside what its own database holds.
 pub(super) fn of_server() -> String {

@@ -63,6 +63,10 @@ pub(super) struct Parts {
     held: Option<(Name, Vec<u8>)>,
     /// Of the wanted tables.
     sequences: BTreeSet<Name>,
+    /// Tables that have partitions.
+    roots: BTreeSet<Name>,
+    /// Whether a wanted table is a partition.
+    of_root: bool,
 }
 
 impl Parts {
@@ -75,6 +79,8 @@ impl Parts {
             found: BTreeSet::new(),
             held: None,
             sequences: BTreeSet::new(),
+            roots: BTreeSet::new(),
+            of_root: false,
         })
     }
 
@@ -144,6 +150,53 @@ impl Parts {
         keep(is_setting)
     }
 
+    /// A table with partitions has its rows in them, and a partition is nothing without its table: neither comes back
+    /// for itself. Rows do, into a partition that is there, where they are stored as its own.
+    fn refuse_partitions(&mut self, statement: &[u8]) -> Result<(), String> {
+        let after = |starts: &[&str]| {
+            starts.iter().find_map(|start| statement.strip_prefix(start.as_bytes()))
+        };
+        let made = ["CREATE TABLE ", "CREATE UNLOGGED TABLE ", "CREATE FOREIGN TABLE "];
+        let attached = b" ATTACH PARTITION ";
+        let (name, of) = if let Some((name, rest)) = after(&made).and_then(qualified) {
+            if find(rest, b"\nPARTITION BY ").is_some() {
+                self.roots.insert(name.clone());
+                if self.wants_name(&name) {
+                    return Err(self.no_part(&name));
+                }
+            }
+            // So said before 11.
+            (Some(name), rest.strip_prefix(b" PARTITION OF "))
+        } else if let Some((of, rest)) =
+            after(&["ALTER TABLE ONLY ", "ALTER TABLE "]).and_then(qualified)
+            && let Some(rest) = rest.strip_prefix(attached)
+        {
+            if self.wants_name(&of) {
+                return Err(self.no_part(&of));
+            }
+            (qualified(rest).map(|(name, _)| name), Some(rest))
+        } else {
+            let rows = after(&["COPY ", "INSERT INTO "]).and_then(qualified);
+            return match rows.filter(|(name, _)| self.of_root && self.roots.contains(name)) {
+                Some((name, _)) => Err(self.no_part(&name)),
+                None => Ok(()),
+            };
+        };
+        if let Some(name) = name.filter(|name| of.is_some() && self.wants_name(name)) {
+            self.of_root = true;
+            if self.side != Side::Data {
+                return Err(self.no_part(&name));
+            }
+        }
+        Ok(())
+    }
+
+    fn no_part(&self, (schema, table): &Name) -> String {
+        let schema = schema.iter().map(|schema| String::from_utf8_lossy(schema) + ".");
+        let name: String = schema.chain([String::from_utf8_lossy(table)]).collect();
+        no_split(&name, self.side)
+    }
+
     fn altered(&mut self, statement: &[u8], rest: &[u8]) -> Fate {
         let rest = rest.strip_prefix(b"ONLY ").unwrap_or(rest);
         let Some((name, what)) = qualified(rest) else { return Fate::Omit };
@@ -203,6 +256,9 @@ impl Judge for Parts {
             || starts("SELECT pg_catalog.lo");
         let is_setting = starts("SET ") || starts("SELECT pg_catalog.set_config");
         // What tells whose a sequence is counts also where only its value is wanted.
+        if !self.wanted.is_empty() {
+            self.refuse_partitions(statement)?;
+        }
         let of_tables = if self.wanted.is_empty() { Fate::Keep } else { self.of_tables(statement) };
         let is_of_side = is_setting
             || match self.side {
@@ -228,6 +284,18 @@ impl Judge for Parts {
             None => Ok(Vec::new()),
         }
     }
+}
+
+/// Why `--table` cannot have a table that is partitioned.
+pub(super) fn no_split(name: &str, side: Side) -> String {
+    let more = match side {
+        Side::Data => "; rows of one partition come back by its own name, where they are stored so",
+        Side::All | Side::Schema => "",
+    };
+    format!(
+        "--table: {name} has partitions or is one, and does not come back without the others: restore all of it into \
+         another database (--to), and copy from there{more}"
+    )
 }
 
 /// Whether a quote comes before this place.
@@ -262,66 +330,4 @@ fn of_column(text: &[u8]) -> Option<(Name, &[u8])> {
 }
 
 #[cfg(test)]
-mod tests {
-    use dbstash_core::load::Edit as _;
-
-    use super::super::reader::Reader;
-    use super::*;
-
-    const SCRIPT: &str = "SET x = 1;\nCREATE SCHEMA \"o.s\";\nCREATE TABLE public.a (n int);\n\
-        CREATE SEQUENCE public.a_n_seq;\nALTER TABLE public.a_n_seq OWNER TO x;\n\
-        ALTER SEQUENCE public.a_n_seq OWNED BY public.a.n;\nCREATE TABLE \"o.s\".\"B c\" (n int);\n\
-        ALTER TABLE \"o.s\".\"B c\" ALTER COLUMN n ADD GENERATED ALWAYS AS IDENTITY (\n    SEQUENCE NAME \"o.s\".s\n);\n\
-        CREATE SEQUENCE public.free;\nCOPY public.a (n) FROM stdin;\n1\n\\.\nCOPY \"o.s\".\"B c\" (n) FROM stdin;\n2\n\\.\n\
-        SELECT pg_catalog.setval('public.a_n_seq', 1, true);\nSELECT pg_catalog.setval('\"o.s\".s', 1, true);\n\
-        ALTER TABLE ONLY public.a ADD CONSTRAINT p PRIMARY KEY (n);\nCREATE INDEX \"x ON y\" ON public.a USING btree (n);\n\
-        ALTER TABLE ONLY public.a ADD CONSTRAINT f FOREIGN KEY (n) REFERENCES public.z(n);\n\
-        GRANT SELECT ON TABLE \"o.s\".\"B c\" TO y;\nCOMMENT ON COLUMN public.a.n IS 'x';\nCREATE VIEW v AS SELECT 1;\n";
-
-    fn seen(tables: &[&str], side: Side) -> Result<String, String> {
-        let tables = tables.iter().map(|&word| word.to_owned()).collect();
-        let parts = Parts::new(One::new("x"), &Extent { tables, side, ..Extent::default() })?;
-        let (mut reader, mut out) = (Box::new(Reader::new(parts)), Vec::new());
-        reader.feed(SCRIPT.as_bytes(), &mut out)?;
-        reader.finish(&mut out)?;
-        let out = String::from_utf8(out).unwrap();
-        Ok(out.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
-    }
-
-    #[test]
-    fn a_table_with_what_is_its_own() {
-        assert_eq!(
-            seen(&["a"], Side::All).unwrap(),
-            "SET x = 1;\nCREATE TABLE public.a (n int);\nCREATE SEQUENCE public.a_n_seq;\n\
-             ALTER TABLE public.a_n_seq OWNER TO x;\nALTER SEQUENCE public.a_n_seq OWNED BY public.a.n;\n\
-             COPY public.a (n) FROM stdin;\n1\n\\.\nSELECT pg_catalog.setval('public.a_n_seq', 1, true);\n\
-             ALTER TABLE ONLY public.a ADD CONSTRAINT p PRIMARY KEY (n);\nCREATE INDEX \"x ON y\" ON public.a USING btree \
-             (n);\nCOMMENT ON COLUMN public.a.n IS 'x';"
-        );
-        for word in ["B c", "\"o.s\".\"B c\""] {
-            assert_eq!(
-                seen(&[word], Side::Data).unwrap(),
-                "SET x = 1;\nCOPY \"o.s\".\"B c\" (n) FROM stdin;\n2\n\\.\nSELECT pg_catalog.setval('\"o.s\".s', 1, true);"
-            );
-        }
-        assert!(
-            seen(&["public.a"], Side::Schema).unwrap().lines().all(|line| !line.contains("COPY"))
-        );
-        assert_eq!(
-            seen(&["a", "public.none"], Side::All).unwrap_err(),
-            "it has no table public.none"
-        );
-        assert!(seen(&["\"a"], Side::All).is_err());
-    }
-
-    #[test]
-    fn one_side() {
-        let schema = seen(&[], Side::Schema).unwrap();
-        assert!(
-            schema.contains("CREATE VIEW") && !schema.contains("COPY") && !schema.contains("\n2")
-        );
-        let data = seen(&[], Side::Data).unwrap();
-        assert_eq!(data.matches("COPY ").count(), 2);
-        assert!(!data.contains("CREATE") && data.contains("setval"));
-    }
-}
+mod tests;

@@ -97,10 +97,7 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
         load.stages.push(made(server, wish.database, target)?);
     }
     if wish.clean && !target.is_empty() {
-        load.notes.push(format!(
-            "--clean: what the database holds goes in {} transaction",
-            if load.atomic { "the same" } else { "a" }
-        ));
+        load.notes.push(cleaning(wish, load.atomic));
     }
     if load.atomic {
         in_one(wish, server, target, &mut load)?;
@@ -129,6 +126,17 @@ fn for_rows_only(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
         ));
     }
     Ok(())
+}
+
+/// What goes before, for people.
+fn cleaning(wish: &Wish<'_>, atomic: bool) -> String {
+    if is_part(wish) {
+        return "--clean: the tables that are there go in the same transaction, and their foreign keys, triggers, rules \
+                and policies with them: those are not made again"
+            .to_owned();
+    }
+    let which = if atomic { "the same" } else { "a" };
+    format!("--clean: what the database holds goes in {which} transaction")
 }
 
 /// What has to be gone before, on one line: psql counts the dump's own.

@@ -150,7 +150,12 @@ fn a_table_or_one_side_of_it() {
     server.psql("sides", "DELETE FROM bulk WHERE id > 7; CREATE TABLE mine ()");
     let words = ["--to", &to, "--table", "public.bulk", "--table", "no_columns"];
     expect_refused(&run, &words, &["table bulk, table no_columns", "--clean"]);
-    restore(&run, &[&words[..], &["--clean"]].concat()).expect_code(0).expect_no_leftovers();
+    let done = restore(&run, &[&words[..], &["--clean"]].concat());
+    done.expect_code(0).expect_no_leftovers();
+    assert!(
+        done.stdout.contains("triggers, rules and policies with them: those are not"),
+        "{done}"
+    );
     assert_eq!(server.psql("sides", rows), whole);
     // What has partitions, or is one, neither goes nor comes alone: told of the target, and of the dump.
     let parts = server.psql("sides", "SELECT count(*) FROM event");

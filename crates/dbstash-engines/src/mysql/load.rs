@@ -69,6 +69,12 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
             of.name()
         ));
     }
+    if !target.exists {
+        notes.push(
+            "the database is made with the server's default character set and collation: make it first where that matters"
+                .to_owned(),
+        );
+    }
     let mut edits: Vec<Box<dyn Edit>> = Vec::new();
     let mut prepared = String::new();
     if is_part(wish.extent) {

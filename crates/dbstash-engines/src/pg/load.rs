@@ -11,6 +11,7 @@ mod tools;
 mod unpacking;
 
 use dbstash_core::engine::PlanError;
+use dbstash_core::invocation::Arg;
 use dbstash_core::job::{Server, Source};
 use dbstash_core::load::{
     Edit, Feed, Load, Script, Side, Stage, Survey, Target, Wish, major, older,
@@ -19,7 +20,7 @@ use dbstash_core::load::{
 use self::all::All;
 use self::ask::{MARK, SPLIT};
 pub(super) use self::complaint::explain;
-use self::one::{One, literal, quoted};
+use self::one::{Encoding, One, literal, quoted};
 use self::parts::{Parts, Wanted};
 use self::reader::Reader;
 use self::unpacking::Unpacking;
@@ -95,6 +96,11 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     }
     if !target.exists {
         load.stages.push(made(server, wish.database, target)?);
+        load.notes.push(
+            "the database is made with the server's encoding and locale, and belongs to whoever restores: make it \
+             first where that matters"
+                .to_owned(),
+        );
     }
     if wish.clean && !target.is_empty() {
         load.notes.push(cleaning(wish, load.atomic));
@@ -206,18 +212,24 @@ fn by_several(
     target: &Target,
     load: &mut Load,
 ) -> Result<(), PlanError> {
-    let mark = format!(
-        "BEGIN; {}CREATE SCHEMA {MARK}; COMMENT ON SCHEMA {MARK} IS {}; COMMIT;\n",
+    let run = |what, invocation| Stage::Run { what, invocation };
+    let copy = if wish.dump()?.format == "directory" { "" } else { "/dump" };
+    // Its encoding is looked at by the same transaction: nothing else of it is said.
+    let mut mark = Script::of(0, tools::loader(server, wish.database)?);
+    let only = Arg::Plain("--section=post-data".to_owned());
+    mark.feed = Feed::Program(tools::pg_restore(vec![only, tools::in_copy(copy)]));
+    mark.before = format!(
+        "BEGIN; {}CREATE SCHEMA {MARK}; COMMENT ON SCHEMA {MARK} IS {}; ",
         cleaned(wish, target),
         literal(&wish.manifest.id)
     );
-    let run = |what, invocation| Stage::Run { what, invocation };
-    let copy = if wish.dump()?.format == "directory" { "" } else { "/dump" };
+    mark.edit = Some(Box::new(Reader::new(Encoding(One::new(wish.database)))));
+    "\nCOMMIT;\n".clone_into(&mut mark.after);
     let mut restore = tools::pg_restore_into(server, wish.database, wish.jobs)?;
     restore.args.push(tools::in_copy(copy));
     let unmark = format!("DROP SCHEMA {MARK}");
     load.stages.extend([
-        run("the target cannot be marked", tools::asking(server, wish.database, &mark)?),
+        Stage::Script(mark),
         run("the backup cannot be loaded", restore),
         run("the mark cannot be taken away", tools::saying(server, wish.database, &[&unmark])?),
     ]);

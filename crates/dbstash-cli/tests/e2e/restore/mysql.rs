@@ -70,6 +70,7 @@ fn what_both_families_know_goes_across() {
         let run = run.env("PATH", other).env("DBSTASH_ENGINE", to.family().scheme());
         let done = restore(&run, &["--db", "across", "--to", &to.uri("across the line")]);
         assert!(done.expect_code(0).stdout.contains("a dump of"), "{done}");
+        assert!(done.stdout.contains("the server's default character set"), "{done}");
         let rows = "SELECT CONCAT_WS(',', (SELECT GROUP_CONCAT(name ORDER BY id) FROM hen), (SELECT name FROM both_))";
         let want = format!("🦀 COLLATE {collation},Zoë,Zoë");
         assert_eq!(to.sql("across the line", rows), want);

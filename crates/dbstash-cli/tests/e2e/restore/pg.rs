@@ -139,7 +139,8 @@ fn a_table_or_one_side_of_it() {
     // One side, and then the other.
     let to = server.uri("sides");
     expect_refused(&run, &["--to", &to, "--data-only"], &["no database sides"]);
-    restore(&run, &["--to", &to, "--schema-only"]).expect_code(0);
+    let done = restore(&run, &["--to", &to, "--schema-only"]);
+    assert!(done.expect_code(0).stdout.contains("the server's encoding and locale"), "{done}");
     assert_eq!(server.psql("sides", "SELECT count(*) FROM bulk").trim(), "0");
     restore(&run, &["--to", &to, "--data-only"]).expect_code(0);
     crate::pg::expect_same(&server.digest("sides"), &digest, "one side, and then the other");
@@ -159,15 +160,42 @@ fn a_table_or_one_side_of_it() {
     assert_eq!(server.psql("sides", rows), whole);
     // What has partitions, or is one, neither goes nor comes alone: told of the target, and of the dump.
     let parts = server.psql("sides", "SELECT count(*) FROM event");
-    for table in ["event", "event_rest"] {
-        for to in [&to, &server.uri("new")] {
-            let words = ["--to", to, "--table", table, "--clean"];
-            expect_refused(&run, &words, &[table, "has partitions or is one", "another database"]);
-        }
+    for (table, to) in [("event", &to), ("event_rest", &server.uri("new"))] {
+        let words = ["--to", to, "--table", table, "--clean"];
+        expect_refused(&run, &words, &[table, "has partitions or is one", "another database"]);
     }
     assert_eq!(server.psql("sides", "SELECT count(*) FROM event"), parts);
     server.psql("sides", "DROP TABLE mine");
     expect_refused(&run, &["--to", &to, "--table", "none"], &["has no table none", "as it was"]);
+}
+
+#[test]
+fn bytes_of_no_encoding_want_a_database_of_none() {
+    let Some(server) = PgServer::start(PASSWORD) else { return };
+    let make = |name: &str| {
+        let of = "OWNER stash TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'";
+        server.psql("postgres", &format!("CREATE DATABASE {name} {of}"));
+    };
+    make("bytes");
+    server.psql(
+        "bytes",
+        r"CREATE TABLE word AS SELECT E'caf\xe9'::text AS w; ALTER TABLE word OWNER TO stash",
+    );
+    server.psql("postgres", "ALTER ROLE stash CREATEDB");
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&server, &remote, "bytes").env("PG_GLOBALS", "off");
+    let before = databases(&server);
+    for (settings, jobs) in [("-Fp", "1"), ("-Fc", "2")] {
+        run.clone().env("DUMP_EXTRA_ARGS", settings).run(PATIENCE).expect_code(0);
+        let words = ["--to", &server.uri("new"), "--jobs", jobs];
+        let why = ["is in SQL_ASCII, and the database in UTF8", "TEMPLATE template0 ENCODING"];
+        expect_refused(&run, &words, &why);
+        assert_eq!(databases(&server), before);
+        make("new");
+        restore(&run, &words).expect_code(0).expect_no_leftovers();
+        assert_eq!(server.psql("new", "SELECT w::bytea FROM word").trim(), r"\x636166e9");
+        server.psql("postgres", "DROP DATABASE new");
+    }
 }
 
 /// It has begun to write into a database: what happens there then, happens in the middle.

@@ -45,6 +45,13 @@ pub(in super::super) fn explain(stderr: &str) -> Option<String> {
     if let Some(space) = named("ERROR:  tablespace \"", "\" does not exist") {
         return Some(format!("the target has no tablespace \"{space}\": make it first"));
     }
+    if has("the backup is in SQL_ASCII, and the database in ") {
+        return Some(
+            "a database of another encoding could not read all of its text: make it first, by CREATE DATABASE ... \
+             TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"
+                .to_owned(),
+        );
+    }
     if has("invalid byte sequence for encoding") || has("has no equivalent in encoding") {
         return Some(
             "the database's encoding does not have all of its text: make it first, by CREATE DATABASE ... TEMPLATE \
@@ -96,6 +103,10 @@ mod tests {
             (
                 "psql:<stdin>:4: ERROR:  could not extend file \"base/5/1\": No space left on device",
                 "disk is full",
+            ),
+            (
+                "psql:<stdin>:7: ERROR:  the backup is in SQL_ASCII, and the database in UTF8",
+                "ENCODING 'SQL_ASCII' LOCALE 'C'",
             ),
             ("ERROR:  permission denied to create database", "CREATEDB"),
             ("psql:<stdin>:4: ERROR:  permission denied for schema public", "lacks rights"),

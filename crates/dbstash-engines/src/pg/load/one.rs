@@ -18,6 +18,28 @@ const CONTROL: [&[u8]; 9] = [
 const TWOFOLD: [&[u8]; 7] =
     [b"SJIS", b"BIG5", b"GBK", b"UHC", b"GB18030", b"JOHAB", b"SHIFT_JIS_2004"];
 
+/// What a dump says first that has bytes of no known encoding.
+const BYTES: &[u8] = b"SET client_encoding = 'SQL_ASCII';";
+/// A database of another one would take the rows of a `COPY` as they are, and could not read them.
+const ONLY_BYTES: &[u8] =
+    b"DO $dbstash$ BEGIN IF pg_catalog.current_setting('server_encoding') <> 'SQL_ASCII' THEN \
+    RAISE EXCEPTION 'the backup is in SQL_ASCII, and the database in %', \
+    pg_catalog.current_setting('server_encoding'); END IF; END $dbstash$;";
+
+/// Lets a script say nothing but what it is encoded in.
+pub(super) struct Encoding(pub(super) One);
+
+impl Judge for Encoding {
+    fn statement(&mut self, statement: &[u8]) -> Result<Fate, String> {
+        let is_it = statement.starts_with(b"SET client_encoding = ");
+        if is_it { self.0.statement(statement) } else { Ok(Fate::Omit) }
+    }
+
+    fn command(&mut self, line: &[u8]) -> Result<Fate, String> {
+        self.0.command(line)
+    }
+}
+
 /// Decides for a database that is there.
 pub(super) struct One {
     /// Its name, quoted.
@@ -49,6 +71,9 @@ impl Judge for One {
         let encoding = statement.strip_prefix(b"SET client_encoding = '");
         if encoding.is_some_and(|rest| TWOFOLD.iter().any(|name| rest.starts_with(name))) {
             return Err("its encoding is one of clients only: restore it with psql".to_owned());
+        }
+        if statement == BYTES {
+            return Ok(Fate::Say([statement, b" ", ONLY_BYTES].concat()));
         }
         if starts("CREATE DATABASE ") || starts("DROP DATABASE ") {
             return Ok(Fate::Omit);

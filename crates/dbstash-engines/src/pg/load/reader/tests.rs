@@ -37,7 +37,7 @@ fn what_means_nothing_here_is_as_it_was() {
         "COPY public.t (a, \"b, (c\") FROM stdin;\n1\t\\N\t\\\\.\nCOMMIT;\n'(\t\\t\t\n\\.x\n\\.\n\n\nSELECT 1;\n",
         "COPY public.none  FROM stdin;\n\n\n\\.\n",
         "COPY public.one (a) FROM stdin;\n\\.\n",
-        "SET standard_conforming_strings = off;\nSELECT 'a\\'(';\n",
+        "SET client_encoding = 'LATIN1';\nSET standard_conforming_strings = off;\nSELECT 'a\\'(';\n",
         "INSERT INTO t VALUES ('\\connect x', 'COMMIT;');\n",
         "CREATE TABLE t (\n    -- not; the end\n    a int\n);\n",
     ] {
@@ -70,6 +70,12 @@ fn one_transaction_in_a_database_that_is_there() {
     ] {
         assert_eq!(passed(script).as_deref(), Ok(said), "{script}");
     }
+    let said = passed("SET client_encoding = 'SQL_ASCII';\nSELECT 1;\n").unwrap();
+    assert!(
+        said.starts_with("SET client_encoding = 'SQL_ASCII'; DO $dbstash$ BEGIN IF "),
+        "{said}"
+    );
+    assert!(said.ends_with("END $dbstash$;\nSELECT 1;\n") && said.lines().count() == 2, "{said}");
     let said = passed("COMMENT ON EXTENSION a IS 'it''s';\n").unwrap();
     assert!(said.contains("COMMENT ON EXTENSION a IS 'it''s'; EXCEPTION WHEN insufficient_"));
     assert!(passed("SET transaction_timeout = 0;\n").unwrap().contains("set_config(name, '0'"));

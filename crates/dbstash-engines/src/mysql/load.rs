@@ -282,7 +282,11 @@ fn emptied(wish: &Wish<'_>, target: &Target) -> String {
         // What the user gave it stays: a dump of one database does not say it.
         let charset = target.facts.iter().find(|fact| fact.starts_with("CHARACTER SET "));
         let charset = charset.map(|charset| format!(" {charset}")).unwrap_or_default();
-        let _ = write!(text, "DROP DATABASE {database}; CREATE DATABASE {database}{charset}; ");
+        // It is there: the first one only asks whether the user may make it again, before it goes.
+        let _ = write!(
+            text,
+            "CREATE DATABASE IF NOT EXISTS {database}; DROP DATABASE {database}; CREATE DATABASE {database}{charset}; "
+        );
     }
     text + &marked(wish)
 }

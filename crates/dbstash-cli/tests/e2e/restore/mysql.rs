@@ -134,6 +134,13 @@ fn what_is_there_stays_unless_it_may_go_mysql() {
     let dry = run.clone().args(["restore", "--dry-run", "--clean", "--to", &to]).run(PATIENCE);
     assert!(dry.expect_code(0).stdout.contains("1 table"), "{dry}");
     untouched();
+    // Who may drop it, and not make it again, does neither.
+    for host in ["127.0.0.1", "localhost"] {
+        fresh.sql("", &format!("REVOKE CREATE ON *.* FROM stash@'{host}'"));
+    }
+    expect_refused(&run, &["--clean", "--to", &to], &["cannot be made ready", "denied"]);
+    untouched();
+    may_write(fresh);
     // What is not what was stored is found before anything is changed.
     let name = backups(&run).remove(0);
     let good = remote.read(&name);

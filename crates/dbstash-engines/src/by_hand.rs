@@ -95,6 +95,29 @@ pub(crate) fn pg(stored: Subject<'_>) -> Option<Vec<String>> {
     Some(lines)
 }
 
+/// What a dump says of the database that it is of, before its name: said literally, it would reach that one from any other.
+const OF_DATABASE: [&str; 3] =
+    ["ALTER DATABASE ", "USE ", r"CREATE DATABASE \/\*![0-9]* IF NOT EXISTS\*\/ "];
+
+/// The lines that make `renamed` of the target's name: a sed that says it in the place of the former one.
+fn renaming(from: &str) -> [String; 2] {
+    let mut regex = String::from(r"`\{0,1\}");
+    for c in from.replace('`', "``").chars() {
+        if r"\/.*[]^$".contains(c) {
+            regex.push('\\');
+        }
+        regex.push(c);
+    }
+    regex.push_str(r"`\{0,1\}");
+    let dropped = quoted(&format!(r"/^\/\*!40000 DROP DATABASE IF EXISTS {regex}\*\/;/d"));
+    let mut line = format!("renamed=(sed -e {dropped}");
+    for before in OF_DATABASE {
+        let from = quoted(&format!(r"s/^\({before}\){regex}\([; ]\)/\1`"));
+        let _ = write!(line, r#" -e {from}"$name"'`\2/'"#);
+    }
+    [r#"name=$(printf '%s\n' "$DATABASE" | sed 's/`/``/g; s|[\\/&]|\\&|g')"#.to_owned(), line + ")"]
+}
+
 pub(crate) fn mysql(stored: Subject<'_>, client: &str) -> Option<Vec<String>> {
     let manifest = stored.manifest;
     let dump = manifest.dump()?;
@@ -113,20 +136,27 @@ pub(crate) fn mysql(stored: Subject<'_>, client: &str) -> Option<Vec<String>> {
         let _ = write!(load, " ${{{name}:+--{option}=\"${name}\"}}");
     }
     lines.push(load + ")");
+    // Bytes are what is compared, and what names are sorted by.
+    lines.push("export LC_ALL=C".to_owned());
     if !is_whole_server(manifest) {
         lines.push(database(stored));
         lines.push(
             "\"${load[@]}\" --execute=\"CREATE DATABASE \\`${DATABASE//\\`/\\`\\`}\\`\"".to_owned(),
         );
         lines.push("load+=(--database=\"$DATABASE\")".to_owned());
+        lines.extend(renaming(&manifest.database));
     }
+    let load = if is_whole_server(manifest) {
+        "\"${load[@]}\""
+    } else {
+        "\"${renamed[@]}\" | \"${load[@]}\""
+    };
     match &*dump.format {
-        "plain" => lines.push(format!("{} | \"${{load[@]}}\"", stored.pipe(dump)?)),
+        "plain" => lines.push(format!("{} | {load}", stored.pipe(dump)?)),
         "sql-files" => {
             let (get, place) = stored.files(dump)?;
             lines.extend(get);
-            lines.push("export LC_ALL=C".to_owned());
-            lines.push(format!("cat {place}/*.sql | \"${{load[@]}}\""));
+            lines.push(format!("cat {place}/*.sql | {load}"));
         }
         _ => return None,
     }
@@ -193,4 +223,18 @@ fn new_file(make: &str) -> Vec<String> {
         make.to_owned(),
         "mv -n \"$TARGET.new\" \"$TARGET\"".to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::renaming;
+
+    #[test]
+    fn another_name_is_said_at_the_beginning_of_a_line() {
+        let [name, renamed] = renaming("a`b/[c].*");
+        assert!(name.contains("$DATABASE"), "{name}");
+        let alter = r#" -e 's/^\(ALTER DATABASE \)`\{0,1\}a``b\/\[c\]\.\*`\{0,1\}\([; ]\)/\1`'"$name"'`\2/'"#;
+        assert!(renamed.starts_with("renamed=(sed -e '/^") && renamed.contains(alter), "{renamed}");
+        assert!(renaming("it's")[1].contains(r"it'\''s"));
+    }
 }

@@ -96,6 +96,7 @@ fn mysql_and_mariadb_by_hand() {
         server.createdb(odd);
         server.seed_shop(odd, 200);
         let digest = server.digest(odd);
+        beside_its_source(&server);
         for (kind, mode, compression) in [
             (RemoteKind::Local, "stream", "zstd"),
             (RemoteKind::S3, "directory", "none"),
@@ -125,6 +126,42 @@ fn mysql_and_mariadb_by_hand() {
             );
         }
     }
+}
+
+/// A procedure made under another collation has the dump alter the database around it: not that which it is from.
+#[track_caller]
+fn beside_its_source(server: &MysqlServer) {
+    let from = "was `a*/b` & [c].$";
+    let default = |database: &str, set: &str| {
+        server.sql("", &format!("ALTER DATABASE {} {set}", quoted(database)));
+    };
+    let what = |column: &str, table: &str, schema: &str, database: &str| {
+        let name = database.replace('\\', r"\\").replace('\'', "''");
+        let which = format!("information_schema.{table} WHERE {schema} = '{name}'");
+        server.sql("", &format!("SELECT {column} FROM {which}"))
+    };
+    let collation =
+        |database: &str| what("default_collation_name", "schemata", "schema_name", database);
+    server.createdb(from);
+    default(from, "COLLATE utf8mb4_bin");
+    server.sql(from, "CREATE PROCEDURE p() SELECT 1");
+    default(from, "CHARACTER SET latin1 COLLATE latin1_german1_ci");
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = dbstash(&remote).env("DB_URI", server.uri(from)).env("PATH", server.path());
+    let work = Work::under(run);
+    work.run.run(PATIENCE).expect_code(0);
+    default(from, "CHARACTER SET utf8mb4 COLLATE utf8mb4_czech_ci");
+    let set = [
+        ("MYSQL_UNIX_PORT", server.socket()),
+        ("MYSQL_USER", "root".to_owned()),
+        ("DATABASE", r"now \1 & `d` /#".to_owned()),
+    ];
+    both(&work.run, &remote, &server.path(), &set, |place| {
+        assert_eq!(collation(from), "utf8mb4_czech_ci");
+        assert_eq!(collation(place), "latin1_german1_ci");
+        let of = what("database_collation", "routines", "routine_schema", place);
+        assert_eq!(of, "utf8mb4_bin");
+    });
 }
 
 #[test]

@@ -12,6 +12,10 @@ use crate::manifest::{Manifest, Object};
 /// What a recipe's name adds to its job's.
 pub const SUFFIX: &str = ".RESTORE.txt";
 
+/// The line that makes a folder for files, `$dump`, which goes at the end. Where one works there is room, as
+/// there may be none in `/tmp`.
+pub const FOLDER: &str = "dump=$(mktemp -d ./dump.XXXXXX); trap 'rm -rf \"$dump\"' EXIT";
+
 /// A backup as a recipe knows it.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
@@ -48,19 +52,21 @@ impl<'a> Subject<'a> {
         Some(pipe)
     }
 
-    /// The lines that get the files of a folder or of a tar of ours, proven, and the word for where they are then.
+    /// The lines that get the files of a folder or of a tar of ours into the [`FOLDER`] that they make, proven, and the
+    /// word for where they are then.
     pub fn files(&self, object: &Object) -> Option<(Vec<String>, String)> {
         if object.files.is_none() {
             let pipe = self.pipe(object)?;
-            let unpack = format!("{pipe} | tar -x -C dump --strip-components=1");
-            return Some((vec!["mkdir dump".to_owned(), unpack], "dump".to_owned()));
+            let unpack = format!("{pipe} | tar -x -C \"$dump\" --strip-components=1");
+            return Some((vec![FOLDER.to_owned(), unpack], "\"$dump\"".to_owned()));
         }
         let is_list = |other: &&Object| other.files.is_none() && other.sha256 == object.sha256;
         let list = self.manifest.objects.iter().find(is_list)?;
-        let here = quoted(&format!("./{}", object.name));
-        let copy = format!("rclone copy {} {here}", self.path(object));
-        let check = format!("rclone cat {} | sha256sum --check --quiet", self.path(list));
-        Some((vec![copy, check], here))
+        let there = format!("\"$dump\"/{}", quoted(&object.name));
+        let copy = format!("rclone copy {} {there}", self.path(object));
+        let check = "(cd \"$dump\" && sha256sum --check --quiet)";
+        let check = format!("rclone cat {} | {check}", self.path(list));
+        Some((vec![FOLDER.to_owned(), copy, check], there))
     }
 }
 
@@ -124,8 +130,8 @@ mod tests {
             r#"rclone cat "$REMOTE"'a b/it'\''s.sql.zst' | zstd -d"#
         );
         let (lines, place) = stored.files(object).unwrap();
-        assert!(lines[0] == "mkdir dump" && lines[1].contains("| zstd -d | tar -x"), "{lines:?}");
-        assert_eq!(place, "dump");
+        assert!(lines[0] == FOLDER && lines[1].contains("| zstd -d | tar -x"), "{lines:?}");
+        assert_eq!(place, "\"$dump\"");
         manifest.objects[0].encodings = vec!["rot13".to_owned()];
         let stored = Subject::under("x.dbstash.json", &manifest);
         assert_eq!(stored.pipe(&manifest.objects[0]), None);

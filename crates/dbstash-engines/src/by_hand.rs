@@ -165,11 +165,17 @@ pub(crate) fn mysql(stored: Subject<'_>, client: &str) -> Option<Vec<String>> {
 
 pub(crate) fn mongo(stored: Subject<'_>) -> Option<Vec<String>> {
     let dump = stored.manifest.dump()?;
-    let mut lines = vec![
-        unless_set("MONGO_URI", "mongodb://localhost"),
-        "config=$(mktemp); trap 'rm -f \"$config\"' EXIT".to_owned(),
-        "printf 'uri: \"%s\"\\n' \"$MONGO_URI\" >\"$config\"".to_owned(),
-    ];
+    let mut lines = vec![unless_set("MONGO_URI", "mongodb://localhost")];
+    // The password is in a file: not for a list of processes, nor among the files of a dump.
+    let (place, gone) = if dump.format == "directory" {
+        let (get, place) = stored.files(dump)?;
+        lines.extend(get);
+        (place, "\"$config\" \"$dump\"")
+    } else {
+        (String::new(), "\"$config\"")
+    };
+    lines.push(format!("config=$(mktemp); trap 'rm -rf {gone}' EXIT"));
+    lines.push("printf 'uri: \"%s\"\\n' \"$MONGO_URI\" >\"$config\"".to_owned());
     let load = "mongorestore --config=\"$config\" --stopOnError";
     match &*dump.format {
         "archive" => {
@@ -177,8 +183,6 @@ pub(crate) fn mongo(stored: Subject<'_>) -> Option<Vec<String>> {
             lines.push(format!("{} | {load} --archive{gzip}", stored.pipe(dump)?));
         }
         "directory" => {
-            let (get, place) = stored.files(dump)?;
-            lines.extend(get);
             lines.push(format!("gzip=$(find {place} -name '*.bson.gz' -print -quit)"));
             lines.push(format!("{load} ${{gzip:+--gzip}} --dir={place}"));
         }

@@ -43,6 +43,9 @@ fn both(
         shell.envs(remote.env()).envs(set.iter().cloned()).env(place, &at);
         let done = shell.output().unwrap();
         assert!(done.status.success(), "{text}\n{}", String::from_utf8_lossy(&done.stderr));
+        let left = fs::read_dir(scratch.path()).unwrap();
+        let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(!left.any(|name| name.starts_with("dump")), "{text}");
         check(&at);
     }
 }

@@ -103,8 +103,8 @@ impl Work<'_> {
         if let Some(dropped) = &drill.dropped {
             match tokio::time::timeout(DROP, self.ask(dropped)).await {
                 Ok(Ok(_)) => {}
-                Ok(Err((what, _))) => return Err(left(&scratch, &what)),
-                Err(_) => return Err(left(&scratch, "it takes too long")),
+                Ok(Err((what, _))) => return Err(left(done, &scratch, &what)),
+                Err(_) => return Err(left(done, &scratch, "it takes too long")),
             }
         }
         // What a loader complains of may be its server's last word.
@@ -218,7 +218,13 @@ impl Work<'_> {
         for (n, assertion) in drill.assertions.iter().enumerate() {
             let told =
                 |why: &str| Flaw::Corrupt(format!("assertion {} of DRILL_SQL: {why}", n + 1));
-            let said = self.ask(assertion).await.map_err(|(what, _)| told(&what))?;
+            let said = self.ask(assertion).await.map_err(|(what, stderr)| {
+                if self.cx.engine.is_surroundings(&stderr) {
+                    Flaw::Untested(format!("assertion {} of DRILL_SQL: {what}", n + 1))
+                } else {
+                    told(&what)
+                }
+            })?;
             holds(&said).map_err(|why| told(&why))?;
         }
         Ok(Drilled {
@@ -280,7 +286,7 @@ impl Work<'_> {
     async fn ask(&self, invocation: &Invocation) -> Result<String, (String, String)> {
         let failed = |error: ProduceError| {
             let stderr = error.stderr().to_owned();
-            let why = self.cx.engine.explain(&stderr);
+            let why = missing(&error).or_else(|| self.cx.engine.explain(&stderr));
             let why = why.unwrap_or_else(|| match last(&stderr) {
                 "" => error.to_string(),
                 line => format!("{error}: {line}"),
@@ -315,8 +321,22 @@ async fn gone(server: Option<&mut Box<dyn Producer>>) -> String {
     }
     match server.finish().await {
         Ok(said) => format!("the private server has ended: {}", last(&said)),
-        Err(error) => format!("the private server failed: {error}: {}", last(error.stderr())),
+        Err(error) => missing(&error).unwrap_or_else(|| {
+            format!("the private server failed: {error}: {}", last(error.stderr()))
+        }),
     }
+}
+
+/// A confined program can only say itself that it is not there.
+fn missing(error: &ProduceError) -> Option<String> {
+    let ProduceError::Exit { program, stderr, .. } = error else { return None };
+    let reason = last(stderr).strip_prefix(program.as_str())?;
+    reason.starts_with(": No such file or directory").then(|| {
+        format!(
+            "{program} is not installed on this machine: install the database server's package, or let DRILL_URI name \
+             a server for drills"
+        )
+    })
 }
 
 fn last(said: &str) -> &str {
@@ -331,6 +351,15 @@ fn lacks(manifest: &Manifest) -> Flaw {
     Flaw::Corrupt(format!("{} lacks an object", manifest.id))
 }
 
-fn left(scratch: &str, why: &str) -> Flaw {
-    Flaw::Untested(format!("the scratch database {scratch} is left, and has to be dropped: {why}"))
+/// What is known of the backup stays known.
+fn left(done: Result<Drilled, Flaw>, scratch: &str, why: &str) -> Flaw {
+    let left = format!("the scratch database {scratch} is left, and has to be dropped: {why}");
+    match done {
+        Err(Flaw::Corrupt(what)) => Flaw::Corrupt(format!("{what}; {left}")),
+        // Nor is it known whether it was made.
+        Err(Flaw::Untested(first)) => Flaw::Untested(format!(
+            "{first}; the scratch database {scratch} may be left, and cannot be dropped: {why}"
+        )),
+        _ => Flaw::Untested(left),
+    }
 }

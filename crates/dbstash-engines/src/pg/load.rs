@@ -8,7 +8,7 @@ mod complaint;
 mod one;
 mod parts;
 mod reader;
-mod tools;
+pub(super) mod tools;
 mod unpacking;
 
 use dbstash_core::engine::PlanError;

@@ -29,6 +29,12 @@ pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
                 .into(),
         );
     }
+    // It makes its own folder; Debian has the other family's under its name.
+    if dialect == Dialect::Mysql && has("mysqld: Can't change dir to") {
+        return Some(
+            "mysqld on this machine is MariaDB's: install MySQL's, or let DRILL_URI name a server for drills".into(),
+        );
+    }
     // The families' passwords are of different kinds.
     let loaded = has("cannot be loaded") || has("could not be loaded");
     if loaded && dialect == Dialect::Mysql && has("mysql_native_password") {

@@ -100,8 +100,10 @@ pub struct Drill {
     pub prepare: Vec<Invocation>,
     /// The server; none where a file is enough, or the user has one.
     pub server: Option<Invocation>,
-    /// Ends well as soon as the server can be used.
+    /// Ends well, and says what is right, as soon as the server can be used.
     pub ready: Option<Invocation>,
+    /// Whether that is what is right.
+    pub is_ready: fn(&str) -> bool,
     /// Where the backup is restored to.
     pub goal: Option<Goal>,
     /// Asks what came back.
@@ -130,9 +132,12 @@ pub struct Census {
     /// Asks it.
     pub question: Invocation,
     /// Reads its stdout: how many there are of each name, as [`Counts`](crate::tally::Counts) has it. None where a name
-    /// is there and its number says nothing.
-    pub read: fn(&str) -> Result<Found, String>,
+    /// is there and its number says nothing. The error is what is wrong with what came back.
+    pub read: Reading,
 }
+
+/// Makes of an answer what it says.
+pub type Reading = Box<dyn Fn(&str) -> Result<Found, String> + Send + Sync>;
 
 /// What was found by a [`Census`].
 pub type Found = BTreeMap<String, Option<u64>>;
@@ -183,6 +188,7 @@ impl Drill {
             prepare: Vec::new(),
             server: None,
             ready: None,
+            is_ready: |_| true,
             goal: None,
             census: None,
             assertions: Vec::new(),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use dbstash_core::checkup::Checkup;
+use dbstash_core::drill::{Drill, Ground};
 use dbstash_core::engine::{Dump, Engine, Format, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, Source, SqliteFormat};
@@ -16,6 +17,7 @@ use percent_encoding::percent_decode_str;
 
 mod checkup;
 mod copy;
+mod drill;
 mod load;
 mod script;
 mod statements;
@@ -146,6 +148,10 @@ impl Engine for Sqlite {
 
     fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
         load::load(wish, target)
+    }
+
+    fn drill(&self, ground: &Ground<'_>) -> Result<Drill, PlanError> {
+        drill::drill(ground)
     }
 
     fn explain(&self, stderr: &str) -> Option<String> {

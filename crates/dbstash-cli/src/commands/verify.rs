@@ -136,7 +136,7 @@ impl Ground<'_> {
             let run = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), &random[..8]);
             let engine = dbstash_engines::engine(backup.manifest.engine);
             let temp_dir: &Path = &self.place.temp_dir;
-            let (state, trial) = (self.state, &self.place.trial);
+            let (state, trial) = (self.state, &self.place.trial(&backup.manifest.job));
             let progress = Progress::default();
             let cx = Context {
                 remote,

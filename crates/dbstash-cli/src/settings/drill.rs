@@ -72,22 +72,21 @@ fn scratch(reader: &mut Reader<'_>) -> Option<Scratch> {
 
 /// Which backups are restored on trial as soon as they are stored: every so many.
 pub(super) fn after(reader: &mut Reader<'_>) -> Option<usize> {
-    reader.value(&DRILL_AFTER_BACKUP, |text| {
-        every(&text.trim().to_ascii_lowercase())
-            .ok_or_else(|| "accepted are none, every, and such as every 10th".to_owned())
-    })?
+    reader.value(&DRILL_AFTER_BACKUP, |text| every(&text.trim().to_ascii_lowercase()))?
 }
 
-fn every(text: &str) -> Option<Option<usize>> {
-    match text {
-        "none" => return Some(None),
-        "every" => return Some(Some(1)),
-        _ => {}
-    }
-    let number = text.strip_prefix("every")?.trim_start();
-    let number = ["st", "nd", "rd", "th"].iter().find_map(|end| number.strip_suffix(end));
-    let number = number?.parse().ok().filter(|number| (1..=10_000).contains(number))?;
-    Some(Some(number))
+fn every(text: &str) -> Result<Option<usize>, String> {
+    let number = match text {
+        "none" => return Ok(None),
+        "every" => Some(1),
+        text => text.strip_prefix("every").and_then(|number| {
+            let number = number.trim_start();
+            let number = ["st", "nd", "rd", "th"].iter().find_map(|end| number.strip_suffix(end));
+            number?.parse().ok().filter(|number| (1..=10_000).contains(number))
+        }),
+    };
+    let accepted = || "accepted are none, every, and such as every 10th".to_owned();
+    number.map(Some).ok_or_else(accepted)
 }
 
 /// What is restored on trial by a schedule, whose zone is UTC for now.
@@ -110,17 +109,13 @@ mod tests {
 
     #[test]
     fn every_so_many() {
-        for (text, wanted) in [
-            ("none", Some(None)),
-            ("every", Some(Some(1))),
-            ("every 10th", Some(Some(10))),
-            ("every 1st", Some(Some(1))),
-            ("every 2nd", Some(Some(2))),
-            ("every 0th", None),
-            ("10", None),
-            ("every x", None),
-        ] {
-            assert_eq!(every(text), wanted, "{text}");
+        for (text, wanted) in
+            [("none", 0), ("every", 1), ("every 10th", 10), ("every 1st", 1), ("every 2nd", 2)]
+        {
+            assert_eq!(every(text), Ok((wanted > 0).then_some(wanted)), "{text}");
+        }
+        for text in ["every 0th", "10", "every x", "10th"] {
+            assert!(every(text).is_err(), "{text}");
         }
     }
 }

@@ -152,8 +152,21 @@ pub struct Place {
     pub jobs: Option<Vec<JobId>>,
     /// Where copies on local disk are made: its first job's.
     pub temp_dir: PathBuf,
-    /// How drills are held: its first job's.
-    pub trial: Trial,
+    /// How drills are held of each job; without an id, of all that have no other.
+    pub trials: Vec<(Option<JobId>, Trial)>,
+}
+
+impl Place {
+    /// How drills of a job's backups are held.
+    pub fn trial(&self, job: &JobId) -> Trial {
+        let of = |id: Option<&JobId>| self.trials.iter().find(|(known, _)| known.as_ref() == id);
+        if let Some((_, trial)) = of(Some(job)).or_else(|| of(None)) {
+            return trial.clone();
+        }
+        // A job that nobody knows any more: what is said of another's data says nothing of its own.
+        let any = self.trials.first().map(|(_, trial)| trial.clone()).unwrap_or_default();
+        Trial { scratch: None, assertions: Vec::new(), ..any }
+    }
 }
 
 /// Where backups go. Not `Debug`, as above.

@@ -90,9 +90,11 @@ pub fn resolve_places(layers: &Layers, machine: &dyn Machine) -> Result<Places, 
         let known = places.iter().position(|known| Arc::ptr_eq(&known.remote, &remote));
         let number = known.unwrap_or_else(|| {
             let jobs = chosen.then(Vec::new);
-            places.push(Place { remote, zone, jobs, temp_dir, trial });
+            let trials = Vec::new();
+            places.push(Place { remote, zone, jobs, temp_dir, trials });
             places.len() - 1
         });
+        places[number].trials.push((id.clone(), trial));
         if let Some(jobs) = &mut places[number].jobs {
             jobs.extend(id);
         }

@@ -16,6 +16,7 @@ mod compression;
 mod counts;
 mod damage;
 mod doctor;
+mod drills;
 mod ending;
 mod engines;
 mod first_process;

@@ -43,7 +43,7 @@ pub(crate) async fn hold(
     let deadline = Some((Instant::now() + limit, limit));
     let guard = Guard { cancel: by.cancel, deadline, stall: None, pace: &|_| {} };
     let work = Work { backup, trial, cx, by, guard: &guard };
-    let done = work.all().await;
+    let done = Box::pin(work.all()).await;
     if by.cancel.is_cancelled() {
         return Err(RunError::Interrupted);
     }
@@ -72,10 +72,15 @@ impl Work<'_> {
         let scratch =
             format!("dbstash_drill_{}_{}", stamp.to_string().to_lowercase(), &random[..8]);
         let raw = manifest.raw_bytes();
+        // What is copied first has a directory of its own.
         let needed = if self.trial.scratch.is_some() { 0 } else { raw };
         let spool = Spool::make(self.cx.temp_dir, &format!("{stamp}-{}", &random[8..16]), needed)?;
         let tree = spool.tree();
-        let place = match &self.trial.scratch {
+        let (ours, engine) = (manifest.engine, self.cx.engine);
+        let scratch_server = self.trial.scratch.as_ref();
+        let scratch_server =
+            scratch_server.filter(|one| one.engine == ours || engine.is_kin(one.engine));
+        let place = match scratch_server {
             Some(one) => Place::Scratch(one.engine, &one.source, &scratch),
             None => Place::Private(&tree),
         };
@@ -86,7 +91,7 @@ impl Work<'_> {
         let mut drill = self.cx.engine.drill(&ground).map_err(untested)?;
         let server = self.timed(self.server(&mut drill, &manifest)).await;
         let (mut server, begun) = server?;
-        let main = self.main(&drill, &manifest, begun);
+        let main = Box::pin(self.main(&drill, &manifest, begun));
         let done = self
             .timed(async {
                 tokio::select! {
@@ -162,7 +167,7 @@ impl Work<'_> {
         if let Some(ready) = &drill.ready {
             let up = tokio::select! {
                 biased;
-                up = self.up(ready) => up,
+                up = self.up(ready, drill.is_ready) => up,
                 why = gone(Some(&mut started)) => Err(Flaw::Untested(why)),
             };
             if let Err(flaw) = up {
@@ -174,17 +179,20 @@ impl Work<'_> {
     }
 
     /// Waits until a server can be used.
-    async fn up(&self, ready: &Invocation) -> Result<(), Flaw> {
+    async fn up(&self, ready: &Invocation, is_ready: fn(&str) -> bool) -> Result<(), Flaw> {
         let begun = Instant::now();
         loop {
             match self.ask(ready).await {
-                Ok(_) => return Ok(()),
+                Ok(said) if is_ready(&said) => return Ok(()),
+                Ok(_) if begun.elapsed() > START => {
+                    return Err(Flaw::Untested("the private server is not ready".to_owned()));
+                }
                 Err((what, _)) if begun.elapsed() > START => {
                     return Err(Flaw::Untested(format!(
                         "the private server does not answer: {what}"
                     )));
                 }
-                Err(_) => tokio::time::sleep(ASK).await,
+                _ => tokio::time::sleep(ASK).await,
             }
         }
     }
@@ -207,7 +215,7 @@ impl Work<'_> {
                 let said = said.map_err(|(what, _)| {
                     Flaw::Untested(format!("what came back cannot be counted: {what}"))
                 })?;
-                (census.read)(&said).map_err(Flaw::Untested)?
+                (census.read)(&said).map_err(Flaw::Corrupt)?
             }
         };
         let stored = manifest.dump().map(|dump| dump.counts.clone()).unwrap_or_default();
@@ -216,16 +224,11 @@ impl Work<'_> {
             Some(_) => compared(&stored, &found).map_err(Flaw::Corrupt)?,
         };
         for (n, assertion) in drill.assertions.iter().enumerate() {
-            let told =
-                |why: &str| Flaw::Corrupt(format!("assertion {} of DRILL_SQL: {why}", n + 1));
-            let said = self.ask(assertion).await.map_err(|(what, stderr)| {
-                if self.cx.engine.is_surroundings(&stderr) {
-                    Flaw::Untested(format!("assertion {} of DRILL_SQL: {what}", n + 1))
-                } else {
-                    told(&what)
-                }
-            })?;
-            holds(&said).map_err(|why| told(&why))?;
+            let it = format!("assertion {} of DRILL_SQL", n + 1);
+            let said = self.ask(assertion).await;
+            let said =
+                said.map_err(|(what, _)| Flaw::Untested(format!("{it} cannot be asked: {what}")))?;
+            holds(&said).map_err(|why| Flaw::Corrupt(format!("{it}: {why}")))?;
         }
         Ok(Drilled {
             restored_in_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),

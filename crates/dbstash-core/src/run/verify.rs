@@ -3,20 +3,23 @@
 use tokio::time::Instant;
 
 use super::Run;
-use crate::catalog::Backup;
+use crate::catalog::{Backup, Catalog};
 use crate::error::RunError;
 use crate::manifest::{self, Manifest};
 use crate::past::Past;
 use crate::report::RunEvent;
 use crate::sidecar::Notes;
 use crate::store::{Pace, Progress};
-use crate::verify::{Context, Examined, Occasion, Verdict, Verification, Witness, examine};
+use crate::verify::{
+    Context, Examined, Level, Mark, Occasion, Outcome, Verdict, Verification, Witness, examine,
+};
 
 impl Run<'_> {
     /// Whether it is what was stored. It stays where it is not, with a mark that says so. What nobody can tell is a
     /// warning: it was stored as any other.
     pub(super) async fn verified(&self, manifest: &Manifest, object: &str) -> Result<(), RunError> {
-        let Some(asked) = self.job.verify_after else { return Ok(()) };
+        let drill = self.drill_is_due(manifest).await.then_some(Level::Restore);
+        let Some(asked) = drill.or(self.job.verify_after) else { return Ok(()) };
         let backup = Backup {
             manifest_name: manifest::name_for(object),
             manifest: Box::new(manifest.clone().uncounted()),
@@ -75,5 +78,26 @@ impl Run<'_> {
             self.warn(text);
         }
         done
+    }
+
+    /// Whether none of the last backups was restored on trial. Where that cannot be told, one is restored too many.
+    async fn drill_is_due(&self, manifest: &Manifest) -> bool {
+        let Some(every) = self.job.drill_after else { return false };
+        if every == 1 {
+            return true;
+        }
+        let cache = self.cx.state.cache(&self.cx.remote.label());
+        let Ok(catalog) = Catalog::load(self.cx.remote, &cache, self.started).await else {
+            return true;
+        };
+        let ours = |backup: &&Backup| {
+            let other = &backup.manifest;
+            other.job == manifest.job
+                && other.database == manifest.database
+                && other.id != manifest.id
+        };
+        let mut before = catalog.backups.iter().filter(ours).take(every - 1);
+        let is_drilled = |mark: &Mark| mark.outcome == Outcome::Restored;
+        !before.any(|backup| backup.notes.verified.iter().any(is_drilled))
     }
 }

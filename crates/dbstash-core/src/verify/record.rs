@@ -56,13 +56,11 @@ pub async fn record(
     guard: &Guard<'_>,
 ) -> Result<Option<(Mark, Option<String>)>, RunError> {
     let (outcome, good, corrupt, objects) = match verdict {
-        Verdict::Good { level: level @ Level::Bytes, objects } => {
-            (Outcome::Bytes, Some(*level), None, objects.clone())
+        Verdict::Good { level, objects } => {
+            let is_read = *level > Level::Bytes;
+            let outcome = if is_read { Outcome::Structure } else { Outcome::Bytes };
+            (outcome, Some(*level), None, objects.clone())
         }
-        Verdict::Good { level: level @ Level::Structure, objects } => {
-            (Outcome::Structure, Some(*level), None, objects.clone())
-        }
-        Verdict::Good { level: Level::Restore, .. } => return Ok(None),
         Verdict::Restored(_) => (Outcome::Restored, Some(Level::Restore), None, Vec::new()),
         Verdict::Corrupt(what) => (Outcome::Corrupt, None, Some(what.clone()), Vec::new()),
         Verdict::Untested(_) | Verdict::Gone => return Ok(None),

@@ -3,6 +3,7 @@
 mod checkup;
 mod cli;
 mod deliver;
+mod drill;
 mod framing;
 mod load;
 mod params;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use dbstash_core::checkup::Checkup;
 use dbstash_core::dialogue::{Call, Endpoint, Spare, Tls};
+use dbstash_core::drill::{Drill, Ground};
 use dbstash_core::engine::{Dump, Engine, Format, Origin, Plan, PlanError, Stream, Structure};
 use dbstash_core::invocation::Invocation;
 use dbstash_core::job::{Database, EngineKey, Job, Mode, RedisMethod, Server, Source};
@@ -127,6 +129,10 @@ impl Engine for Redis {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn drill(&self, ground: &Ground<'_>) -> Result<Drill, PlanError> {
+        drill::drill(ground)
     }
 
     fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {

@@ -121,7 +121,7 @@ fn values() {
     assert_eq!(value("config", "x"), "5: job a: unknown key config");
     assert!(value("dbstash_shard", "1/2").contains("as --shard or DBSTASH_SHARD"));
     assert!(value("DB_NAME", "x").ends_with("unknown key DB_NAME; did you mean db_name?"));
-    assert!(value("drill_uri", "x").contains("not supported by this version yet"));
+    assert!(value("redis_connection", "x").contains("not supported by this version yet"));
     assert!(value("db_uri_file", "/gone").starts_with("18: job a: db_uri_file=/gone: cannot read"));
     assert!(value("db_password", "!vault x").contains("the tag !vault means nothing here"));
     assert!(

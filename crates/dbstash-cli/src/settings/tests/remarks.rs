@@ -10,7 +10,7 @@ fn names_without_effect_are_told() {
         .env("RETENTION_MAX_FILE", CANARY)
         .env("DB_PASSWRD", CANARY)
         .env("CRON_SCHEDULE", "3")
-        .env("DRILL_URI", CANARY)
+        .env("REDIS_CONNECTION", CANARY)
         .env("HOOK_PRE_BACKUP", "")
         .env("DBSTASH_STATUS", "success")
         .env("RCLONE_CONFIG_S3_TYPE", "s3")
@@ -19,7 +19,7 @@ fn names_without_effect_are_told() {
     warns(&settings, &["RETENTION_MAX_FILE is unknown", "did you mean RETENTION_MAX_FILES?"]);
     warns(&settings, &["DB_PASSWRD is unknown", "did you mean DB_PASSWORD?"]);
     warns(&settings, &["CRON_SCHEDULE is not supported by this version yet"]);
-    warns(&settings, &["DRILL_URI is not supported by this version yet"]);
+    warns(&settings, &["REDIS_CONNECTION is not supported by this version yet"]);
     assert_eq!(settings.warnings.len(), 5, "{:#?}", settings.warnings);
 }
 

@@ -115,7 +115,7 @@ impl Work<'_> {
         // What a loader complains of may be its server's last word.
         done.map_err(|flaw| match flaw {
             Flaw::Corrupt(what) if self.cx.engine.is_surroundings(&said) => {
-                Flaw::Untested(format!("{what}; the private server: {}", last(&said)))
+                Flaw::Untested(format!("{what}; the private server: {}", gist(&said)))
             }
             other => other,
         })
@@ -268,7 +268,7 @@ impl Work<'_> {
             RestoreError::Loader { ref stderr, .. } => {
                 let engine = self.cx.engine;
                 let known = engine.explain(stderr).unwrap_or_default();
-                let what = format!("it cannot be restored: {error}: {}", last(stderr));
+                let what = format!("it cannot be restored: {error}: {}", gist(stderr));
                 if known.is_empty() && !engine.is_surroundings(stderr) && self.has_room() {
                     Flaw::Corrupt(what)
                 } else {
@@ -290,7 +290,7 @@ impl Work<'_> {
         let failed = |error: ProduceError| {
             let stderr = error.stderr().to_owned();
             let why = missing(&error).or_else(|| self.cx.engine.explain(&stderr));
-            let why = why.unwrap_or_else(|| match last(&stderr) {
+            let why = why.unwrap_or_else(|| match gist(&stderr) {
                 "" => error.to_string(),
                 line => format!("{error}: {line}"),
             });
@@ -323,9 +323,9 @@ async fn gone(server: Option<&mut Box<dyn Producer>>) -> String {
         }
     }
     match server.finish().await {
-        Ok(said) => format!("the private server has ended: {}", last(&said)),
+        Ok(said) => format!("the private server has ended: {}", gist(&said)),
         Err(error) => missing(&error).unwrap_or_else(|| {
-            format!("the private server failed: {error}: {}", last(error.stderr()))
+            format!("the private server failed: {error}: {}", gist(error.stderr()))
         }),
     }
 }
@@ -333,7 +333,7 @@ async fn gone(server: Option<&mut Box<dyn Producer>>) -> String {
 /// A confined program can only say itself that it is not there.
 fn missing(error: &ProduceError) -> Option<String> {
     let ProduceError::Exit { program, stderr, .. } = error else { return None };
-    let reason = last(stderr).strip_prefix(program.as_str())?;
+    let reason = gist(stderr).strip_prefix(program.as_str())?;
     reason.starts_with(": No such file or directory").then(|| {
         format!(
             "{program} is not installed on this machine: install the database server's package, or let DRILL_URI name \
@@ -342,8 +342,11 @@ fn missing(error: &ProduceError) -> Option<String> {
     })
 }
 
-fn last(said: &str) -> &str {
-    said.trim_end().lines().last().unwrap_or_default()
+/// The line that says what is wrong: after it programs show where.
+fn gist(said: &str) -> &str {
+    let told =
+        said.lines().find(|line| ["ERROR", "FATAL", "error:"].iter().any(|w| line.contains(w)));
+    told.or_else(|| said.trim_end().lines().last()).unwrap_or_default()
 }
 
 fn untested(error: impl std::fmt::Display) -> Flaw {

@@ -25,7 +25,7 @@ pub(super) fn census(
         _ => 0,
     };
     let question = asking(dialect, server, &["--execute", &text(database, tables)])?;
-    Ok(Census { question, read })
+    Ok(Census { question, read: Box::new(read) })
 }
 
 /// For about so many tables: of each its name in hex, and its rows.

@@ -14,6 +14,9 @@ use super::super::load::tools;
 /// What stands for a number where the name alone counts: the rows of an extension's table are in no dump, or only some,
 /// and those of a partitioned one are in its partitions.
 const NO_NUMBER: &str = "-";
+/// What stands for one before the name of a partitioned table, this character, and that of a partition of it.
+const PARTITION: &str = ">";
+const BETWEEN: char = '\u{1}';
 
 /// Asks it; none where the names that were counted are others than these.
 pub(super) fn census(
@@ -46,7 +49,8 @@ pub(super) fn census(
     }
     let mut question = tools::asking(server, database, &text)?;
     question.env.push(("PGCLIENTENCODING".to_owned(), Var::Plain("UTF8".to_owned())));
-    Ok(Some(Census { question, read }))
+    let stored: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+    Ok(Some(Census { question, read: Box::new(move |said| read(said, &stored)) }))
 }
 
 /// The first part of a name.
@@ -65,15 +69,19 @@ fn connect(database: &str) -> String {
 
 /// The names are those that the tally gives.
 fn question(with_database: bool) -> String {
-    let part = |name: &str| {
+    let part = |name: String| {
         format!("CASE WHEN {name} LIKE '%.%' THEN '\"' || {name} || '\"' ELSE {name} END")
     };
     let database = if with_database {
-        format!("{} || '.' || ", part("pg_catalog.current_database()"))
+        format!("{} || '.' || ", part("pg_catalog.current_database()".to_owned()))
     } else {
         String::new()
     };
-    let name = format!("{database}{} || '.' || {}", part("n.nspname"), part("c.relname"));
+    let named = |schema: &str, table: &str| {
+        let (schema, table) = (format!("{schema}.nspname"), format!("{table}.relname"));
+        format!("{database}{} || '.' || {}", part(schema), part(table))
+    };
+    let name = named("n", "c");
     let tables = |which: &str| {
         format!(
             "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -86,23 +94,42 @@ fn question(with_database: bool) -> String {
     format!(
         "SET search_path = ''; SET row_security = off;\n\
          SELECT '{NO_NUMBER} ' || {name} {};\n\
+         WITH RECURSIVE up (leaf, top) AS (SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits UNION \
+         SELECT up.leaf, i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.top) \
+         SELECT '{PARTITION} ' || {} || pg_catalog.chr({}) || {} FROM up \
+         JOIN pg_catalog.pg_class c ON c.oid = up.leaf AND c.relkind = 'r' \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_class p ON p.oid = up.top AND p.relkind = 'p' \
+         JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace;\n\
          SELECT pg_catalog.format('SELECT pg_catalog.count(*) || %L FROM ONLY %I.%I', ' ' || {name}, n.nspname, \
          c.relname) {} \\gexec\n",
         tables("(c.relkind = 'r' AND d.objid IS NOT NULL OR c.relkind = 'p')"),
+        named("m", "p"),
+        u32::from(BETWEEN),
+        name,
         tables("c.relkind = 'r' AND d.objid IS NULL")
     )
 }
 
-fn read(said: &str) -> Result<Found, String> {
+fn read(said: &str, stored: &BTreeSet<String>) -> Result<Found, String> {
     let mut found = Found::new();
+    let mut loose = Vec::new();
     // A name may begin with a blank, and hold a line break.
     for answer in said.split('\0').filter(|answer| !answer.trim().is_empty()) {
         let (number, name) = answer.split_once(' ').unwrap_or((answer, ""));
         let number = match number.trim_start() {
             NO_NUMBER => None,
+            PARTITION => {
+                loose.extend(name.split_once(BETWEEN));
+                continue;
+            }
             number => Some(number.parse().map_err(|_| format!("psql says {answer:.200?}"))?),
         };
         found.insert(name.to_owned(), number);
+    }
+    // --load-via-partition-root: the dump does not say which rows go into which of them.
+    for (_, partition) in loose.into_iter().filter(|(whole, _)| stored.contains(*whole)) {
+        found.insert(partition.to_owned(), None);
     }
     Ok(found)
 }
@@ -113,13 +140,16 @@ mod tests {
 
     #[test]
     fn answers_are_read() {
-        let found = read("12 public.t\0- public.parts\00 \"a.b\". c\nd\0").unwrap();
+        let said = "12 public.t\0- public.parts\00 \"a.b\". c\nd\0> public.parts\u{1}public.t\0";
+        let found = read(said, &BTreeSet::new()).unwrap();
         let all: Vec<_> = found.iter().map(|(name, n)| (name.as_str(), *n)).collect();
         assert_eq!(
             all,
             [("\"a.b\". c\nd", Some(0)), ("public.parts", None), ("public.t", Some(12))]
         );
-        assert!(read("many public.t\0").is_err());
+        let found = read(said, &BTreeSet::from(["public.parts".to_owned()])).unwrap();
+        assert_eq!(found["public.t"], None);
+        assert!(read("many public.t\0", &BTreeSet::new()).is_err());
     }
 
     #[test]

@@ -201,7 +201,7 @@ fn what_keeps_a_drill_from_beginning() {
         return;
     };
     server.createdb("shop");
-    server.seed_shop("shop", 100_000);
+    server.seed_shop("shop", 50_000);
     server.psql("postgres", "ALTER ROLE stash SUPERUSER");
     let work = Scratch::new("work");
     let run = product(&server, &remote, work.path()).env("BACKUP_COMPRESSION", "none");

@@ -35,6 +35,8 @@ use crate::job::JobId;
 
 /// The folder, among those of the jobs, for what belongs to a process and not to a run. No job has such a name.
 const PROCESSES: &str = "+processes";
+/// The scratch databases of drills, among the jobs.
+const DRILLS: &str = "+drills";
 
 /// A state directory, ours alone (0700).
 #[derive(Debug, Clone)]
@@ -153,7 +155,7 @@ impl StateDir {
     pub fn all_dead_runs(&self) -> Vec<RunDir> {
         let groups = fs::read_dir(self.root.join("runs")).into_iter().flatten().flatten();
         let names = groups.filter_map(|group| group.file_name().into_string().ok());
-        let jobs = names.filter(|name| name != PROCESSES);
+        let jobs = names.filter(|name| ![PROCESSES, DRILLS].contains(&name.as_str()));
         jobs.flat_map(|job| self.dead_dirs(&job)).collect()
     }
 
@@ -163,6 +165,26 @@ impl StateDir {
             .into_iter()
             .map(|(path, alive)| RunDir::new(path, alive))
             .collect()
+    }
+
+    /// Notes that there is about to be a scratch database of this name on a server: as long as the value lives, and
+    /// longer where it is kept.
+    pub fn scratch(&self, server: &str, name: &str) -> Result<RunDir, StateError> {
+        self.live_dir(DRILLS, &format!("{name}.{}", digest(server)))
+    }
+
+    /// The scratch databases on a server whose process is dead, each locked by us now.
+    pub fn dead_scratches(&self, server: &str) -> Vec<(String, RunDir)> {
+        let (folder, server) = (self.root.join("runs").join(DRILLS), digest(server));
+        let name = |file: &str| {
+            file.rsplit_once('.').filter(|(_, of)| *of == server).map(|(name, _)| name.to_owned())
+        };
+        let dead = live::dead(&folder, |file| name(file).is_some()).into_iter();
+        dead.filter_map(|(path, alive)| {
+            let name = name(path.file_name()?.to_str()?)?;
+            Some((name, RunDir::new(path, alive)))
+        })
+        .collect()
     }
 
     /// Where the manifests of a remote are cached; it may not exist yet.

@@ -3,12 +3,14 @@
 //!
 //! `survey FILE DATABASE` prints the server's version and what a database holds, `mark FILE DATABASE BACKUP` writes into
 //! it that it is not complete, and, with `clean` after that, drops what else is there; `unmark FILE DATABASE` takes the
-//! mark away. mongodump cannot tell or do that, and no image has to have a shell for it. A program of its own, because
+//! mark away. `counts FILE DATABASE` prints how many documents each collection has, `drop FILE DATABASE` drops a scratch
+//! database of a drill, and no other. mongodump cannot tell or do that, and no image has to have a shell for it. A program of its own, because
 //! MongoDB's driver is twice the size of dbstash, and a backup of anything else shall not carry it. dbstash starts it
 //! like a dump tool.
 
 mod checkup;
 mod mark;
+mod scratch;
 
 use std::future::Future;
 use std::io::{self, Write as _};
@@ -23,7 +25,7 @@ use mongodb::error::Error;
 /// The server's own; they are in no split.
 const OF_SERVER: [&str; 3] = ["admin", "config", "local"];
 const USAGE: &str = "usage: dbstash-mongo databases|checkup FILE-WITH-URI | survey FILE DATABASE | mark FILE DATABASE BACKUP \
-                     [clean] | unmark FILE DATABASE";
+                     [clean] | unmark|counts|drop FILE DATABASE";
 
 fn main() -> ExitCode {
     let args: Vec<_> = env::args().skip(1).collect();
@@ -40,6 +42,10 @@ fn main() -> ExitCode {
         }
         ["unmark", file, database] => {
             told(Path::new(file), |client| mark::take_away(client, database))
+        }
+        ["counts", file, database] => counts(Path::new(file), database),
+        ["drop", file, database] => {
+            told(Path::new(file), |client| scratch::dropped(client, database))
         }
         _ => {
             let _ = writeln!(io::stderr(), "{USAGE}");
@@ -84,6 +90,16 @@ fn databases(file: &Path) -> Result<()> {
     let mut out = io::stdout().lock();
     for name in names.iter().filter(|name| !OF_SERVER.contains(&name.as_str())) {
         write!(out, "{name}\0")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn counts(file: &Path, database: &str) -> Result<()> {
+    let counts = told(file, |client| scratch::counts(client, database))?;
+    let mut out = io::stdout().lock();
+    for (name, count) in counts {
+        write!(out, "{count} {name}\0")?;
     }
     out.flush()?;
     Ok(())

@@ -63,7 +63,14 @@ pub fn text(settings: &JobSettings, plans: &[(Database, Plan)], at_once: bool) -
     if let Some(level) = job.verify_after {
         let _ = writeln!(text, "verify    each backup, to {}", level.as_str());
     }
-    if let Some(rounds) = &settings.rounds {
+    match job.drill_after {
+        None => {}
+        Some(1) => text.push_str("drill     each backup\n"),
+        Some(every) => {
+            let _ = writeln!(text, "drill     one backup of {every}");
+        }
+    }
+    for rounds in settings.rounds.iter().chain(&settings.drills) {
         let next = rounds.timetable.next_after(now);
         let next =
             next.map_or_else(|| "never".to_owned(), |at| at.with_timezone(&zone).to_rfc3339());

@@ -278,11 +278,10 @@ impl Attempt<'_> {
         let (stored, raw) = (size(manifest.bytes()), size(manifest.raw_bytes()));
         line(
             "backup",
-            &format!(
-                "{} old, {stored} stored, a dump of {raw}, which took {took}",
-                age(now - manifest.started)
-            ),
+            &format!("{} old, {stored} stored, a dump of {raw}", age(now - manifest.started)),
         );
+        let twice = if load.atomic { "" } else { ", and the time to read it once more before" };
+        line("expect", &format!("about {took}, which the backup took{twice}"));
         let version = manifest.dump().and_then(|dump| dump.passed.server_version.as_deref());
         line("version", &format!("{} {}", manifest.engine, version.unwrap_or("(not known)")));
         line("into", &self.goal.named(&manifest.database));

@@ -96,7 +96,7 @@ pub fn text(snapshot: &Snapshot) -> String {
 
 type Gauge = (&'static str, &'static str, fn(&DatabaseStatus) -> Option<String>);
 
-const GAUGES: [Gauge; 8] = [
+const GAUGES: [Gauge; 9] = [
     ("dbstash_last_success_timestamp_seconds", "When the newest good backup was whole.", |s| {
         s.last_success.as_ref().map(|past| seconds(past.ended))
     }),
@@ -121,6 +121,9 @@ const GAUGES: [Gauge; 8] = [
         "When the newest backup that was verified and is good was whole.",
         |s| s.proven.map(seconds),
     ),
+    ("dbstash_last_drill_restore_seconds", "How long the last restore on trial took.", |s| {
+        s.restored_in_ms.and_then(|ms| i64::try_from(ms).ok()).map(thousandths)
+    }),
     ("dbstash_backup_due_timestamp_seconds", "When the next good backup is due.", |s| {
         s.due.map(seconds)
     }),

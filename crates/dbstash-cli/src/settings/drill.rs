@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use dbstash_core::drill::{Scratch, Trial};
 use dbstash_core::job::{EngineKey, Source};
-use dbstash_core::schedule::{BadSchedule, Schedule};
 use dbstash_core::secret::{ExposeSecret as _, SecretString};
-use dbstash_core::timetable::Timetable;
 use dbstash_core::verify::{Level, Rounds, Sample};
-use dbstash_core::zone::Zone;
 use dbstash_engines::conn::{self, Connection};
 
 use super::machine::Machine;
@@ -17,7 +14,7 @@ use super::table::{
     DBSTASH_ENGINE, DRILL_AFTER_BACKUP, DRILL_MEMORY, DRILL_SCHEDULE, DRILL_SQL, DRILL_TIMEOUT,
     DRILL_URI, DRILL_USER,
 };
-use super::{parse, secrets};
+use super::{parse, secrets, verify};
 
 /// Below this no server starts.
 const LEAST_MEMORY: u64 = 256 * 1024 * 1024;
@@ -91,15 +88,8 @@ fn every(text: &str) -> Result<Option<usize>, String> {
 
 /// What is restored on trial by a schedule, whose zone is UTC for now.
 pub(super) fn rounds(reader: &mut Reader<'_>) -> Option<Rounds> {
-    let schedule = reader.value(&DRILL_SCHEDULE, |text| match text.parse::<Schedule>() {
-        Ok(Schedule::Once) => {
-            Err("a schedule of drills cannot be once; dbstash verify --level restore holds one now"
-                .into())
-        }
-        Ok(schedule) => Ok(schedule),
-        Err(error) => Err(format!("{error}; accepted are {}", BadSchedule::ACCEPTED)),
-    });
-    let timetable = Timetable { schedule: schedule?, ..Timetable::now(Zone::UTC) };
+    let now = "dbstash verify --level restore holds one now";
+    let timetable = verify::timetable(reader, &DRILL_SCHEDULE, now)?;
     Some(Rounds { timetable, level: Level::Restore, sample: Sample::Latest })
 }
 

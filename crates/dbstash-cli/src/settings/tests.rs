@@ -3,6 +3,7 @@
 
 mod any_input;
 mod bad_input;
+mod drill;
 mod good_input;
 mod job_file;
 mod job_file_mistakes;
@@ -88,6 +89,7 @@ struct Settings {
     remote: Arc<RemoteSettings>,
     timetable: Timetable,
     rounds: Option<Box<Rounds>>,
+    drills: Option<Box<Rounds>>,
     notify: NotifySettings,
     log: LogSettings,
     state_dir: Option<PathBuf>,
@@ -109,6 +111,7 @@ impl Settings {
             remote: only.remote,
             timetable: only.timetable,
             rounds: only.rounds,
+            drills: only.drills,
             notify: only.notify,
             log: process.log,
             state_dir: process.state_dir,

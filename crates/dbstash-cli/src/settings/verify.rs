@@ -7,7 +7,7 @@ use dbstash_core::zone::Zone;
 
 use super::parse;
 use super::reader::Reader;
-use super::table::{VERIFY_AFTER_BACKUP, VERIFY_LEVEL, VERIFY_SAMPLE, VERIFY_SCHEDULE};
+use super::table::{Setting, VERIFY_AFTER_BACKUP, VERIFY_LEVEL, VERIFY_SAMPLE, VERIFY_SCHEDULE};
 
 /// How far a backup is verified as soon as it is stored.
 pub(super) fn after(reader: &mut Reader<'_>) -> Option<Level> {
@@ -21,13 +21,7 @@ pub(super) fn after(reader: &mut Reader<'_>) -> Option<Level> {
 
 /// What is verified by a schedule of its own, whose zone is UTC for now.
 pub(super) fn rounds(reader: &mut Reader<'_>) -> Option<Rounds> {
-    let schedule = reader.value(&VERIFY_SCHEDULE, |text| match text.parse::<Schedule>() {
-        Ok(Schedule::Once) => {
-            Err("a schedule of verifications cannot be once; dbstash verify does it now".to_owned())
-        }
-        Ok(schedule) => Ok(schedule),
-        Err(error) => Err(format!("{error}; accepted are {}", BadSchedule::ACCEPTED)),
-    });
+    let timetable = timetable(reader, &VERIFY_SCHEDULE, "dbstash verify does it now");
     let found = reader.value(&VERIFY_LEVEL, |text| {
         level(&word(text)).ok_or_else(|| "accepted are bytes, structure".to_owned())
     });
@@ -40,8 +34,21 @@ pub(super) fn rounds(reader: &mut Reader<'_>) -> Option<Rounds> {
             }
         }
     }
-    let timetable = Timetable { schedule: schedule?, ..Timetable::now(Zone::UTC) };
-    Some(Rounds { timetable, level: found?, sample: sample? })
+    Some(Rounds { timetable: timetable?, level: found?, sample: sample? })
+}
+
+/// When there are rounds, whose zone is UTC for now.
+pub(super) fn timetable(
+    reader: &mut Reader<'_>,
+    setting: &'static Setting,
+    once: &str,
+) -> Option<Timetable> {
+    let schedule = reader.value(setting, |text| match text.parse::<Schedule>() {
+        Ok(Schedule::Once) => Err(format!("this schedule cannot be once; {once}")),
+        Ok(schedule) => Ok(schedule),
+        Err(error) => Err(format!("{error}; accepted are {}", BadSchedule::ACCEPTED)),
+    });
+    Some(Timetable { schedule: schedule?, ..Timetable::now(Zone::UTC) })
 }
 
 fn word(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! Backups restored on trial: what comes back is what was stored, and of the trial nothing stays.
 
 mod by_itself;
+mod mongo;
 mod mysql;
 mod pg;
 mod redis;

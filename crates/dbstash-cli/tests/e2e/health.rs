@@ -163,7 +163,7 @@ fn a_scheduler_tells_what_it_did_and_what_was_there_before() {
     assert!((told - ended.timestamp_millis()).abs() < 2, "{told} {ended}");
     let phases = found.iter().filter(|(name, ..)| name == "dbstash_failures_total");
     let verified = found.iter().filter(|(name, ..)| name == "dbstash_verifications_total");
-    assert_eq!(verified.clone().count(), 6);
+    assert_eq!(verified.clone().count(), 9);
     assert!(verified.into_iter().all(|(.., n)| *n == 0));
     assert!(phases.clone().count() > 5 && phases.into_iter().all(|(.., n)| *n == 0));
     assert_eq!((at_it.get("/healthz").code, at_it.get("/healthz").body.as_str()), (200, "ok\n"));

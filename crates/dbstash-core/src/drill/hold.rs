@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::census::{compared, holds};
-use super::{Drill, Drilled, Found, Goal, Ground, Place, Trial};
+use super::said::{gist, left, missing};
+use super::{Drill, Drilled, Found, Goal, Ground, Place, Scratch, Trial};
 use crate::artifact::{ProduceError, Producer};
 use crate::catalog::Backup;
 use crate::confinement::Confinement;
@@ -16,7 +17,9 @@ use crate::invocation::Invocation;
 use crate::load::Wish;
 use crate::manifest::Manifest;
 use crate::restore::{RestoreError, Scene, survey};
+use crate::secret::ExposeSecret as _;
 use crate::spool::Spool;
+use crate::state::RunDir;
 use crate::store::Guard;
 use crate::verify::inspect::Look;
 use crate::verify::{Context, Flaw, Verdict, Witness, plain, told};
@@ -87,8 +90,15 @@ impl Work<'_> {
         if let (Place::Private(_), Some(user)) = (place, self.trial.user) {
             spool.give(user)?;
         }
-        let ground = Ground { manifest: &manifest, place, assertions: &self.trial.assertions };
-        let mut drill = self.cx.engine.drill(&ground).map_err(untested)?;
+        let assertions = &self.trial.assertions;
+        let mut drill = self.planned(&manifest, place, assertions).map_err(untested)?;
+        let noted = match scratch_server {
+            None => None,
+            Some(server) => {
+                self.swept(server, &manifest).await;
+                Some(self.cx.state.scratch(server.uri.expose_secret(), &scratch)?)
+            }
+        };
         let server = self.timed(self.server(&mut drill, &manifest)).await;
         let (mut server, begun) = server?;
         let main = Box::pin(self.main(&drill, &manifest, begun));
@@ -105,12 +115,12 @@ impl Work<'_> {
             Some(server) => server.stop(GRACE).await,
             None => String::new(),
         };
-        if let Some(dropped) = &drill.dropped {
-            match tokio::time::timeout(DROP, self.ask(dropped)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err((what, _))) => return Err(left(done, &scratch, &what)),
-                Err(_) => return Err(left(done, &scratch, "it takes too long")),
-            }
+        if let Some(dropped) = &drill.dropped
+            && let Err(why) = self.dropped(dropped).await
+        {
+            // The next drill tries again.
+            noted.into_iter().for_each(RunDir::keep);
+            return Err(left(done, &scratch, &why));
         }
         // What a loader complains of may be its server's last word.
         done.map_err(|flaw| match flaw {
@@ -119,6 +129,37 @@ impl Work<'_> {
             }
             other => other,
         })
+    }
+
+    fn planned(
+        &self,
+        manifest: &Manifest,
+        place: Place<'_>,
+        assertions: &[String],
+    ) -> Result<Drill, PlanError> {
+        self.cx.engine.drill(&Ground { manifest, place, assertions })
+    }
+
+    /// Drops what drills have left on a server whose process was killed.
+    async fn swept(&self, server: &Scratch, manifest: &Manifest) {
+        for (name, noted) in self.cx.state.dead_scratches(server.uri.expose_secret()) {
+            let place = Place::Scratch(server.engine, &server.source, &name);
+            let left = match self.planned(manifest, place, &[]) {
+                Ok(Drill { dropped: Some(dropped), .. }) => self.dropped(&dropped).await.is_err(),
+                _ => true,
+            };
+            if left {
+                noted.keep();
+            }
+        }
+    }
+
+    async fn dropped(&self, invocation: &Invocation) -> Result<(), String> {
+        match tokio::time::timeout(DROP, self.ask(invocation)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((what, _))) => Err(what),
+            Err(_) => Err("dropping it takes too long".to_owned()),
+        }
     }
 
     /// Unless a signal or the limit comes first.
@@ -330,42 +371,10 @@ async fn gone(server: Option<&mut Box<dyn Producer>>) -> String {
     }
 }
 
-/// A confined program can only say itself that it is not there.
-fn missing(error: &ProduceError) -> Option<String> {
-    let ProduceError::Exit { program, stderr, .. } = error else { return None };
-    let reason = gist(stderr).strip_prefix(program.as_str())?;
-    reason.starts_with(": No such file or directory").then(|| {
-        format!(
-            "{program} is not installed on this machine: install the database server's package, or let DRILL_URI name \
-             a server for drills"
-        )
-    })
-}
-
-/// The line that says what is wrong: after it programs show where.
-fn gist(said: &str) -> &str {
-    let told =
-        said.lines().find(|line| ["ERROR", "FATAL", "error:"].iter().any(|w| line.contains(w)));
-    told.or_else(|| said.trim_end().lines().last()).unwrap_or_default()
-}
-
 fn untested(error: impl std::fmt::Display) -> Flaw {
     Flaw::Untested(error.to_string())
 }
 
 fn lacks(manifest: &Manifest) -> Flaw {
     Flaw::Corrupt(format!("{} lacks an object", manifest.id))
-}
-
-/// What is known of the backup stays known.
-fn left(done: Result<Drilled, Flaw>, scratch: &str, why: &str) -> Flaw {
-    let left = format!("the scratch database {scratch} is left, and has to be dropped: {why}");
-    match done {
-        Err(Flaw::Corrupt(what)) => Flaw::Corrupt(format!("{what}; {left}")),
-        // Nor is it known whether it was made.
-        Err(Flaw::Untested(first)) => Flaw::Untested(format!(
-            "{first}; the scratch database {scratch} may be left, and cannot be dropped: {why}"
-        )),
-        _ => Flaw::Untested(left),
-    }
 }

@@ -82,6 +82,9 @@ impl DatabaseStatus {
             result: word.to_owned(),
             error: error.cloned(),
         }));
+        if let Verdict::Restored(drilled) = &told.verdict {
+            self.restored_in_ms = Some(drilled.restored_in_ms);
+        }
         let Some(past) = &told.backup else { return };
         match &told.verdict {
             Verdict::Good { .. } | Verdict::Restored(_) => {

@@ -110,6 +110,8 @@ pub struct DatabaseStatus {
     pub tested: Option<DateTime<Utc>>,
     /// When the newest that was found good was whole.
     pub proven: Option<DateTime<Utc>>,
+    /// How long the last restore on trial took, in milliseconds.
+    pub restored_in_ms: Option<u64>,
     /// What went wrong last, unless a good backup came after it.
     pub last_failure: Option<Failed>,
     /// The run that is at work.
@@ -177,6 +179,7 @@ impl DatabaseStatus {
             last_verification: None,
             tested: None,
             proven: None,
+            restored_in_ms: None,
             last_failure: None,
             running: None,
             due: None,

@@ -95,7 +95,16 @@ fn pattern(name: &str) -> String {
 
 /// Our own program, with the address in a private file.
 fn asker(wish: &Wish<'_>, command: &str, words: &[&str]) -> Result<Invocation, PlanError> {
-    let server = server(wish)?;
+    asking(server(wish)?, wish.database, command, words)
+}
+
+/// The same about any database.
+pub(super) fn asking(
+    server: &Server,
+    database: &str,
+    command: &str,
+    words: &[&str],
+) -> Result<Invocation, PlanError> {
     let mut invocation = Invocation::new(ASKER, [command]);
     let content = address::for_driver(server).map_err(|_| {
         PlanError(
@@ -105,7 +114,7 @@ fn asker(wish: &Wish<'_>, command: &str, words: &[&str]) -> Result<Invocation, P
         )
     })?;
     invocation.args.push(Arg::File { before: String::new(), content });
-    invocation.args.push(Arg::Plain(wish.database.to_owned()));
+    invocation.args.push(Arg::Plain(database.to_owned()));
     invocation.args.extend(words.iter().map(|word| Arg::Plain((*word).to_owned())));
     Ok(invocation)
 }

@@ -5,6 +5,7 @@ mod archive;
 mod bson;
 mod checkup;
 mod crc64;
+mod drill;
 mod elements;
 mod explain;
 mod flags;
@@ -15,6 +16,7 @@ mod tally;
 mod tree;
 
 use dbstash_core::checkup::Checkup;
+use dbstash_core::drill::{Drill, Ground};
 use dbstash_core::engine::{
     Check, Dump, Engine, Format, Incomplete, Passed, Plan, PlanError, Stdout, Step, Stream,
     Structure, Tree,
@@ -93,6 +95,10 @@ impl Engine for Mongo {
 
     fn may_pass(&self, stderr: &str) -> bool {
         self.explain(stderr).is_none() || passing::passes(stderr)
+    }
+
+    fn drill(&self, ground: &Ground<'_>) -> Result<Drill, PlanError> {
+        drill::drill(ground)
     }
 
     fn by_hand(&self, stored: Subject<'_>) -> Option<Vec<String>> {

@@ -3,7 +3,7 @@
 use dbstash_testkit::{RemoteKind, Scratch, Signal, TestRemote};
 
 use super::marks;
-use crate::health::{NEW_YEAR, Watched};
+use crate::health::{NEW_YEAR, Watched, samples, value};
 use crate::scene::{PATIENCE, backups, dbstash, shop_file, summary};
 
 #[test]
@@ -50,6 +50,8 @@ fn a_schedule_of_drills_is_told_of() {
         let good = "level=\"restore\",result=\"good\"} ";
         answer.body.lines().any(|line| line.contains(good) && !line.ends_with(" 0"))
     });
+    let found = samples(&watched.get("/metrics").body);
+    assert!(value(&found, "dbstash_last_drill_restore_seconds") > 0);
     watched.running.signal(Signal::TERM);
     let done = watched.running.wait(PATIENCE);
     done.expect_code(0).expect_no_leftovers();

@@ -1,6 +1,7 @@
 //! Of a server that reads the file as it starts.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
 use dbstash_testkit::redis::Family;
@@ -76,7 +77,11 @@ fn nobody_outlives_a_killed_drill() {
     let Some(run) = backed_up(&remote, &work) else { return };
     let (_programs, path) = instead("redis-cli", "sleep 0.2; echo LOADING");
     for signal in [Signal::KILL, Signal::TERM] {
-        let slow = run.clone().env("PATH", &path).args(["verify", "--level", "restore"]);
+        let slow = run
+            .clone()
+            .env("PATH", &path)
+            .env("DRILL_MEMORY", "1GiB")
+            .args(["verify", "--level", "restore"]);
         let mut running = slow.spawn();
         // It changes its title, once it is up.
         let server = |running: &Running| {
@@ -87,6 +92,14 @@ fn nobody_outlives_a_killed_drill() {
         running.wait_until(PATIENCE, |running| server(running).is_some());
         let server = server(&running).unwrap();
         assert!(fs::read_dir(work.path()).unwrap().count() > 0);
+        let about =
+            |file: &str| fs::read_to_string(format!("/proc/{}/{file}", server.pid)).unwrap();
+        let limits = about("limits");
+        let data = limits.lines().find(|line| line.starts_with("Max data size")).unwrap();
+        assert!(data.contains("1073741824"), "{data}");
+        if fs::metadata("/proc/self").unwrap().uid() == 0 {
+            assert!(about("status").contains("\nUid:\t65534\t65534\t"), "{}", about("status"));
+        }
         running.signal(signal);
         let begun = Instant::now();
         while !server.args().is_empty() {

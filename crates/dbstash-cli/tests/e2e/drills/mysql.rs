@@ -1,5 +1,7 @@
 //! Of MariaDB in a server of our own; of both families in a scratch database of another one.
 
+use std::fs;
+
 use dbstash_testkit::mysql::Family;
 use dbstash_testkit::{
     Dbstash, MysqlServer, RemoteKind, Running, Scratch, Signal, TestRemote, procs,
@@ -86,5 +88,10 @@ fn in_a_scratch_database() {
         run.clone().args(["verify", "--level", "structure"]).run(PATIENCE).expect_code(0);
         expect(&drill(&elsewhere), 1, "when it was made: bulk: 30 of 29", work.path());
         assert_eq!(databases(&server), before);
+        // Debian's package of MariaDB has a program of that name.
+        let is_other = fs::read_link("/usr/sbin/mysqld").is_ok_and(|to| to.ends_with("mariadbd"));
+        if family == Family::Mysql && is_other {
+            expect(&drill(&run), 4, "mysqld on this machine is MariaDB's", work.path());
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! How many rows came back, by table.
 
+use std::fmt::Write as _;
+
 use dbstash_core::drill::{Census, Found};
 use dbstash_core::engine::PlanError;
 use dbstash_core::job::Server;
@@ -36,7 +38,8 @@ fn text(database: &str, tables: usize) -> String {
         let most = if part == parts { u64::MAX } else { AT_ONCE as u64 };
         let from = part * AT_ONCE;
         // Of versioned tables the dump has all that ever was; what lies in other tables is in none.
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "; SELECT COALESCE(GROUP_CONCAT(CONCAT('SELECT ''', HEX(table_name), ''', ', IF(engine IN ('MRG_MyISAM', \
              'FEDERATED', 'CONNECT', 'SPIDER', 'SEQUENCE', 'S3'), '''-''', CONCAT('COUNT(*) FROM `', \
              REPLACE(table_schema, '`', '``'), '`.`', REPLACE(table_name, '`', '``'), '`', \
@@ -45,7 +48,7 @@ fn text(database: &str, tables: usize) -> String {
              WHERE table_schema = {} AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_name \
              LIMIT {from}, {most}) AS few; PREPARE dbstash FROM @dbstash; EXECUTE dbstash",
             literal(database)
-        ));
+        );
     }
     text
 }

@@ -140,12 +140,12 @@ mod tests {
 
     #[test]
     fn answers_are_read() {
-        let said = "12 public.t\0- public.parts\00 \"a.b\". c\nd\0> public.parts\u{1}public.t\0";
+        let said = "12 public.t\0- public.parts\u{0}7 \"a.b\". c\nd\0> public.parts\u{1}public.t\0";
         let found = read(said, &BTreeSet::new()).unwrap();
         let all: Vec<_> = found.iter().map(|(name, n)| (name.as_str(), *n)).collect();
         assert_eq!(
             all,
-            [("\"a.b\". c\nd", Some(0)), ("public.parts", None), ("public.t", Some(12))]
+            [("\"a.b\". c\nd", Some(7)), ("public.parts", None), ("public.t", Some(12))]
         );
         let found = read(said, &BTreeSet::from(["public.parts".to_owned()])).unwrap();
         assert_eq!(found["public.t"], None);

@@ -164,7 +164,10 @@ pub(super) fn is_surroundings(stderr: &str) -> bool {
     ];
     let says = |line: &str| match line.strip_prefix("ERROR ") {
         // What is restored is quoted in its words.
-        Some(rest) => rest.split(' ').next().is_some_and(|code| CODES.contains(&code)),
+        Some(rest) => {
+            rest.split(' ').next().is_some_and(|code| CODES.contains(&code))
+                || rest.contains("(errno: 28 ")
+        }
         None => WORDS.iter().any(|words| line.contains(words)),
     };
     stderr.lines().any(says)

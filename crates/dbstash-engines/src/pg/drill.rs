@@ -137,8 +137,15 @@ fn dropped(server: &Server, database: &str) -> Result<Invocation, PlanError> {
 
 /// Whether this is about the server, its machine or its user, and not about what is restored.
 pub(super) fn is_surroundings(stderr: &str) -> bool {
-    const WORDS: [&str; 22] = [
+    const WORDS: [&str; 28] = [
         "No space left on device",
+        // It wrote a part of a block, and no more.
+        "could not extend file",
+        "could not write",
+        "could not create file",
+        "could not open file",
+        "could not fsync",
+        "could not resize",
         "Cannot allocate memory",
         "out of memory",
         "Out of memory",

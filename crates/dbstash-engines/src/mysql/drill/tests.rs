@@ -105,6 +105,7 @@ fn what_is_no_fault_of_the_backup() {
     for stderr in [
         "ERROR 2013 (HY000) at line 7: Lost connection to server during query",
         "ERROR 1449 (HY000) at line 1: The user specified as a definer ('a'@'b') does not exist",
+        "ERROR 1005 (HY000) at line 7: Can't create table `t` (errno: 28 \"No space left on device\")",
         "ERROR 1114 (HY000) at line 7: The table 't' is full",
         "2026-01-01 [ERROR] InnoDB: preallocating 65536 bytes failed: No space left on device",
         "2026-01-01 [ERROR] mariadbd got signal 11 ;",

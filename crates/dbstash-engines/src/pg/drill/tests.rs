@@ -144,6 +144,7 @@ fn what_is_no_fault_of_the_backup() {
         "server closed the connection unexpectedly\n\tThis probably means",
         "2026-01-01 LOG:  server process (PID 9) was terminated by signal 9: Killed",
         "psql:<stdin>:9: ERROR:  could not extend file \"base/1/2\": No space left on device",
+        "psql:<stdin>:9: ERROR:  could not extend file \"base/1/2\": wrote only 4096 of 8192 bytes",
     ] {
         assert!(is_surroundings(stderr), "{stderr}");
     }

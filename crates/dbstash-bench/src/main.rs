@@ -23,10 +23,12 @@ mod options;
 mod pairs;
 mod proc;
 mod report;
+mod restore;
 mod scene;
 mod start;
 mod stats;
 mod stream;
+mod turns;
 mod variant;
 
 use std::process::ExitCode;
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         ("stream", streams),
         ("pairs", pairs::run),
         ("redis", pairs::redis::run),
+        ("restore", restore::run),
         ("list", list::run),
     ];
     for (name, part) in parts {

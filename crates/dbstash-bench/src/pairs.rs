@@ -8,15 +8,13 @@ use std::process::Command;
 
 use dbstash_testkit::mysql::Family;
 use dbstash_testkit::{MysqlServer, PgServer, RemoteKind, TestRemote};
-use serde_json::json;
 
 use crate::archive;
 use crate::data::{self, Data};
-use crate::measure::{self, Cost};
+use crate::measure;
 use crate::report::Report;
 use crate::scene::{NOT_AVAILABLE, Scene, empty};
-use crate::stats::Spread;
-use crate::stream::mib;
+use crate::turns;
 
 /// Two ways to store the same data.
 struct Pair {
@@ -179,71 +177,25 @@ impl Way {
 }
 
 impl Pair {
-    /// In turn, the other one first in every second round.
+    /// In turn.
     fn measure(&self, scene: &Scene, report: &mut Report, remote: &TestRemote) {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        let once = |way: &Way| -> Result<(Cost, u64), String> {
+        let mut stored = (0, 0);
+        let once = |is_ours: bool| {
+            let (way, stored) =
+                if is_ours { (&self.ours, &mut stored.0) } else { (&self.theirs, &mut stored.1) };
             empty(remote);
             let mut command = way.command(scene, remote);
             if let Some(path) = &self.path {
                 command.env("PATH", path);
             }
             let cost = measure::run(&mut command, &scene.log())?;
-            Ok((cost, remote.objects().values().sum()))
+            *stored = remote.objects().values().sum();
+            Ok(cost)
         };
-        let mut stored = (0, 0);
-        for round in 0..=scene.options.rounds {
-            let (first, second) = if round % 2 == 0 {
-                (&self.ours, &self.theirs)
-            } else {
-                (&self.theirs, &self.ours)
-            };
-            let both = once(first).and_then(|a| Ok((a, once(second)?)));
-            let (a, b) = match both {
-                Ok(both) => both,
-                Err(why) => {
-                    eprintln!("{}: {why}", self.name);
-                    report.no_goal(self.name, self.at_most, &why);
-                    report.fail();
-                    return;
-                }
-            };
-            let (our, their) = if round % 2 == 0 { (a, b) } else { (b, a) };
-            stored = (our.1, their.1);
-            // The first is the warm-up.
-            if round > 0 {
-                ours.push(our.0);
-                theirs.push(their.0);
-            }
-            eprint!(".");
+        let rounds = scene.options.rounds;
+        if let Some(turns) = turns::taken(self.name, self.at_most, rounds, report, once) {
+            turns.tell(self.name, self.at_most, stored, report);
         }
-        eprintln!();
-        let walls = |costs: &[Cost]| costs.iter().map(|cost| cost.wall).collect::<Vec<_>>();
-        let cpus = |costs: &[Cost]| costs.iter().map(|cost| cost.cpu).collect::<Vec<_>>();
-        let wall = Spread::of_ratios(&walls(&ours), &walls(&theirs));
-        let cpu = Spread::of_ratios(&cpus(&ours), &cpus(&theirs));
-        let peak = Spread::of(ours.iter().map(|cost| mib(cost.own_peak)));
-        println!(
-            "{}: {:.2} ({:.2}-{:.2}); CPU {:.2}; {:.2} s for {:.0} MiB, {:.2} s for {:.0} MiB; own peak {:.1} MiB",
-            self.name,
-            wall.median,
-            wall.min,
-            wall.max,
-            cpu.median,
-            Spread::of(walls(&ours)).median,
-            mib(stored.0),
-            Spread::of(walls(&theirs)).median,
-            mib(stored.1),
-            peak.max,
-        );
-        report.goal(self.name, self.at_most, wall);
-        report.keep(
-            self.name,
-            json!({
-                "wall": wall.json(), "cpu": cpu.json(), "own_peak_mib": peak.json(),
-                "stored_bytes": stored.0, "their_stored_bytes": stored.1,
-            }),
-        );
     }
 }
 

@@ -219,17 +219,7 @@ impl Producer for Dump {
             Ok(n) => n,
             Err(e) => return Err(self.read_error(e)),
         };
-        if filled < buf.len() / 2 {
-            // The thread, not the task: the runtime would be woken by each write to the pipe all the same.
-            std::thread::sleep(BATCH);
-            while filled < buf.len() {
-                match read_now(stdout, &mut buf[filled..]).await {
-                    Some(Ok(n @ 1..)) => filled += n,
-                    // Nothing more just now; an end or an error comes again with the next read.
-                    _ => break,
-                }
-            }
-        }
+        filled += piled_up(stdout, buf, filled).await;
         Ok(filled)
     }
 
@@ -249,6 +239,23 @@ impl Producer for Dump {
         self.stdout = None;
         self.running.last_words().await
     }
+}
+
+/// How much more comes at once after a read that filled so much of `buf`: where that was little, more is let pile up.
+pub(crate) async fn piled_up(stdout: &mut ChildStdout, buf: &mut [u8], filled: usize) -> usize {
+    let mut more = 0;
+    if filled < buf.len() / 2 {
+        // The thread, not the task: the runtime would be woken by each write to the pipe all the same.
+        std::thread::sleep(BATCH);
+        while filled + more < buf.len() {
+            match read_now(stdout, &mut buf[filled + more..]).await {
+                Some(Ok(n @ 1..)) => more += n,
+                // Nothing more just now; an end or an error comes again with the next read.
+                _ => break,
+            }
+        }
+    }
+    more
 }
 
 /// What can be read without waiting; `None` when nothing can.

@@ -21,15 +21,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::RestoreError;
-use self::place::{discard, renamed};
+use self::place::{discard, renamed, written};
 use crate::artifact::ProduceError;
 use crate::catalog::Backup;
 use crate::invocation::Invocation;
 use crate::load::{Load, Stage, Survey, Target};
 use crate::manifest::Object;
 use crate::spool::Spool;
-use crate::verify::inspect::Look;
-use crate::verify::{Context, Level, Verdict, plain, verify};
+use crate::verify::{Context, Level, Verdict, verify};
 
 /// How long it may take to take away what was made; what is left of the time after a signal.
 const UNDO: Duration = Duration::from_secs(7);
@@ -197,11 +196,7 @@ impl<'a> Scene<'a> {
                     spool = Some(made);
                 }
                 Stage::Write { object, to } => {
-                    let (object, name) = self.object(object)?;
-                    let look = Look::Copy { path: to, most: object.raw_bytes };
-                    let write = async { Ok(plain(object, &name, look, self.cx).await?) };
-                    self.unless_cancelled(write).await?;
-                    (self.moved)(object.bytes);
+                    self.unless_cancelled(written(object, &to, self)).await?;
                 }
                 Stage::Rename { from, to, stale } => {
                     discard(&stale);

@@ -29,6 +29,13 @@ impl Tmpfs {
         None
     }
 
+    /// Gives it another size; what is in it stays.
+    pub fn resize(&self, size: &str) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,size={size}")]).arg(self.0.path());
+        assert!(mount.status().unwrap().success());
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.0.path()

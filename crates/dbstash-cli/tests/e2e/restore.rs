@@ -2,6 +2,10 @@
 
 mod by_hand;
 mod choice;
+mod damage;
+mod full;
+mod kills;
+mod matrix;
 mod mongo;
 mod mysql;
 mod pg;

@@ -1,5 +1,6 @@
 //! A program that reads a backup: it is never shown the end of its input unless that is meant.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use crate::load::Excuse;
 use crate::process::{Exit, Running};
 use crate::state::RunDir;
 
-/// Lines of stderr that are kept, of each kind.
-const KEPT: usize = 20;
+/// Lines of stderr that are kept, of each kind, the first ones and as many of the last ones: some programs say what they
+/// were at, however long that is, before they say what was wrong with it.
+const KEPT: usize = 10;
 /// Bytes of a line that are kept.
 const LONGEST: usize = 2000;
 /// How long it may take to end once it is asked to.
@@ -36,9 +38,43 @@ pub(super) struct Loader {
 #[derive(Default)]
 struct Said {
     line: Vec<u8>,
-    failures: Vec<String>,
-    more: usize,
-    told: Vec<String>,
+    failures: Lines,
+    told: Lines,
+}
+
+/// The first lines and the last ones.
+#[derive(Default)]
+struct Lines {
+    first: Vec<String>,
+    last: VecDeque<String>,
+    between: usize,
+}
+
+impl Lines {
+    fn push(&mut self, line: String) {
+        if self.first.len() < KEPT {
+            self.first.push(line);
+            return;
+        }
+        self.last.push_back(line);
+        if self.last.len() > KEPT {
+            self.last.pop_front();
+            self.between += 1;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    fn all(self) -> Vec<String> {
+        let mut all = self.first;
+        if self.between > 0 {
+            all.push(format!("... {} more lines ...", self.between));
+        }
+        all.extend(self.last);
+        all
+    }
 }
 
 impl Said {
@@ -62,11 +98,7 @@ impl Said {
             Excuse::Told => &mut self.told,
             Excuse::None => &mut self.failures,
         };
-        if kept.len() < KEPT {
-            kept.push(line);
-        } else {
-            self.more += 1;
-        }
+        kept.push(line);
     }
 }
 
@@ -122,13 +154,13 @@ impl Loader {
         match (exit.success(), self.lenient && !said.failures.is_empty()) {
             (true, false) => {
                 // Of one that stops at its first error, what it says and goes on is a remark.
-                let mut told = said.told;
+                let mut told = said.told.all();
                 if !self.lenient {
-                    told.extend(said.failures);
+                    told.extend(said.failures.all());
                 }
                 Ok(told)
             }
-            _ => Err(self.failure(&said, exit)),
+            _ => Err(self.failure(said, exit)),
         }
     }
 
@@ -146,7 +178,7 @@ impl Loader {
         };
         self.hush().await;
         let said = std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner));
-        self.failure(&said, exit)
+        self.failure(said, exit)
     }
 
     async fn exit(&mut self) -> Result<Exit, RestoreError> {
@@ -166,17 +198,13 @@ impl Loader {
         }
     }
 
-    fn failure(&self, said: &Said, exit: Exit) -> RestoreError {
-        let mut lines = said.failures.clone();
-        if said.more > 0 {
-            lines.push(format!("... and {} more lines", said.more));
-        }
+    fn failure(&self, said: Said, exit: Exit) -> RestoreError {
         let what = if exit.success() {
             format!("{} reported errors", self.running.program())
         } else {
             format!("{} {exit}", self.running.program())
         };
-        RestoreError::Loader { what, stderr: lines.join("\n") }
+        RestoreError::Loader { what, stderr: said.failures.all().join("\n") }
     }
 
     /// Ends it, and only then lets go of its input: it never takes that for the end.

@@ -9,6 +9,7 @@ use super::inflow::inflow;
 use super::loader::Loader;
 use super::{RestoreError, Scene, placed};
 use crate::artifact::Producer;
+use crate::launch::piled_up;
 use crate::load::{Edit, Feed, Script};
 use crate::spool::{files, of_file};
 
@@ -136,7 +137,10 @@ async fn told(output: Option<ChildStdout>, sink: &mut Sink) -> Result<(), Restor
     loop {
         match output.read(&mut buffer).await {
             Ok(0) => return Ok(()),
-            Ok(n) => sink.put(&buffer[..n]).await?,
+            Ok(n) => {
+                let n = n + piled_up(&mut output, &mut buffer, n).await;
+                sink.put(&buffer[..n]).await?;
+            }
             Err(error) => return Err(RestoreError::Script(error.to_string())),
         }
     }

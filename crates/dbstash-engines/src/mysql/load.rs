@@ -41,6 +41,9 @@ const LOADS: [&str; 6] = [
     "--skip-reconnect",
 ];
 
+/// It would quote the whole statement that failed, with the rows in it. Older clients do not, and do not know the word.
+const QUIET: &str = "--loose-skip-print-query-on-error";
+
 pub(super) fn survey(of: Dialect, wish: &Wish<'_>) -> Result<Survey, PlanError> {
     refuse(wish)?;
     let question = At::of(of, wish)?.statement(&question::text(wish.database, wish.extent))?;
@@ -251,7 +254,8 @@ impl<'a> At<'a> {
     /// What a dump goes into. It ends at the first error.
     fn loader(&self, database: &str) -> Result<Invocation, PlanError> {
         let database = format!("--database={database}");
-        self.client(LOADS.into_iter().chain([&*database]))
+        let quiet = (self.dialect == Dialect::Mariadb).then_some(QUIET);
+        self.client(LOADS.into_iter().chain(quiet).chain([&*database]))
     }
 }
 

@@ -7,12 +7,11 @@ use dbstash_testkit::server::eventually;
 use dbstash_testkit::{Dbstash, MysqlServer, RemoteKind, Running, Signal, TestRemote};
 
 use super::{expect_refused, restore};
-use crate::modes::Work;
 use crate::mysql::conformance::{ODD, Pair};
 use crate::scene::{PATIENCE, backups, dbstash};
 
 /// Its user may write, too.
-fn may_write(server: &MysqlServer) {
+pub(super) fn may_write(server: &MysqlServer) {
     server.sql("", "GRANT ALL ON *.* TO stash@'127.0.0.1'; GRANT ALL ON *.* TO stash@localhost");
 }
 
@@ -37,44 +36,6 @@ fn is_marked(server: &MysqlServer, database: &str) -> bool {
         ),
     );
     tables.lines().any(|table| table == "dbstash_restore_incomplete")
-}
-
-fn conforms(family: Family, ways: &[(RemoteKind, &str, &str, &str)]) {
-    let Some(pair) = pair(family) else { return };
-    let digest = pair.digest();
-    for &(kind, mode, compression, jobs) in ways {
-        let Some(remote) = TestRemote::start(kind) else { continue };
-        eprintln!("--- {mode} {compression} on {kind}, {jobs} jobs");
-        let run = run(&pair, &remote).env("BACKUP_MODE", mode);
-        let work = Work::under(run.env("BACKUP_COMPRESSION", compression));
-        work.run.run(PATIENCE).expect_code(0);
-        pair.fresh.sql("", &format!("DROP DATABASE IF EXISTS `{ODD}`"));
-        let done = restore(&work.run, &["--to", &pair.fresh.uri(ODD), "--jobs", jobs]);
-        done.expect_code(0).expect_no_leftovers();
-        assert_eq!(pair.compared(), digest, "{mode} {kind}");
-        assert!(!done.stdout.contains("p@ss") && !done.stderr.contains("p@ss"), "{done}");
-        work.is_empty();
-    }
-}
-
-#[test]
-fn mariadb_comes_back_as_it_was() {
-    let ways = [
-        (RemoteKind::Local, "stream", "none", "1"),
-        (RemoteKind::S3, "directory", "none", "3"),
-        (RemoteKind::CryptS3, "tar", "zstd", "1"),
-    ];
-    conforms(Family::Mariadb, &ways);
-}
-
-#[test]
-fn mysql_comes_back_as_it_was() {
-    let ways = [
-        (RemoteKind::S3, "stream", "gzip", "1"),
-        (RemoteKind::CryptS3, "directory", "none", "1"),
-        (RemoteKind::Local, "tar", "gzip", "3"),
-    ];
-    conforms(Family::Mysql, &ways);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use dbstash_testkit::procs::{self, Process};
@@ -149,7 +150,15 @@ fn in_the_middle(running: &mut Running, work: &Path) -> Process {
         all.iter().any(|one| one.command_line().contains("postgres: postgres shop [local] COPY"))
     };
     running.wait_until(PATIENCE, sleeps);
-    assert!(fs::read_dir(work).unwrap().count() > 0);
+    let runs: Vec<_> = fs::read_dir(work).unwrap().map(|run| run.unwrap().path()).collect();
+    assert!(!runs.is_empty());
+    // A killed server leaves a few bytes of System V shared memory behind: they go with its last process.
+    for run in runs {
+        let pid_file = fs::read_to_string(run.join("tree/data/postmaster.pid")).unwrap_or_default();
+        let id = pid_file.lines().nth(6).and_then(|line| line.split_whitespace().last());
+        let id = id.unwrap_or_else(|| panic!("{pid_file:?}"));
+        assert!(Command::new("ipcrm").args(["-m", id]).status().unwrap().success());
+    }
     let server = running.child("postgres").unwrap();
     let owner = fs::metadata(format!("/proc/{}", server.pid)).unwrap().uid();
     assert_ne!(owner, 0, "a server of PostgreSQL does not run as root");

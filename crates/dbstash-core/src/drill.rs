@@ -5,6 +5,7 @@
 
 mod census;
 mod hold;
+mod said;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -39,6 +39,9 @@ pub struct Extent {
     pub side: Side,
     /// What lies outside the database (roles), too.
     pub globals: bool,
+    /// Nothing that speaks of the server around the database, which this one is not: owners and rights, unless the
+    /// globals bring whose they are, and tablespaces (pg); positions in its log (mysql).
+    pub bare: bool,
     /// What to do with a key that is there already (redis).
     pub on_existing: Option<OnExisting>,
 }

@@ -11,6 +11,9 @@ use crate::invocation::Invocation;
 use crate::job::{EngineKey, Source};
 use crate::manifest::{Manifest, Object};
 
+/// What the table or collection is called that is in a target as long as a restore of it is not complete.
+pub const MARK: &str = "dbstash_restore_incomplete";
+
 /// What somebody wants restored, and where to.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {

@@ -274,7 +274,7 @@ impl Work<'_> {
         Ok(Drilled {
             restored_in_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             places: found.len() as u64,
-            things: found.values().flatten().fold(0, |sum, n| sum.saturating_add(*n)),
+            things: found.values().copied().flatten().reduce(u64::saturating_add),
             uncompared,
             assertions: drill.assertions.len(),
         })
@@ -305,7 +305,7 @@ impl Work<'_> {
         match error {
             RestoreError::Corrupt(what) => Flaw::Corrupt(what),
             RestoreError::Gone => Flaw::Gone,
-            RestoreError::Before(error) => self.flaw(*error),
+            RestoreError::Before(error) | RestoreError::Left(error) => self.flaw(*error),
             RestoreError::Loader { ref stderr, .. } => {
                 let engine = self.cx.engine;
                 let known = engine.explain(stderr).unwrap_or_default();

@@ -12,7 +12,7 @@ use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{EngineKey, Server, Source};
 use dbstash_core::load::{
-    Choice, Edit, Extent, Feed, Load, Script, Side, Stage, Survey, Target, Wish, older,
+    Choice, Edit, Extent, Feed, Load, MARK, Script, Side, Stage, Survey, Target, Wish, older,
 };
 
 use self::parts::Parts;
@@ -21,9 +21,6 @@ use super::Dialect;
 use super::split::mark::Kind;
 
 pub(super) use self::complaint::explain;
-
-/// The table that is in the target as long as a restore of it is not complete; its comment says of which backup.
-const MARK: &str = "dbstash_restore_incomplete";
 
 /// The end of the comment when it is of some tables, or rows, in a database that has more.
 const PART: &str = " (a part)";

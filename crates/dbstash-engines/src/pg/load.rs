@@ -198,7 +198,8 @@ fn by_several(
     load: &mut Load,
 ) -> Result<(), PlanError> {
     let mark = format!(
-        "BEGIN; {}CREATE SCHEMA {MARK}; COMMENT ON SCHEMA {MARK} IS {}; COMMIT;\n",
+        // A table, too, for a backup of half a database is known by what was counted in it.
+        "BEGIN; {}CREATE SCHEMA {MARK} CREATE TABLE {MARK} (half int); COMMENT ON SCHEMA {MARK} IS {}; COMMIT;\n",
         cleaned(wish, target),
         literal(&wish.manifest.id)
     );
@@ -206,7 +207,7 @@ fn by_several(
     let copy = if wish.dump()?.format == "directory" { "" } else { "/dump" };
     let mut restore = tools::pg_restore_into(server, wish.database, wish.jobs)?;
     restore.args.push(tools::in_copy(copy));
-    let unmark = format!("DROP SCHEMA {MARK}");
+    let unmark = format!("SET client_min_messages = warning; DROP SCHEMA {MARK} CASCADE");
     load.stages.extend([
         run("the target cannot be marked", tools::asking(server, wish.database, &mark)?),
         run("the backup cannot be loaded", restore),

@@ -5,6 +5,7 @@
 
 mod census;
 mod hold;
+mod said;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -149,8 +150,9 @@ pub struct Drilled {
     pub restored_in_ms: u64,
     /// How many tables, collections or databases came back.
     pub places: u64,
-    /// How many rows, documents or keys.
-    pub things: u64,
+    /// How many rows, documents or keys, where that could be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub things: Option<u64>,
     /// Why that was not compared with what was counted when the backup was made, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncompared: Option<String>,
@@ -162,9 +164,11 @@ impl Drilled {
     /// For people.
     pub fn told(&self, engine: EngineKey) -> String {
         let (place, thing) = drift::words(engine);
-        let (places, things) = (drift::many(self.places, place), drift::many(self.things, thing));
+        let places = drift::many(self.places, place);
+        let things = self.things.map(|things| format!(" with {}", drift::many(things, thing)));
+        let things = things.unwrap_or_default();
         let took = Duration::from_millis(self.restored_in_ms).as_secs_f64();
-        let mut told = format!("{places} with {things} came back in {took:.1}s");
+        let mut told = format!("{places}{things} came back in {took:.1}s");
         match &self.uncompared {
             None => told.push_str(", as many as were counted"),
             Some(why) => {

@@ -11,6 +11,9 @@ use crate::invocation::Invocation;
 use crate::job::{EngineKey, Source};
 use crate::manifest::{Manifest, Object};
 
+/// What the table or collection is called that is in a target as long as a restore of it is not complete.
+pub const MARK: &str = "dbstash_restore_incomplete";
+
 /// What somebody wants restored, and where to.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
@@ -39,6 +42,9 @@ pub struct Extent {
     pub side: Side,
     /// What lies outside the database (roles), too.
     pub globals: bool,
+    /// Nothing that speaks of the server around the database, which this one is not: owners and rights, unless the
+    /// globals bring whose they are, and tablespaces (pg); positions in its log (mysql).
+    pub bare: bool,
     /// What to do with a key that is there already (redis).
     pub on_existing: Option<OnExisting>,
 }

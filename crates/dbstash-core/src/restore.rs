@@ -14,9 +14,9 @@ mod place;
 mod proof;
 mod script;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +58,7 @@ pub struct Scene<'a> {
 /// Asks what there is at the target. Changes nothing.
 pub async fn survey(survey: &Survey, cx: Context<'_>) -> Result<Target, RestoreError> {
     match survey {
-        Survey::File(path) => Ok(file(path)),
+        Survey::File(path) => file(path),
         Survey::Ask { question, read, missing } => ask(question, *read, *missing, cx).await,
         Survey::Errand { errand, read } => {
             let said = errand::asked(errand).await?;
@@ -105,10 +105,15 @@ async fn ask(
     read(&said).map_err(|what| RestoreError::Survey { what, stderr: String::new() })
 }
 
-fn file(path: &Path) -> Target {
+fn file(path: &Path) -> Result<Target, RestoreError> {
     let mut target = Target::default();
     match fs::symlink_metadata(path) {
         Err(_) => {}
+        Ok(meta) if meta.is_symlink() => {
+            let reason =
+                io::Error::other("it is a symbolic link: name the file that it stands for");
+            return Err(RestoreError::File { path: path.to_owned(), reason });
+        }
         Ok(meta) => {
             target.exists = true;
             // An empty file is what many programs make before they have a database in it.
@@ -117,7 +122,7 @@ fn file(path: &Path) -> Target {
             }
         }
     }
-    target
+    Ok(target)
 }
 
 impl<'a> Scene<'a> {
@@ -139,8 +144,12 @@ impl<'a> Scene<'a> {
         let done = self.stages(load.stages, &mut undo).await;
         if done.is_err() {
             discard(&load.scraps);
+            let mut is_left = false;
             for invocation in undo.iter().rev() {
-                self.taken_away(invocation).await;
+                is_left |= !self.taken_away(invocation).await;
+            }
+            if is_left {
+                return done.map_err(|error| RestoreError::Left(Box::new(error)));
             }
         }
         match done {
@@ -209,13 +218,14 @@ impl<'a> Scene<'a> {
     }
 
     /// What was made for a restore that failed. Has a time limit of its own, also after a signal.
-    async fn taken_away(&self, invocation: &Invocation) {
+    async fn taken_away(&self, invocation: &Invocation) -> bool {
         let work = self.program("what was made cannot be taken away again", invocation);
         match tokio::time::timeout(UNDO, work).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => (self.tell)(&error.to_string()),
             Err(_) => (self.tell)("what was made could not be taken away in time"),
         }
+        false
     }
 
     /// A program of its own.

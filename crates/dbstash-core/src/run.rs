@@ -273,6 +273,13 @@ impl<'a> Run<'a> {
         for companion in companions {
             self.accompany(companion, draft, work).await?;
         }
+        if let Some(of) = draft.marked() {
+            let what = format!(
+                "the database holds an interrupted restore ({of}): restore it with --clean first"
+            );
+            let cause = RunError::Dump(ProduceError::Incomplete { what, stderr: String::new() });
+            return Err(Failure { cause, left: None });
+        }
         let manifest = self.manifest(draft);
         draft.announced = true;
         self.publish(&draft.object, &manifest, work.guard).await?;

@@ -164,7 +164,9 @@ impl Engine for Sqlite {
                  folder has to be writable, too"
             ));
         }
-        let sentence = if has("readonly database") {
+        let sentence = if has("unknown option: -safe") {
+            "this sqlite3 is too old to read a script safely: 3.37 or newer is needed"
+        } else if has("readonly database") {
             "the database is in WAL mode, and its folder cannot be written: sqlite3 has to make the -shm file there"
         } else if has("disk image is malformed") || has("malformed database schema") {
             "the database is damaged: see PRAGMA integrity_check, and sqlite3's .recover"

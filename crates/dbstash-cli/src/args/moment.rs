@@ -48,6 +48,10 @@ impl Moment {
                 Some(next) => midnight(next, zone) - TimeDelta::nanoseconds(1),
                 None => DateTime::<Utc>::MAX_UTC,
             },
+            // A second, as lists show it, is meant with all its parts.
+            Self::At(at) if at.timestamp_subsec_nanos() == 0 => {
+                at + TimeDelta::nanoseconds(999_999_999)
+            }
             other => other.begin(zone, now),
         }
     }

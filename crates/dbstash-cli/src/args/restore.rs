@@ -85,6 +85,7 @@ pub(super) fn read(matches: &ArgMatches) -> Command {
             tables: matches.get_many::<String>("table").into_iter().flatten().cloned().collect(),
             side,
             globals: matches.get_flag("globals"),
+            bare: false,
             on_existing: matches.get_one("on-existing").copied(),
         },
         clean: matches.get_flag("clean"),

@@ -14,7 +14,7 @@ use dbstash_core::drill::Trial;
 use dbstash_core::engine::Engine;
 use dbstash_core::job::Source;
 use dbstash_core::launch::Local;
-use dbstash_core::load::{Load, OnExisting, Target as There, Wish};
+use dbstash_core::load::{Extent, Load, OnExisting, Target as There, Wish};
 use dbstash_core::recipe::{Subject, recipe};
 use dbstash_core::remote::Remote as _;
 use dbstash_core::restore::{RestoreError, Scene, survey};
@@ -22,7 +22,7 @@ use dbstash_core::secret::Redactor;
 use dbstash_core::spool::Spool;
 use dbstash_core::state::LockError;
 use dbstash_core::store::Progress;
-use dbstash_core::verify::Context;
+use dbstash_core::verify::{Context, Outcome};
 
 use self::audit::Audit;
 use self::progress::Bar;
@@ -60,6 +60,12 @@ pub fn one(
         let id = if meant.id.is_empty() { LATEST } else { &meant.id };
         let meant = Target { id: id.to_owned(), database: meant.database.clone() };
         let Some(found) = sites.one(&catalogs, &meant) else { return Ok(Exit::Failed) };
+        if wanted.print_command && wanted.extent != Extent::default() {
+            complain(
+                "error: --print-command shows how all of a backup is restored: leave out what asks for a part",
+            );
+            return Ok(Exit::Usage);
+        }
         if wanted.print_command && wanted.to.is_none() && wanted.to_file.is_none() {
             return by_hand(&found, None);
         }
@@ -240,7 +246,9 @@ impl Attempt<'_> {
             Err(error) => {
                 audit.ended("failed", begun.elapsed(), Some(&error.to_string()));
                 let exit = self.failed(&error);
-                complain(if atomic || matches!(error, RestoreError::Before(_)) {
+                complain(if matches!(error, RestoreError::Left(_)) {
+                    "nothing was restored: an empty database is left, which was made for it"
+                } else if atomic || matches!(error, RestoreError::Before(_)) {
                     "nothing was restored: the target is as it was"
                 } else {
                     "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
@@ -284,6 +292,13 @@ impl Attempt<'_> {
         line("expect", &format!("about {took}, which the backup took{twice}"));
         let version = manifest.dump().and_then(|dump| dump.passed.server_version.as_deref());
         line("version", &format!("{} {}", manifest.engine, version.unwrap_or("(not known)")));
+        if let Some(mark) = self.found.backup.verified() {
+            let found = match mark.outcome {
+                Outcome::Corrupt => "CORRUPT: dbstash verify says what is wrong",
+                good => good.as_str(),
+            };
+            line("verified", &format!("{found}, {} ago", age(now - mark.at)));
+        }
         line("into", &self.goal.named(&manifest.database));
         if let Some(version) = &there.version {
             line("", &format!("{} {version}", self.goal.engine));

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use dbstash_core::catalog::{Among, Backup, Catalog, LATEST};
+use dbstash_core::catalog::{Among, Backup, Broken, Catalog, LATEST};
 use dbstash_core::job::JobId;
+use dbstash_core::manifest::SUFFIX;
 use dbstash_core::retention::Policy;
 use dbstash_core::secret::{ExposeSecret, Redactor};
 
@@ -151,7 +152,17 @@ impl Sites {
         }
         if found.is_empty() {
             let id = &target.id;
-            complain(&format!("error: {id} is no backup here: dbstash list shows their ids"));
+            let is_it = |broken: &&Broken| {
+                let object = broken.manifest_name.strip_suffix(SUFFIX);
+                let of = broken.manifest.as_ref().is_some_and(|of| of.id.starts_with(id.as_str()));
+                of || object == Some(id.as_str()) || broken.manifest_name == *id
+            };
+            let broken = catalogs.iter().find_map(|(_, catalog)| catalog.broken.iter().find(is_it));
+            let why = match broken {
+                Some(Broken { manifest_name, why, .. }) => format!("{manifest_name}: {why}"),
+                None => "dbstash list shows their ids, and with --all what is broken".to_owned(),
+            };
+            complain(&format!("error: {id} is no backup here: {}", shown(&why)));
         }
         found.pop()
     }

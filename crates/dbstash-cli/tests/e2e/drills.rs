@@ -2,6 +2,8 @@
 
 mod by_itself;
 mod mongo;
+mod mysql;
+mod pg;
 mod redis;
 mod sqlite;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::census::{compared, holds};
+use super::said::{gist, left, missing};
 use super::{Drill, Drilled, Found, Goal, Ground, Place, Scratch, Trial};
 use crate::artifact::{ProduceError, Producer};
 use crate::catalog::Backup;
@@ -119,12 +120,12 @@ impl Work<'_> {
         {
             // The next drill tries again.
             noted.into_iter().for_each(RunDir::keep);
-            return Err(untested(format!("the scratch database {scratch} is left: {why}")));
+            return Err(left(done, &scratch, &why));
         }
         // What a loader complains of may be its server's last word.
         done.map_err(|flaw| match flaw {
             Flaw::Corrupt(what) if self.cx.engine.is_surroundings(&said) => {
-                Flaw::Untested(format!("{what}; the private server: {}", last(&said)))
+                Flaw::Untested(format!("{what}; the private server: {}", gist(&said)))
             }
             other => other,
         })
@@ -273,7 +274,7 @@ impl Work<'_> {
         Ok(Drilled {
             restored_in_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             places: found.len() as u64,
-            things: found.values().flatten().fold(0, |sum, n| sum.saturating_add(*n)),
+            things: found.values().copied().flatten().reduce(u64::saturating_add),
             uncompared,
             assertions: drill.assertions.len(),
         })
@@ -304,11 +305,11 @@ impl Work<'_> {
         match error {
             RestoreError::Corrupt(what) => Flaw::Corrupt(what),
             RestoreError::Gone => Flaw::Gone,
-            RestoreError::Before(error) => self.flaw(*error),
+            RestoreError::Before(error) | RestoreError::Left(error) => self.flaw(*error),
             RestoreError::Loader { ref stderr, .. } => {
                 let engine = self.cx.engine;
                 let known = engine.explain(stderr).unwrap_or_default();
-                let what = format!("it cannot be restored: {error}: {}", last(stderr));
+                let what = format!("it cannot be restored: {error}: {}", gist(stderr));
                 if known.is_empty() && !engine.is_surroundings(stderr) && self.has_room() {
                     Flaw::Corrupt(what)
                 } else {
@@ -329,8 +330,8 @@ impl Work<'_> {
     async fn ask(&self, invocation: &Invocation) -> Result<String, (String, String)> {
         let failed = |error: ProduceError| {
             let stderr = error.stderr().to_owned();
-            let why = self.cx.engine.explain(&stderr);
-            let why = why.unwrap_or_else(|| match last(&stderr) {
+            let why = missing(&error).or_else(|| self.cx.engine.explain(&stderr));
+            let why = why.unwrap_or_else(|| match gist(&stderr) {
                 "" => error.to_string(),
                 line => format!("{error}: {line}"),
             });
@@ -363,13 +364,11 @@ async fn gone(server: Option<&mut Box<dyn Producer>>) -> String {
         }
     }
     match server.finish().await {
-        Ok(said) => format!("the private server has ended: {}", last(&said)),
-        Err(error) => format!("the private server failed: {error}: {}", last(error.stderr())),
+        Ok(said) => format!("the private server has ended: {}", gist(&said)),
+        Err(error) => missing(&error).unwrap_or_else(|| {
+            format!("the private server failed: {error}: {}", gist(error.stderr()))
+        }),
     }
-}
-
-fn last(said: &str) -> &str {
-    said.trim_end().lines().last().unwrap_or_default()
 }
 
 fn untested(error: impl std::fmt::Display) -> Flaw {

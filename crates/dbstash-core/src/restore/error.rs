@@ -79,6 +79,9 @@ pub enum RestoreError {
     /// A signal asked for the end.
     #[error("ended by a signal")]
     Interrupted,
+    /// Any of these, and what had been made could not be taken away: an empty database is left.
+    #[error(transparent)]
+    Left(Box<RestoreError>),
     /// Any of these, before anything was changed.
     #[error(transparent)]
     Before(Box<RestoreError>),
@@ -91,7 +94,7 @@ impl RestoreError {
             Self::Loader { stderr, .. } | Self::Survey { stderr, .. } => stderr,
             Self::Tool(error) => error.stderr(),
             Self::Remote(error) => &error.stderr,
-            Self::Before(error) => error.stderr(),
+            Self::Before(error) | Self::Left(error) => error.stderr(),
             _ => "",
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use super::inflow::inflow;
@@ -43,6 +44,11 @@ pub(super) async fn written(
 /// The file is on the disk before its name is, and so is the name when this returns.
 pub(super) fn renamed(from: &Path, to: &Path) -> Result<(), RestoreError> {
     let fail = |reason| RestoreError::File { path: to.to_owned(), reason };
+    // Who could read and write the one before can do so still.
+    if let Ok(before) = fs::metadata(to) {
+        chown(from, Some(before.uid()), Some(before.gid())).map_err(fail)?;
+        fs::set_permissions(from, before.permissions()).map_err(fail)?;
+    }
     fs::File::open(from).and_then(|file| file.sync_all()).map_err(fail)?;
     fs::rename(from, to).map_err(fail)?;
     match to.parent().filter(|folder| !folder.as_os_str().is_empty()) {

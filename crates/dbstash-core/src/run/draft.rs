@@ -7,11 +7,13 @@ use super::shape::{Names, Shape};
 use crate::catalog::{Catalog, folders_above};
 use crate::engine::Format;
 use crate::error::RunError;
+use crate::load;
 use crate::manifest::{self, Manifest};
 use crate::name::Values;
 use crate::remote::{NewObject, RemoteError, TreeUpload, Upload};
 use crate::state::{Claim, Journal, RunDir};
 use crate::store::Stored;
+use crate::tally::Counts;
 use crate::temporary;
 
 /// Each costs a question, and a template that gives the same name so often is a mistake.
@@ -60,6 +62,15 @@ impl Draft {
             passed: stored.proof.passed().clone(),
             counts: stored.counts,
         });
+    }
+
+    /// The mark of a restore that was not complete, if the dump holds one: it is of half a database.
+    pub(super) fn marked(&self) -> Option<&str> {
+        let is_mark = |name: &&String| name.rsplit('.').next() == Some(load::MARK);
+        self.stored.iter().find_map(|object| match &object.counts {
+            Counts::Of(counts) => counts.keys().find(is_mark).map(String::as_str),
+            _ => None,
+        })
     }
 
     /// Takes everything back; the first reason why something may be left.

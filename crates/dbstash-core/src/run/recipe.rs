@@ -60,8 +60,8 @@ async fn text(reports: &[Report], job: &Job, cx: Context<'_>) -> Result<String, 
     };
     let recipes: Vec<String> = newest.values().map(one).collect();
     let mut text = format!(
-        "# How the newest backup of each database of job {} is restored without dbstash,\n\
-         # with bash, rclone and the database's own tools.\n",
+        "# How the newest backup of each database that the last run of job {} was for\n\
+         # is restored without dbstash, with bash, rclone and the database's own tools.\n",
         job.id
     );
     match recipes.as_slice() {

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Level, Mark, Verdict, record, verify};
+use super::{Context, Level, Mark, Outcome, Record, Verdict, record, small, verify};
 use crate::catalog::Backup;
 use crate::clock::Clock;
 use crate::drill;
 use crate::error::RunError;
+use crate::manifest;
 use crate::past::Past;
 use crate::store::{Guard, Pace};
 
@@ -86,6 +87,9 @@ pub async fn examine(
     let object = backup.objects().next().unwrap_or_default();
     // Without one it is looked at all the same: what is deleted meanwhile is not corrupt.
     let reading = cx.state.claim(&cx.remote.label(), &object);
+    if let Some(known) = known(backup, level, cx).await {
+        return Ok(Examined { verdict: Verdict::Untested(known), mark: None, warning: None });
+    }
     let looking = async {
         match level {
             // It ends what it has started, whatever ends it.
@@ -115,4 +119,17 @@ pub async fn examine(
         Err(error) => (None, Some(format!("what was found is not stored beside it: {error}"))),
     };
     Ok(Examined { verdict, mark, warning })
+}
+
+/// What a look that goes no further than this cannot take back: what another one has found that went further.
+async fn known(backup: &Backup, level: Level, cx: Context<'_>) -> Option<String> {
+    let mark = backup.verified().filter(|mark| mark.outcome == Outcome::Corrupt)?;
+    let object = backup.manifest_name.strip_suffix(manifest::SUFFIX)?;
+    let text = small(cx.remote, &mark.name_for(object), manifest::MAX_BYTES).await.ok()?;
+    let Record { asked, corrupt, .. } = serde_json::from_slice(&text).ok()?;
+    let what = corrupt.unwrap_or_default();
+    (asked > level).then(|| {
+        let asked = asked.as_str();
+        format!("it is known to be corrupt, and only --level {asked} can find otherwise: {what}")
+    })
 }

@@ -29,6 +29,12 @@ pub(super) fn explain(dialect: Dialect, stderr: &str) -> Option<String> {
                 .into(),
         );
     }
+    // A private server of MySQL is told NULL there; Debian has the other family's under its name.
+    if dialect == Dialect::Mysql && has("Failed to normalize the argument for --secure-file-priv") {
+        return Some(
+            "mysqld on this machine is MariaDB's: install MySQL's, or let DRILL_URI name a server for drills".into(),
+        );
+    }
     // The families' passwords are of different kinds.
     let loaded = has("cannot be loaded") || has("could not be loaded");
     if loaded && dialect == Dialect::Mysql && has("mysql_native_password") {
@@ -126,6 +132,10 @@ mod tests {
                 "'nonesuch'",
             ),
             ("mysqldump: unknown variable 'set-gtid-purged=OFF'", "not MySQL's"),
+            (
+                "0 [Warning] Failed to normalize the argument for --secure-file-priv.",
+                "mysqld on this machine is MariaDB's",
+            ),
             ("mysqldump: Got error: 2026: SSL connection error: certificate verify failed", "TLS"),
             ("ERROR 2026 (HY000): SSL connection error: CA certificate is required", "TLS"),
             ("mysqldump: Got error: 2003: \"Can't connect to server on 'x'\"", "nothing answers"),

@@ -2,7 +2,7 @@
 
 mod complaint;
 mod parts;
-mod question;
+pub(super) mod question;
 mod translation;
 
 use core::cmp::Ordering;
@@ -12,7 +12,7 @@ use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{EngineKey, Server, Source};
 use dbstash_core::load::{
-    Choice, Edit, Extent, Feed, Load, Script, Side, Stage, Survey, Target, Wish, older,
+    Choice, Edit, Extent, Feed, Load, MARK, Script, Side, Stage, Survey, Target, Wish, older,
 };
 
 use self::parts::Parts;
@@ -22,14 +22,11 @@ use super::split::mark::Kind;
 
 pub(super) use self::complaint::explain;
 
-/// The table that is in the target as long as a restore of it is not complete; its comment says of which backup.
-const MARK: &str = "dbstash_restore_incomplete";
-
 /// The end of the comment when it is of some tables, or rows, in a database that has more.
 const PART: &str = " (a part)";
 
 /// How the client is asked for answers.
-const ANSWERS: [&str; 4] =
+pub(super) const ANSWERS: [&str; 4] =
     ["--batch", "--raw", "--skip-column-names", "--default-character-set=utf8mb4"];
 /// How it reads a dump: bytes as they are, nothing but statements in them, and one session from the first to the last.
 const LOADS: [&str; 6] = [
@@ -93,7 +90,8 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     if ours != of || to.dialect != of || wish.database != wish.manifest.database {
         let version = target.version.as_deref().unwrap_or_default();
         let translation = Translation::new(of, to.dialect, ours, version);
-        edits.push(Box::new(translation.renaming(&wish.manifest.database, wish.database)));
+        let translation = translation.renaming(&wish.manifest.database, wish.database);
+        edits.push(Box::new(if wish.extent.bare { translation.logless() } else { translation }));
     }
     let loader = to.loader(wish.database)?;
     let mut stages = loading(wish, loader, edits, &mut notes)?;
@@ -167,7 +165,7 @@ fn is_part(extent: &Extent) -> bool {
 }
 
 /// What this format cannot be asked for.
-fn refuse(wish: &Wish<'_>) -> Result<(), PlanError> {
+pub(super) fn refuse(wish: &Wish<'_>) -> Result<(), PlanError> {
     let object = wish.dump()?;
     let no = |why: &str| Err(PlanError(why.to_owned()));
     if wish.manifest.database == "*" {
@@ -332,6 +330,6 @@ impl Edit for Chain {
 }
 
 /// A name as SQL has it.
-fn name(name: &str) -> String {
+pub(super) fn name(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }

@@ -1,6 +1,7 @@
 //! MySQL by Oracle's `mysqldump`, MariaDB by `mariadb-dump`: one dialect each of one family.
 
 mod checkup;
+mod drill;
 mod explain;
 mod flags;
 mod footer;
@@ -14,6 +15,7 @@ mod stored;
 mod tab;
 
 use dbstash_core::checkup::Checkup;
+use dbstash_core::drill::{Drill, Ground};
 use dbstash_core::engine::{
     Check, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree, TreeCheck,
 };
@@ -255,5 +257,13 @@ impl Engine for Dialect {
 
     fn load(&self, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
         load::load(*self, wish, target)
+    }
+
+    fn drill(&self, ground: &Ground<'_>) -> Result<Drill, PlanError> {
+        drill::drill(*self, ground)
+    }
+
+    fn is_surroundings(&self, stderr: &str) -> bool {
+        drill::is_surroundings(stderr)
     }
 }

@@ -2,12 +2,13 @@
 
 mod all;
 mod ask;
+mod bare;
 mod clean;
 mod complaint;
 mod one;
 mod parts;
 mod reader;
-mod tools;
+pub(super) mod tools;
 mod unpacking;
 
 use dbstash_core::engine::PlanError;
@@ -19,10 +20,11 @@ use dbstash_core::load::{
 
 use self::all::All;
 use self::ask::{MARK, SPLIT};
+use self::bare::Bare;
 pub(super) use self::complaint::explain;
 use self::one::{Encoding, One, literal, quoted};
 use self::parts::{Parts, Wanted};
-use self::reader::Reader;
+use self::reader::{Judge, Reader};
 use self::unpacking::Unpacking;
 
 pub(super) fn survey(wish: &Wish<'_>) -> Result<Survey, PlanError> {
@@ -177,12 +179,12 @@ fn in_one(
 ) -> Result<(), PlanError> {
     let mut script = Script::of(0, tools::loader(server, wish.database)?);
     let one = One::new(wish.database);
-    let mut edit: Box<dyn Edit> = if wish.extent.tables.is_empty() && wish.extent.side == Side::All
-    {
-        Box::new(Reader::new(one))
+    let judge: Box<dyn Judge> = if wish.extent.tables.is_empty() && wish.extent.side == Side::All {
+        Box::new(one)
     } else {
-        Box::new(Reader::new(Parts::new(one, wish.extent).map_err(PlanError)?))
+        Box::new(Parts::new(one, wish.extent).map_err(PlanError)?)
     };
+    let mut edit: Box<dyn Edit> = Box::new(Reader::new(bared(wish, judge)));
     if !wish.extent.tables.is_empty() {
         load.notes.push(
             "--table: a table has its rows, indexes, sequences and constraints; foreign keys, triggers, rules and \
@@ -219,15 +221,17 @@ fn by_several(
     let only = Arg::Plain("--section=post-data".to_owned());
     mark.feed = Feed::Program(tools::pg_restore(vec![only, tools::in_copy(copy)]));
     mark.before = format!(
-        "BEGIN; {}CREATE SCHEMA {MARK}; COMMENT ON SCHEMA {MARK} IS {}; ",
+        // A table, too, for a backup of half a database is known by what was counted in it.
+        "BEGIN; {}CREATE SCHEMA {MARK} CREATE TABLE {MARK} (half int); COMMENT ON SCHEMA {MARK} IS {}; ",
         cleaned(wish, target),
         literal(&wish.manifest.id)
     );
-    mark.edit = Some(Box::new(Reader::new(Encoding(One::new(wish.database)))));
+    let encoding = Box::new(Encoding(One::new(wish.database)));
+    mark.edit = Some(Box::new(Reader::new(bared(wish, encoding))));
     "\nCOMMIT;\n".clone_into(&mut mark.after);
     let mut restore = tools::pg_restore_into(server, wish.database, wish.jobs)?;
     restore.args.push(tools::in_copy(copy));
-    let unmark = format!("DROP SCHEMA {MARK}");
+    let unmark = format!("SET client_min_messages = warning; DROP SCHEMA {MARK} CASCADE");
     load.stages.extend([
         Stage::Script(mark),
         run("the backup cannot be loaded", restore),
@@ -264,8 +268,8 @@ fn whole(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, Plan
     }
     load.stages.push(run("the target cannot be marked", &[&make, &comment])?);
     let mut script = Script::of(0, tools::loader(server, maintenance)?);
-    script.edit =
-        Some(Box::new(Unpacking::new(Box::new(Reader::new(All::new(&target.facts, false))))));
+    let all = All::new(&target.facts, false);
+    script.edit = Some(Box::new(Unpacking::new(Box::new(Reader::new(bared(wish, Box::new(all)))))));
     load.stages.push(Stage::Script(script));
     load.stages.push(run("the mark cannot be taken away", &[&drop])?);
     load.notes.push("roles that are there stay as they are, with their passwords".to_owned());
@@ -284,7 +288,8 @@ fn globals(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Stage, P
     };
     let mut script = Script::of(place + 1, tools::loader(server, tools::maintenance(server))?);
     "BEGIN; ".clone_into(&mut script.before);
-    script.edit = Some(Box::new(Reader::new(All::new(&target.facts, true))));
+    let all = Box::new(All::new(&target.facts, true));
+    script.edit = Some(Box::new(Reader::new(bared(wish, all))));
     "\nCOMMIT;\n".clone_into(&mut script.after);
     Ok(Stage::Script(script))
 }
@@ -302,6 +307,12 @@ fn made(server: &Server, database: &str, target: &Target) -> Result<Stage, PlanE
         invocation: say(&format!("CREATE DATABASE {name} TEMPLATE template0"))?,
         undo: say(&format!("DROP DATABASE IF EXISTS {name}{force}"))?,
     })
+}
+
+/// A judge that lets less pass where less is wanted.
+fn bared(wish: &Wish<'_>, judge: Box<dyn Judge>) -> Box<dyn Judge> {
+    let roles = wish.extent.globals || is_whole_server(wish);
+    if wish.extent.bare { Box::new(Bare::new(judge, roles)) } else { judge }
 }
 
 fn is_whole_server(wish: &Wish<'_>) -> bool {

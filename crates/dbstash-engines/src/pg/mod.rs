@@ -7,6 +7,7 @@ mod conninfo;
 mod copied;
 mod custom;
 mod directory;
+mod drill;
 mod environment;
 mod explain;
 mod flags;
@@ -16,6 +17,7 @@ mod stored;
 mod tally;
 
 use dbstash_core::checkup::Checkup;
+use dbstash_core::drill::{Drill, Ground};
 use dbstash_core::engine::{
     Check, Companion, Dump, Engine, Format, Plan, PlanError, Stdout, Step, Stream, Structure, Tree,
 };
@@ -130,6 +132,14 @@ impl Engine for Pg {
 
     fn load(&self, wish: &Restoration<'_>, target: &Target) -> Result<Load, PlanError> {
         load::load(wish, target)
+    }
+
+    fn drill(&self, ground: &Ground<'_>) -> Result<Drill, PlanError> {
+        drill::drill(ground)
+    }
+
+    fn is_surroundings(&self, stderr: &str) -> bool {
+        drill::is_surroundings(stderr)
     }
 }
 

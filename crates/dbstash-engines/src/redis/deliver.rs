@@ -208,6 +208,11 @@ impl Telling {
             self.expired += 1;
             return Ok(());
         }
+        if key.name == MARK.as_bytes() {
+            return Err(Refusal::Final(format!(
+                "the backup is of a server that holds an interrupted restore ({MARK}): take an older one"
+            )));
+        }
         if key.len + FOOTER > self.terms.longest {
             return Err(Refusal::Final(format!(
                 "{name} has {} bytes in one piece, and the target takes {} (proto-max-bulk-len): raise it, or make a \

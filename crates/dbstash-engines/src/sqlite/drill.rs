@@ -26,7 +26,7 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
         let path = path.to_string_lossy();
         Invocation::new(
             "sqlite3",
-            ["-batch", "-readonly", "-bail", "-init", "/dev/null", &path, query],
+            ["-safe", "-batch", "-readonly", "-bail", "-init", "/dev/null", &path, query],
         )
     }));
     drill.goal = Some(Goal {

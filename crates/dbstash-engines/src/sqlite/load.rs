@@ -21,8 +21,10 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     wish.refuse_parts("sqlite")?;
     let first = match object.format.as_str() {
         "plain" => {
-            // An error ends it; nothing of ~/.sqliterc is read.
-            let mut args = ["-batch", "-bail", "-init", "/dev/null"].map(str::to_owned).to_vec();
+            // An error ends it; nothing of ~/.sqliterc is read. A script that is not proven yet may hold any command of
+            // the shell: in safe mode none reaches beyond the file.
+            let args = ["-safe", "-batch", "-bail", "-init", "/dev/null"];
+            let mut args = args.map(str::to_owned).to_vec();
             args.push(new.to_string_lossy().into_owned());
             Stage::Script(Script::of(0, Invocation::new("sqlite3", args)))
         }

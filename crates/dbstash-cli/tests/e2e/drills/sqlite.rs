@@ -38,6 +38,9 @@ fn what_came_back_is_counted() {
         let refused = drill(&run.clone().env("DRILL_SQL", "SELECT count(*) < 1 FROM customer"));
         expect(&refused, 1, "assertion 1 of DRILL_SQL: it is \"0\"", work.path());
         assert_eq!(listed(&run)["backups"][0]["verified"]["result"], "corrupt");
+        // Who looks less far finds nothing that is better.
+        let less = run.clone().args(["verify", "--level", "bytes"]).run(PATIENCE);
+        expect(&less, 4, "it is known to be corrupt", work.path());
         let wrong = drill(&run.clone().env("DRILL_SQL", "SELECT 1 FROM nowhere"));
         expect(&wrong, 4, "cannot be asked", work.path());
         assert_eq!(marks(&remote, "corrupt"), 1);

@@ -9,6 +9,7 @@ use dbstash_core::verify::{Level, Verdict};
 use dbstash_testkit::{Dbstash, TestRemote};
 
 use self::store::Stored;
+pub use self::store::sha256;
 use crate::scene::PATIENCE;
 
 /// How one backup is made, and the least shares of changes that its structure shows, in hundredths: of those of one

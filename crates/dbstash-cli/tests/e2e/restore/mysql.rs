@@ -208,6 +208,10 @@ fn what_is_cut_off_is_known_as_such() {
         holder.wait().unwrap();
         assert_ne!(done.code, Some(0), "{done}");
         assert!(is_marked(&server, "copy"), "{way}: {done}");
+        // Half a database is no backup.
+        let half = run.clone().env("DB_URI", server.uri("copy")).run(PATIENCE);
+        half.expect_code(1);
+        assert!(half.stderr.contains("the database holds an interrupted restore"), "{half}");
         let to = server.uri("copy");
         expect_refused(
             &run,

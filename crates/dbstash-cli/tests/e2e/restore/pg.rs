@@ -96,6 +96,11 @@ fn several_connections_load_under_a_mark() {
         "{done}"
     );
     expect_refused(&run, &["--to", &into], &["interrupted restore of 2", "--clean"]);
+    // Half a database is no backup.
+    server.psql("postgres", "ALTER ROLE stash SUPERUSER");
+    let half = run.clone().env("DB_URI", &into).run(PATIENCE);
+    half.expect_code(1);
+    assert!(half.stderr.contains("the database holds an interrupted restore"), "{half}");
     server.psql("postgres", "DROP DATABASE half");
     assert_eq!(databases(&server), before);
 }

@@ -194,6 +194,12 @@ fn what_is_not_what_was_stored_changes_nothing() {
     remote.write(&name, &good[..good.len() - 7]);
     expect_refused(&run, &["--clean"], &["no backup here"]);
     assert_eq!(server.digest(), before);
+    // Half of one is not restored as if it were whole.
+    server.ask("SET dbstash:restore:incomplete older");
+    run.run(PATIENCE).expect_code(0);
+    server.ask("DEL dbstash:restore:incomplete");
+    expect_refused(&run, &["--clean"], &["holds an interrupted restore", "as it was"]);
+    assert_eq!(server.digest(), before);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! SQLite: a file made beside its place.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use dbstash_testkit::{RemoteKind, Scratch, TestRemote, sqlite};
@@ -78,6 +79,8 @@ fn what_is_there_stays_unless_it_may_go() {
 #[test]
 fn what_is_not_what_was_stored_replaces_nothing() {
     let Some(shop) = shop_file(2000) else { return };
+    // What comes after it can be read and written by those who could before.
+    fs::set_permissions(&shop.path, fs::Permissions::from_mode(0o640)).unwrap();
     for (format, compression) in [("sql", "none"), ("sql", "zstd"), ("file", "gzip")] {
         let remote = TestRemote::start(RemoteKind::Local).unwrap();
         let run = dbstash(&remote).env("DB_URI", shop.uri()).env("SQLITE_FORMAT", format);
@@ -95,6 +98,24 @@ fn what_is_not_what_was_stored_replaces_nothing() {
             remote.write(&name, &damaged);
             expect_refused(&run, &["--clean"], &["corrupt", "the target is as it was"]);
             assert_eq!(fs::read(&shop.path).unwrap(), before);
+            expect_only(shop.path.parent().unwrap(), &["shop.db"]);
+        }
+        remote.write(&name, &good);
+        restore(&run, &["--clean"]).expect_code(0);
+        assert_eq!(fs::metadata(&shop.path).unwrap().permissions().mode() & 0o777, 0o640);
+        let link = shop.path.with_file_name("link.db");
+        symlink(&shop.path, &link).unwrap();
+        let to = format!("sqlite://{}", link.display());
+        expect_refused(&run, &["--clean", "--to", &to], &["it is a symbolic link"]);
+        fs::remove_file(link).unwrap();
+        let before = fs::read(&shop.path).unwrap();
+        if (format, compression) == ("sql", "none") {
+            // What is in it is a command of the shell, of the same length.
+            let evil = shop.path.with_file_name("evil");
+            let mut shell = format!(".shell touch '{}'\n", evil.display()).into_bytes();
+            shell.extend_from_slice(&good[shell.len()..]);
+            remote.write(&name, &shell);
+            expect_refused(&run, &["--clean"], &["corrupt", "the target is as it was"]);
             expect_only(shop.path.parent().unwrap(), &["shop.db"]);
         }
         // A shorter one is no backup any more.

@@ -102,7 +102,7 @@ fn is_word(word: &str) -> bool {
 }
 
 /// A text as SQL has it, whatever the server makes of backslashes.
-pub(super) fn literal(text: &str) -> String {
+pub(in crate::mysql) fn literal(text: &str) -> String {
     let mut hex = "_utf8mb4 X'".to_owned();
     for byte in text.bytes() {
         let _ = write!(hex, "{byte:02X}");

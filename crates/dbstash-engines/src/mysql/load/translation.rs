@@ -53,7 +53,8 @@ pub(super) struct Translation {
     is_out: bool,
     collations: Vec<(&'static str, &'static str)>,
     keeps_sandbox: bool,
-    across: bool,
+    /// Whether the log of another server is none of this one's business.
+    logless: bool,
     /// Whether the server does not know a mode any more that older ones and MariaDB have.
     drops_mode: bool,
     /// The former name and the new one, quoted.
@@ -79,7 +80,7 @@ impl Translation {
             is_out: false,
             collations,
             keeps_sandbox: to == Dialect::Mariadb,
-            across: of != ours,
+            logless: of != ours,
             drops_mode: ours == Dialect::Mysql && of != ours,
             names: None,
         }
@@ -88,6 +89,12 @@ impl Translation {
     /// The same, for a database of another name.
     pub(super) fn renaming(mut self, from: &str, to: &str) -> Self {
         self.names = (from != to).then(|| [super::name(from), super::name(to)]);
+        self
+    }
+
+    /// The same, for a server whose log is to stay as it is.
+    pub(super) fn logless(mut self) -> Self {
+        self.logless = true;
         self
     }
 
@@ -131,7 +138,7 @@ impl Translation {
     }
 
     fn is_left_out(&self, line: &[u8]) -> bool {
-        self.across && OF_THE_LOG.iter().any(|start| line.starts_with(start))
+        self.logless && OF_THE_LOG.iter().any(|start| line.starts_with(start))
             || self.names.is_some() && line.starts_with(b"/*!40000 DROP DATABASE ")
     }
 
@@ -292,6 +299,9 @@ mod tests {
             latin1;\nINSERT INTO t VALUES ('\nUSE `shop`;\n');\n";
         let want = "USE `a``b`;\nALTER DATABASE `a``b` CHARACTER SET latin1;\nINSERT INTO t VALUES ('\nUSE `shop`;\n');\n";
         assert_eq!(said(to, text).unwrap(), want);
+        let log = "SET @@SESSION.SQL_LOG_BIN= 0;\n";
+        assert_eq!(said(to, log).as_deref(), Ok(log));
+        assert_eq!(said(|| to().logless(), log).as_deref(), Ok(""));
         assert!(said(to, "USE `other`;\n").unwrap_err().contains("another database than `shop`"));
     }
 }

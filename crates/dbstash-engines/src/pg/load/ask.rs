@@ -1,11 +1,9 @@
 //! What a target is asked, and what it answers.
 
+pub(super) use dbstash_core::load::MARK;
 use dbstash_core::load::{Side, Target};
 
 use super::parts::Wanted;
-
-/// The schema that says that a restore was interrupted. Its comment names the backup.
-pub(super) const MARK: &str = "dbstash_restore_incomplete";
 
 /// Of a database: a word and what it is about, one a line.
 pub(super) fn of_database() -> String {

@@ -71,7 +71,8 @@ pub(in super::super) fn explain(stderr: &str) -> Option<String> {
             "pg_restore is older than the tool that made the dump: use a newer client".to_owned(),
         );
     }
-    if has("No space left on device") {
+    // In the middle of a block it says only that.
+    if has("No space left on device") || has("could not extend file") && has(": wrote only ") {
         return Some("the target's disk is full".to_owned());
     }
     if has("must be owner of") || has("permission denied for") {
@@ -107,6 +108,10 @@ mod tests {
             (
                 "psql:<stdin>:7: ERROR:  the backup is in SQL_ASCII, and the database in UTF8",
                 "ENCODING 'SQL_ASCII' LOCALE 'C'",
+            ),
+            (
+                "psql:<stdin>:4: ERROR:  could not extend file \"base/5/1\": wrote only 4096 of 8192 bytes",
+                "disk is full",
             ),
             ("ERROR:  permission denied to create database", "CREATEDB"),
             ("psql:<stdin>:4: ERROR:  permission denied for schema public", "lacks rights"),

@@ -19,7 +19,7 @@ const TWOFOLD: [&[u8]; 7] =
     [b"SJIS", b"BIG5", b"GBK", b"UHC", b"GB18030", b"JOHAB", b"SHIFT_JIS_2004"];
 
 /// What a dump says first that has bytes of no known encoding.
-const BYTES: &[u8] = b"SET client_encoding = 'SQL_ASCII';";
+pub(super) const BYTES: &[u8] = b"SET client_encoding = 'SQL_ASCII';";
 /// A database of another one would take the rows of a `COPY` as they are, and could not read them.
 const ONLY_BYTES: &[u8] =
     b"DO $dbstash$ BEGIN IF pg_catalog.current_setting('server_encoding') <> 'SQL_ASCII' THEN \

@@ -35,6 +35,20 @@ pub(super) trait Judge: Send {
     }
 }
 
+impl Judge for Box<dyn Judge> {
+    fn statement(&mut self, statement: &[u8]) -> Result<Fate, String> {
+        (**self).statement(statement)
+    }
+
+    fn command(&mut self, line: &[u8]) -> Result<Fate, String> {
+        (**self).command(line)
+    }
+
+    fn rest(&mut self) -> Result<Vec<u8>, String> {
+        (**self).rest()
+    }
+}
+
 /// Reads a script as psql would, and hands on what its judge lets pass. Lines stay where they are.
 pub(super) struct Reader<J> {
     judge: J,

@@ -9,7 +9,11 @@ use super::super::client;
 /// What psql is always told: none of the user's own settings, and to stop at the first error.
 const OPTIONS: [&str; 3] = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"];
 
-fn psql(server: &Server, database: &str, more: Vec<String>) -> Result<Invocation, PlanError> {
+pub(in crate::pg) fn psql(
+    server: &Server,
+    database: &str,
+    more: Vec<String>,
+) -> Result<Invocation, PlanError> {
     let args = OPTIONS.iter().map(|&word| word.to_owned()).chain(more).collect();
     client("psql", server, Some(database), args)
 }
@@ -20,7 +24,7 @@ pub(super) fn loader(server: &Server, database: &str) -> Result<Invocation, Plan
 }
 
 /// psql with these commands, each for itself.
-pub(super) fn saying(
+pub(in crate::pg) fn saying(
     server: &Server,
     database: &str,
     commands: &[&str],
@@ -29,7 +33,11 @@ pub(super) fn saying(
 }
 
 /// psql with a script of ours, and its answers as they are, a NUL after each.
-pub(super) fn asking(server: &Server, database: &str, text: &str) -> Result<Invocation, PlanError> {
+pub(in crate::pg) fn asking(
+    server: &Server,
+    database: &str,
+    text: &str,
+) -> Result<Invocation, PlanError> {
     let more =
         ["--tuples-only", "--no-align", "--record-separator-zero"].map(str::to_owned).to_vec();
     let mut invocation = psql(server, database, more)?;
@@ -62,7 +70,7 @@ pub(super) fn in_copy(inside: &str) -> Arg {
 }
 
 /// The database that is there in any case.
-pub(super) fn maintenance(server: &Server) -> &str {
+pub(in crate::pg) fn maintenance(server: &Server) -> &str {
     let named = server.params.iter().find(|(key, _)| key == "dbname");
     named.map_or("postgres", |(_, name)| name)
 }

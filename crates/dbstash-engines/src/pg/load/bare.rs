@@ -124,6 +124,12 @@ mod tests {
         ["SET default_tablespace = fast;", "GRANT CREATE ON TABLESPACE fast TO bob;"];
 
     #[test]
+    fn bytes_of_no_encoding_are_taken_anywhere() {
+        let script = "SET client_encoding = 'SQL_ASCII';\n";
+        assert_eq!(seen(Box::new(One::new("x")), false, script), [script.trim_end()]);
+    }
+
+    #[test]
     fn what_names_others_is_left_out() {
         let script = [&KEPT[..], &OF_ROLES, &OF_TABLESPACES].concat().join("\n");
         assert_eq!(seen(Box::new(One::new("shop")), false, &script), KEPT);

@@ -173,7 +173,7 @@ impl<'a> Scene<'a> {
         let mut restored = Restored::default();
         let mut spool: Option<Spool> = None;
         let mut tree = PathBuf::new();
-        for stage in stages {
+        for (n, stage) in stages.into_iter().enumerate() {
             match stage {
                 Stage::Run { what, invocation } => {
                     let invocation = placed(invocation, &tree);
@@ -201,7 +201,12 @@ impl<'a> Scene<'a> {
                     let made = Spool::make(self.cx.temp_dir, self.cx.run, needed)?;
                     tree = made.tree();
                     let copy = copy::copied(object, file, &tree, self);
-                    tree = self.unless_cancelled(copy).await?;
+                    let copied = self.unless_cancelled(copy).await;
+                    // The first thing that is done changes nothing.
+                    tree = copied.map_err(|error| match n {
+                        0 => RestoreError::Before(Box::new(error)),
+                        _ => error,
+                    })?;
                     spool = Some(made);
                 }
                 Stage::Write { object, to } => {

@@ -208,6 +208,12 @@ impl Default for Drill {
 }
 
 impl Ground<'_> {
+    /// A server that such a backup cannot be restored into.
+    pub fn is_not_for(&self, other: EngineKey) -> PlanError {
+        let engine = self.manifest.engine;
+        PlanError(format!("DRILL_URI names a server of {other}, and the backup is of {engine}"))
+    }
+
     /// A drill of an engine that starts no server of its own.
     pub fn refuse_private(&self) -> Result<(), PlanError> {
         match self.place {

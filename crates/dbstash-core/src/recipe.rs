@@ -14,7 +14,7 @@ pub const SUFFIX: &str = ".RESTORE.txt";
 
 /// The line that makes a folder for files, `$dump`, which goes at the end. Where one works there is room, as
 /// there may be none in `/tmp`.
-pub const FOLDER: &str = "dump=$(mktemp -d ./dump.XXXXXX); trap 'rm -rf \"$dump\"' EXIT";
+pub const FOLDER: &str = "dump=$(mktemp -d -p .); trap 'rm -rf \"$dump\"' EXIT";
 
 /// A backup as a recipe knows it.
 #[derive(Clone, Copy)]

@@ -54,12 +54,7 @@ pub(super) fn drill(of: Dialect, ground: &Ground<'_>) -> Result<Drill, PlanError
         Place::Scratch(engine @ (EngineKey::Mysql | EngineKey::Mariadb), source, name) => {
             (engine, source.clone(), name)
         }
-        Place::Scratch(other, ..) => {
-            return Err(PlanError(format!(
-                "DRILL_URI names a server of {other}, and the backup is of {}",
-                manifest.engine
-            )));
-        }
+        Place::Scratch(other, ..) => return Err(ground.is_not_for(other)),
     };
     let Source::Server(server) = &source else {
         return Err(PlanError("DRILL_URI has to name a server".to_owned()));

@@ -62,12 +62,7 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
         }
         // Of a server that others use too, roles are none of our business.
         Place::Scratch(EngineKey::Pg, source, name) => (source.clone(), name, false),
-        Place::Scratch(other, ..) => {
-            return Err(PlanError(format!(
-                "DRILL_URI names a server of {other}, and the backup is of {}",
-                manifest.engine
-            )));
-        }
+        Place::Scratch(other, ..) => return Err(ground.is_not_for(other)),
     };
     let Source::Server(server) = &source else {
         return Err(PlanError("DRILL_URI has to name a server".to_owned()));

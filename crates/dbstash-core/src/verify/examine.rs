@@ -1,5 +1,6 @@
 //! A backup read back, and what was found noted beside it and told.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -87,9 +88,7 @@ pub async fn examine(
     let object = backup.objects().next().unwrap_or_default();
     // Without one it is looked at all the same: what is deleted meanwhile is not corrupt.
     let reading = cx.state.claim(&cx.remote.label(), &object);
-    if let Some(known) = known(backup, level, cx).await {
-        return Ok(Examined { verdict: Verdict::Untested(known), mark: None, warning: None });
-    }
+    let known = known(backup, level, cx).await;
     let looking = async {
         match level {
             // It ends what it has started, whatever ends it.
@@ -108,6 +107,11 @@ pub async fn examine(
         )),
         Err(error) => Verdict::Untested(error.to_string()),
     };
+    let verdict = match (verdict, &known) {
+        (Verdict::Good { .. }, Some(known)) => Verdict::Untested(known.to_string()),
+        (verdict, _) => verdict,
+    };
+    let level = known.map_or(level, |known| known.level);
     let deadline = Some((Instant::now() + NOTING, NOTING));
     let guard = Guard { cancel: by.cancel, deadline, stall: None, pace: &|_| {} };
     let now = (by.clock.now(), by.host);
@@ -121,15 +125,24 @@ pub async fn examine(
     Ok(Examined { verdict, mark, warning })
 }
 
-/// What a look that goes no further than this cannot take back: what another one has found that went further.
-async fn known(backup: &Backup, level: Level, cx: Context<'_>) -> Option<String> {
+/// What another look has found that went further: one that finds nothing cannot take it back.
+struct Known {
+    level: Level,
+    what: String,
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { level, what } = self;
+        let level = level.as_str();
+        write!(f, "it is known to be corrupt, and only --level {level} can find otherwise: {what}")
+    }
+}
+
+async fn known(backup: &Backup, level: Level, cx: Context<'_>) -> Option<Known> {
     let mark = backup.verified().filter(|mark| mark.outcome == Outcome::Corrupt)?;
     let object = backup.manifest_name.strip_suffix(manifest::SUFFIX)?;
     let text = small(cx.remote, &mark.name_for(object), manifest::MAX_BYTES).await.ok()?;
     let Record { asked, corrupt, .. } = serde_json::from_slice(&text).ok()?;
-    let what = corrupt.unwrap_or_default();
-    (asked > level).then(|| {
-        let asked = asked.as_str();
-        format!("it is known to be corrupt, and only --level {asked} can find otherwise: {what}")
-    })
+    (asked > level).then(|| Known { level: asked, what: corrupt.unwrap_or_default() })
 }

@@ -1,5 +1,6 @@
 //! Remotes behind a real rclone.
 
+mod folder;
 mod servers;
 
 use std::collections::BTreeMap;
@@ -125,6 +126,9 @@ impl TestRemote {
 
     /// The same with all there is.
     pub fn everything(&self) -> BTreeMap<String, u64> {
+        if let Some(root) = self.folder() {
+            return folder::sizes(root);
+        }
         let mut rclone = self.rclone(&["lsjson", "--recursive", "--files-only", "--no-modtime"]);
         let listing = rclone.arg(&self.root).output().unwrap();
         // What has never been written to is not there.
@@ -146,9 +150,14 @@ impl TestRemote {
 
     /// The bytes of an object. Panics when there is none.
     pub fn read(&self, name: &str) -> Vec<u8> {
-        assert!(self.everything().contains_key(name), "no object {name}");
+        if let Some(root) = self.folder() {
+            return fs::read(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
         let target = self.at(name);
-        checked(&self.rclone(&["cat", &target]).output().unwrap())
+        let bytes = checked(&self.rclone(&["cat", &target]).output().unwrap());
+        // Of what is not there, a bucket has nothing to send.
+        assert!(!bytes.is_empty() || self.everything().contains_key(name), "no object {name}");
+        bytes
     }
 
     /// Every file behind the remote with its bytes, as its server keeps them: names and contents may
@@ -160,20 +169,7 @@ impl TestRemote {
             let copy = dir.to_str().unwrap();
             checked(&self.rclone(&["sync", "dst:bucket", copy]).output().unwrap());
         }
-        let mut files = BTreeMap::new();
-        let mut folders = vec![dir.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if entry.file_type().unwrap().is_dir() {
-                    folders.push(path);
-                } else {
-                    let name = path.strip_prefix(&dir).unwrap().to_str().unwrap().to_owned();
-                    files.insert(name, fs::read(&path).unwrap());
-                }
-            }
-        }
-        files
+        folder::contents(&dir)
     }
 
     /// Writes to one of the files behind the remote, by a name that [`TestRemote::stored`] tells. Not for moto.
@@ -183,6 +179,9 @@ impl TestRemote {
 
     /// Writes an object.
     pub fn write(&self, name: &str, bytes: &[u8]) {
+        if let Some(root) = self.folder() {
+            return folder::write(&root.join(name), bytes, root.parent().unwrap());
+        }
         let target = self.at(name);
         let mut rclone = self
             .rclone(&["rcat", &target])
@@ -201,6 +200,9 @@ impl TestRemote {
 
     /// Deletes an object.
     pub fn delete(&self, name: &str) {
+        if let Some(root) = self.folder() {
+            return fs::remove_file(root.join(name)).unwrap();
+        }
         let target = self.at(name);
         checked(&self.rclone(&["deletefile", &target]).output().unwrap());
     }
@@ -252,11 +254,18 @@ impl TestRemote {
             .args(args)
             .env_clear()
             .env("HOME", self.scratch.path())
+            // It ends before its garbage matters.
+            .env("GOGC", "off")
             .envs(self.env.iter().map(|(name, value)| (name, value)));
         if self.tls.is_some() {
             rclone.arg("--ca-cert").arg(self.certificate());
         }
         rclone
+    }
+
+    /// The directory that it is, if it is one.
+    fn folder(&self) -> Option<&Path> {
+        (self.kind == RemoteKind::Local).then(|| Path::new(&self.root))
     }
 
     fn at(&self, name: &str) -> String {

@@ -18,7 +18,7 @@ use crate::turns;
 const ROUNDS: usize = 3;
 const MOST: u64 = 400 << 20;
 /// What goes slowly into a database.
-const SLOW: u64 = 100 << 20;
+const SLOW: u64 = 300 << 20;
 
 /// A backup on a remote of its own.
 struct Kept {

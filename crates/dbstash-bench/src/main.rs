@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         ("stream", streams),
         ("pairs", pairs::run),
         ("redis", pairs::redis::run),
+        ("counts", pairs::counts::run),
         ("restore", restore::run),
         ("list", list::run),
     ];

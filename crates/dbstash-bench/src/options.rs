@@ -8,8 +8,8 @@ use crate::stream::{CELLS, Cell};
 const MIB: u64 = 1024 * 1024;
 
 /// The parts of a bench, in their order.
-pub(crate) const PARTS: [&str; 9] =
-    ["start", "idle", "abort", "memory", "stream", "pairs", "redis", "restore", "list"];
+pub(crate) const PARTS: [&str; 10] =
+    ["start", "idle", "abort", "memory", "stream", "pairs", "redis", "counts", "restore", "list"];
 
 /// What is asked for.
 #[derive(Debug, Clone)]

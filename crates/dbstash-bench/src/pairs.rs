@@ -1,9 +1,11 @@
 //! dbstash beside what people write, in pairs: the other engines' streams, and files.
 
+pub(crate) mod counts;
 pub(crate) mod redis;
 
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dbstash_testkit::mysql::Family;
@@ -24,7 +26,7 @@ struct Pair {
     ours: Way,
     theirs: Way,
     /// Where their programs are, before everything else on `PATH`.
-    path: Option<std::ffi::OsString>,
+    path: Option<OsString>,
 }
 
 /// One of them.
@@ -94,9 +96,22 @@ fn mysql(scene: &Scene, report: &mut Report, remote: &TestRemote, family: Family
     pair.measure(scene, report, remote);
 }
 
-/// There is no real mongodump in any package registry: what is measured is an archive that a program only prints, which
-/// is more than any mongodump gives.
 fn mongo(scene: &Scene, report: &mut Report, remote: &TestRemote) {
+    let (dir, path) = printed_archive(scene);
+    let pair = Pair {
+        name: "mongo, an archive from a file: wall vs the bare pipe",
+        at_most: 0.95,
+        ours: Way::Dbstash(vec![("DB_URI", "mongodb://127.0.0.1:1/bench".to_owned())]),
+        theirs: Way::bare("mongodump --archive"),
+        path,
+    };
+    pair.measure(scene, report, remote);
+    let _ = fs::remove_dir_all(dir);
+}
+
+/// A directory with an archive, and a `PATH` with a mongodump that prints it. There is no real one in any package
+/// registry: what is measured is more than any mongodump gives.
+fn printed_archive(scene: &Scene) -> (PathBuf, Option<OsString>) {
     let dir = scene.scratch.dir("mongo");
     let file = dir.join("archive");
     archive::write(&file, "bench", "event", scene.options.bytes);
@@ -104,15 +119,8 @@ fn mongo(scene: &Scene, report: &mut Report, remote: &TestRemote) {
     fs::write(&tool, format!("#!/bin/sh\nexec cat '{}'\n", file.display())).unwrap();
     executable(&tool);
     let rest = std::env::split_paths(scene.path()).collect::<Vec<_>>();
-    let pair = Pair {
-        name: "mongo, an archive from a file: wall vs the bare pipe",
-        at_most: 0.95,
-        ours: Way::Dbstash(vec![("DB_URI", "mongodb://127.0.0.1:1/bench".to_owned())]),
-        theirs: Way::bare("mongodump --archive"),
-        path: std::env::join_paths(std::iter::once(dir.clone()).chain(rest)).ok(),
-    };
-    pair.measure(scene, report, remote);
-    let _ = fs::remove_dir_all(dir);
+    let path = std::env::join_paths(std::iter::once(dir.clone()).chain(rest)).ok();
+    (dir, path)
 }
 
 fn files(scene: &Scene, report: &mut Report, remote: &TestRemote) {

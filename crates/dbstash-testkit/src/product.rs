@@ -21,8 +21,9 @@ use crate::{Scratch, bins, tools};
 
 /// A run of the product to be.
 ///
-/// It starts from an empty environment but for `PATH`, and `HOME` and `DBSTASH_STATE_DIR`, which
-/// are directories of this value: runs that should share their state come from the same one.
+/// It starts from an empty environment but for `PATH`, for what makes many tests at a time possible,
+/// and for `HOME` and `DBSTASH_STATE_DIR`, which are directories of this value: runs that should
+/// share their state come from the same one.
 #[derive(Debug, Clone)]
 pub struct Dbstash {
     binary: PathBuf,
@@ -42,6 +43,10 @@ impl Dbstash {
             ("HOME".into(), scratch.dir("home").into()),
             // Many schedulers run side by side in tests.
             ("HEALTH_ADDR".into(), "127.0.0.1:0".into()),
+            // Of rclone, which starts thousands of times: a third of what that costs. The limit is
+            // for a call that goes on.
+            ("GOGC".into(), "off".into()),
+            ("GOMEMLIMIT".into(), "128MiB".into()),
             ("DBSTASH_STATE_DIR".into(), scratch.path().join("state").into()),
         ]);
         Self {
@@ -83,7 +88,7 @@ impl Dbstash {
         vars.into_iter().fold(self, |run, (name, value)| run.env(name, value))
     }
 
-    /// Takes a variable away, one of the three defaults too.
+    /// Takes a variable away, one of the defaults too.
     #[must_use]
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.env.remove(name.as_ref());

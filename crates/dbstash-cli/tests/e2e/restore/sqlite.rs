@@ -9,6 +9,10 @@ use dbstash_testkit::{RemoteKind, Scratch, TestRemote, sqlite};
 use super::{expect_refused, restore};
 use crate::scene::{PATIENCE, backups, dbstash, shop_file};
 
+/// Runs its further words on a terminal on which the first one is typed.
+const ON_A_TERMINAL: &str =
+    r#"echo "$1" | (shift; exec script -qec "$(printf '%q ' "$@")" /dev/null)"#;
+
 /// Nothing but these is in the folder.
 #[track_caller]
 fn expect_only(folder: &Path, names: &[&str]) {
@@ -74,6 +78,19 @@ fn what_is_there_stays_unless_it_may_go() {
     let asked = run.clone().args(["restore", "--clean"]).run(PATIENCE);
     asked.expect_code(1);
     assert!(asked.stderr.contains("nothing was restored"), "{asked}");
+    // Somebody is, and sees how far it is.
+    sqlite::run(&shop.path, "DELETE FROM customer");
+    let emptied = sqlite::digest(&shop.path);
+    for (answer, code, held) in [("", 1, &emptied), ("n", 1, &emptied), ("y", 0, &before)] {
+        let words = ["-c", ON_A_TERMINAL, "bash", answer];
+        let asked = run.clone().args(["restore", "--clean"]).within(Path::new("/bin/bash"), words);
+        let asked = asked.run(PATIENCE);
+        asked.expect_code(code);
+        assert!(asked.stdout.contains("[y/N]"), "{asked}");
+        let is_told = asked.stdout.contains(" % ") && asked.stdout.contains(" left");
+        assert_eq!(is_told, code == 0, "{asked}");
+        assert_eq!(sqlite::digest(&shop.path), *held, "{asked}");
+    }
 }
 
 #[test]

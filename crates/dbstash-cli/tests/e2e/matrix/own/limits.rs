@@ -19,13 +19,13 @@ fn limited(shop: &Shop, by: &[&str]) -> Dbstash {
         .env("BACKUP_SCHEDULE", "once")
 }
 
-/// It succeeded, and there is one good backup more; or it said why not, and there is none more.
-fn clear(shop: &mut Shop, good: usize, limit: &str, done: &Finished) -> bool {
+/// It succeeded, and there is one good backup more than these; or it said why not, and there is none more.
+fn clear(shop: &mut Shop, good: &mut usize, limit: &str, done: &Finished) -> bool {
     done.expect_no_leftovers();
     assert!(!done.stderr.contains("panicked"), "{limit}: {done}");
-    let now = shop.all_listed_restore();
     let stored = done.code == Some(0);
-    assert_eq!(now, good + usize::from(stored), "{limit}: {done}");
+    *good += usize::from(stored);
+    assert_eq!(shop.all_listed_restore(), *good, "{limit}: {done}");
     // 127: what loads programs cannot open their libraries.
     assert!([0, 1, 127].contains(&done.code.unwrap_or(-1)), "{limit}: {done}");
     assert!(stored || !done.stderr.trim().is_empty(), "{limit}: silent: {done}");
@@ -38,13 +38,12 @@ fn file_descriptors() {
         let (Some(file), Some(remote)) = (shop_file(200), TestRemote::start(kind)) else { return };
         eprintln!("--- on {kind}");
         let mut shop = Shop::open(file, remote);
-        let (mut stored, mut failed) = (0, 0);
+        let (mut stored, mut failed, mut good) = (0, 0, shop.all_listed_restore());
         for descriptors in 3..=40 {
             let limit = format!("ulimit -n {descriptors}");
-            let good = shop.all_listed_restore();
             let run = limited(&shop, &["sh", "-c", &format!("{limit} && exec \"$0\"")]);
             let done = run.run(PATIENCE);
-            if clear(&mut shop, good, &limit, &done) {
+            if clear(&mut shop, &mut good, &limit, &done) {
                 stored += 1;
             } else {
                 failed += 1;
@@ -84,9 +83,9 @@ fn processes() {
         chown(path, Some(USER), Some(USER)).unwrap();
     }
     let (mut stored, mut failed, mut last) = (0, 0, String::new());
+    let mut good = shop.all_listed_restore();
     for processes in [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 96] {
         let limit = format!("--nproc={processes}");
-        let good = shop.all_listed_restore();
         let user = USER.to_string();
         let as_user = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
         let by: Vec<_> = as_user.into_iter().chain(["prlimit", &limit]).collect();
@@ -94,7 +93,7 @@ fn processes() {
             .env("DBSTASH_STATE_DIR", &state)
             .env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
         let done = run.run(PATIENCE);
-        if clear(&mut shop, good, &limit, &done) {
+        if clear(&mut shop, &mut good, &limit, &done) {
             stored += 1;
         } else {
             (failed, last) = (failed + 1, done.to_string());

@@ -46,7 +46,7 @@ impl Dbstash {
             // Of rclone, which starts thousands of times: a third of what that costs. The limit is
             // for a call that goes on.
             ("GOGC".into(), "off".into()),
-            ("GOMEMLIMIT".into(), "128MiB".into()),
+            ("GOMEMLIMIT".into(), "256MiB".into()),
             ("DBSTASH_STATE_DIR".into(), scratch.path().join("state").into()),
         ]);
         Self {

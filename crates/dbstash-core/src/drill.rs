@@ -15,8 +15,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::hold::hold;
+pub(crate) use self::said::missing;
+use crate::checkup::Tool;
+use crate::confinement::Confinement;
 use crate::drift;
-use crate::engine::PlanError;
+use crate::engine::{Engine, PlanError};
 use crate::invocation::Invocation;
 use crate::job::{EngineKey, Source};
 use crate::load::Extent;
@@ -92,7 +95,7 @@ pub enum Place<'a> {
 
 /// How an engine holds a drill, planned without I/O.
 pub struct Drill {
-    /// Where the programs of its server may be, before those of `PATH`.
+    /// Where the programs of its server may be, as [`Invocation::folders`].
     pub folders: Vec<String>,
     /// An object that is written to a file before the server starts, freed of our own encodings: the server loads it
     /// itself, and there is no [`Drill::goal`].
@@ -111,8 +114,35 @@ pub struct Drill {
     pub census: Option<Census>,
     /// Ask whether what has to be true is: all that each prints has to be true, and it has to print something.
     pub assertions: Vec<Invocation>,
+    /// What such a print says; the error is the server's, where the program ends well all the same.
+    pub reply: fn(&str) -> Result<String, String>,
     /// Drops the scratch database, also where it is not there.
     pub dropped: Option<Invocation>,
+    /// The programs of the server, and the client: how each tells its version.
+    pub tools: Vec<Tool>,
+    /// Asks the user's server whether a scratch database may be made there; none where no server can tell.
+    pub permit: Option<Permit>,
+}
+
+/// A question that makes nothing, and what its answer means.
+pub struct Permit {
+    /// Asks it.
+    pub question: Invocation,
+    /// Reads its stdout.
+    pub read: fn(&str) -> Granted,
+}
+
+/// Who may do what on a server of the user's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// As whom we are let in.
+    pub user: String,
+    /// The server's kind and version.
+    pub server: String,
+    /// What this user may not do and a drill has to, each with the way out.
+    pub lacks: Vec<(String, String)>,
+    /// What nobody can tell from here, with the way out.
+    pub unsure: Option<(String, String)>,
 }
 
 /// Where the restore of a drill goes.
@@ -196,8 +226,27 @@ impl Drill {
             goal: None,
             census: None,
             assertions: Vec::new(),
+            reply: |said| Ok(said.to_owned()),
             dropped: None,
+            tools: Vec::new(),
+            permit: None,
         }
+    }
+}
+
+impl Drill {
+    /// A program of the private server, as it is started.
+    pub(crate) fn confined(&self, invocation: &Invocation, trial: &Trial) -> Invocation {
+        let confined = Some(Confinement { user: trial.user, memory: trial.memory });
+        Invocation { folders: self.folders.clone(), confined, ..invocation.clone() }
+    }
+}
+
+impl Trial {
+    /// The server of the user's, where backups of this engine can be restored into it.
+    pub(crate) fn elsewhere(&self, engine: &dyn Engine) -> Option<&Scratch> {
+        let is_for = |one: &&Scratch| one.engine == engine.key() || engine.is_kin(one.engine);
+        self.scratch.as_ref().filter(is_for)
     }
 }
 

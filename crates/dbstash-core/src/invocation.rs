@@ -18,7 +18,8 @@ pub struct Invocation {
     pub env: Vec<(String, Var)>,
     /// Which of our own variables the child inherits, beside [`Invocation::BASE`]; a trailing `*` stands for any end.
     pub inherits: &'static [&'static str],
-    /// Folders in which it may be, before those of `PATH`.
+    /// Folders in which it may be, in this order: [`Invocation::PATH`] stands for those of `PATH`, which are the last
+    /// ones otherwise.
     pub folders: Vec<String>,
     /// What it may be and take, where that is less than what we may.
     pub confined: Option<Confinement>,
@@ -69,6 +70,8 @@ pub enum Var {
 }
 
 impl Invocation {
+    /// Stands for the folders of `PATH` among [`Invocation::folders`].
+    pub const PATH: &'static str = "$PATH";
     /// What every child needs to find its files and speak its language.
     pub const BASE: &'static [&'static str] =
         &["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "LD_LIBRARY_PATH"];

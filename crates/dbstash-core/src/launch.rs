@@ -123,11 +123,16 @@ impl Local {
         });
         let args = args.collect::<Result<_, LaunchError>>()?;
         if !invocation.folders.is_empty() {
-            let mut path = invocation.folders.join(":");
-            if let Some(at) = env.iter().position(|(name, _)| name == "PATH") {
-                path = format!("{path}:{}", env.swap_remove(at).1);
-            }
-            env.push(("PATH".to_owned(), path));
+            let theirs = env.iter().position(|(name, _)| name == "PATH");
+            let theirs = theirs.map(|at| env.swap_remove(at).1);
+            let named = invocation.folders.iter().any(|folder| folder == Invocation::PATH);
+            let last = (!named).then_some(Invocation::PATH);
+            let folders = invocation.folders.iter().map(String::as_str).chain(last);
+            let each = folders.filter_map(|folder| match folder {
+                Invocation::PATH => theirs.as_deref(),
+                folder => Some(folder),
+            });
+            env.push(("PATH".to_owned(), each.collect::<Vec<_>>().join(":")));
         }
         let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let program = invocation.program.clone();

@@ -122,6 +122,12 @@ impl Ground<'_> {
         all.extend(storage.into_iter().flat_map(|(_, storage)| storage.findings.iter().cloned()));
         all.push(state);
         all.extend(doctor::disk(cx, job, catalog));
+        if settings.drills.is_some() || job.drill_after.is_some() || job.trial.scratch.is_some() {
+            tokio::select! {
+                found = doctor::drill(cx, job, catalog) => all.extend(found),
+                () = signals.cancel.cancelled() => {}
+            }
+        }
         all.push(doctor::appointment(&settings.timetable, now));
         if let Some(catalog) = catalog {
             let next = settings.timetable.next_after(now).unwrap_or(now);

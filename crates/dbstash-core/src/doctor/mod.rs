@@ -10,6 +10,7 @@ mod keeping;
 mod probe;
 mod source;
 mod tools;
+mod trial;
 
 use crate::clock::Clock;
 use crate::engine::Engine;
@@ -20,6 +21,7 @@ pub use self::address::resolve;
 pub use self::disk::{disk, state};
 pub use self::keeping::{appointment, retention};
 pub use self::probe::{Storage, storage};
+pub use self::trial::drill;
 
 pub use crate::checkup::{Finding, Verdict};
 

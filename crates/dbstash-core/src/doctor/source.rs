@@ -147,7 +147,7 @@ impl Context<'_> {
     }
 
     /// Why there is no answer, as whoever looks at a failed run is told.
-    fn refused(self, topic: &'static str, error: &RunError) -> Finding {
+    pub(super) fn refused(self, topic: &'static str, error: &RunError) -> Finding {
         let stderr = error.stderr().trim();
         if let Some(sentence) = self.engine.explain(stderr).filter(|_| !stderr.is_empty()) {
             return Finding::failed(topic, sentence);

@@ -31,7 +31,7 @@ pub(super) async fn look(tool: &Tool, cx: Context<'_>) -> (Finding, String) {
     (finding, said)
 }
 
-fn missing(tool: &Tool, error: &RunError) -> Finding {
+pub(super) fn missing(tool: &Tool, error: &RunError) -> Finding {
     let way_out = match error {
         RunError::Dump(ProduceError::Launch(LaunchError::NotFound(_))) => {
             format!("install {}", tool.from)

@@ -10,7 +10,6 @@ use super::said::{gist, left, missing};
 use super::{Drill, Drilled, Found, Goal, Ground, Place, Scratch, Trial};
 use crate::artifact::{ProduceError, Producer};
 use crate::catalog::Backup;
-use crate::confinement::Confinement;
 use crate::engine::PlanError;
 use crate::error::RunError;
 use crate::invocation::Invocation;
@@ -76,13 +75,10 @@ impl Work<'_> {
             format!("dbstash_drill_{}_{}", stamp.to_string().to_lowercase(), &random[..8]);
         let raw = manifest.raw_bytes();
         // What is copied first has a directory of its own.
-        let needed = if self.trial.scratch.is_some() { 0 } else { raw };
+        let scratch_server = self.trial.elsewhere(self.cx.engine);
+        let needed = if scratch_server.is_some() { 0 } else { raw };
         let spool = Spool::make(self.cx.temp_dir, &format!("{stamp}-{}", &random[8..16]), needed)?;
         let tree = spool.tree();
-        let (ours, engine) = (manifest.engine, self.cx.engine);
-        let scratch_server = self.trial.scratch.as_ref();
-        let scratch_server =
-            scratch_server.filter(|one| one.engine == ours || engine.is_kin(one.engine));
         let place = match scratch_server {
             Some(one) => Place::Scratch(one.engine, &one.source, &scratch),
             None => Place::Private(&tree),
@@ -91,7 +87,7 @@ impl Work<'_> {
             spool.give(user)?;
         }
         let assertions = &self.trial.assertions;
-        let mut drill = self.planned(&manifest, place, assertions).map_err(untested)?;
+        let drill = self.planned(&manifest, place, assertions).map_err(untested)?;
         let noted = match scratch_server {
             None => None,
             Some(server) => {
@@ -99,7 +95,7 @@ impl Work<'_> {
                 Some(self.cx.state.scratch(server.uri.expose_secret(), &scratch)?)
             }
         };
-        let server = self.timed(self.server(&mut drill, &manifest)).await;
+        let server = self.timed(self.server(&drill, &manifest)).await;
         let (mut server, begun) = server?;
         let main = Box::pin(self.main(&drill, &manifest, begun));
         let done = self
@@ -178,18 +174,13 @@ impl Work<'_> {
     /// Makes the server's files, and starts it. Since when the restore has been going on.
     async fn server(
         &self,
-        drill: &mut Drill,
+        drill: &Drill,
         manifest: &Manifest,
     ) -> Result<(Option<Box<dyn Producer>>, Instant), Flaw> {
-        let confined = Some(Confinement { user: self.trial.user, memory: self.trial.memory });
-        let folders = std::mem::take(&mut drill.folders);
-        let theirs = |invocation: &Invocation| Invocation {
-            folders: folders.clone(),
-            confined,
-            ..invocation.clone()
-        };
         for invocation in &drill.prepare {
-            self.ask(&theirs(invocation)).await.map_err(|(what, _)| Flaw::Untested(what))?;
+            self.ask(&drill.confined(invocation, self.trial))
+                .await
+                .map_err(|(what, _)| Flaw::Untested(what))?;
         }
         let begun = Instant::now();
         if let Some((object, path)) = &drill.file {
@@ -203,7 +194,7 @@ impl Work<'_> {
         }
         let Some(server) = &drill.server else { return Ok((None, begun)) };
         let private = self.cx.state.process_dir()?;
-        let started = self.cx.launcher.launch(&theirs(server), &private).await;
+        let started = self.cx.launcher.launch(&drill.confined(server, self.trial), &private).await;
         let mut started = started.map_err(untested)?;
         if let Some(ready) = &drill.ready {
             let up = tokio::select! {
@@ -266,9 +257,10 @@ impl Work<'_> {
         };
         for (n, assertion) in drill.assertions.iter().enumerate() {
             let it = format!("assertion {} of DRILL_SQL", n + 1);
-            let said = self.ask(assertion).await;
+            let said = self.ask(assertion).await.map_err(|(what, _)| what);
+            let said = said.and_then(|said| (drill.reply)(&said));
             let said =
-                said.map_err(|(what, _)| Flaw::Untested(format!("{it} cannot be asked: {what}")))?;
+                said.map_err(|what| Flaw::Untested(format!("{it} cannot be asked: {what}")))?;
             holds(&said).map_err(|why| Flaw::Corrupt(format!("{it}: {why}")))?;
         }
         Ok(Drilled {

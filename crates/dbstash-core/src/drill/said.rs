@@ -12,7 +12,7 @@ pub(super) fn gist(said: &str) -> &str {
 }
 
 /// A confined program can only say itself that it is not there.
-pub(super) fn missing(error: &ProduceError) -> Option<String> {
+pub(crate) fn missing(error: &ProduceError) -> Option<String> {
     let ProduceError::Exit { program, stderr, .. } = error else { return None };
     let reason = gist(stderr).strip_prefix(program.as_str())?;
     reason.starts_with(": No such file or directory").then(|| {

@@ -1,11 +1,18 @@
 //! A drill: into a database of its own on a server of the user's.
 
-use dbstash_core::drill::{Census, Drill, Found, Goal, Ground, Place};
+use dbstash_core::checkup::Tool;
+use dbstash_core::drill::{Census, Drill, Found, Goal, Granted, Ground, Permit, Place};
 use dbstash_core::engine::PlanError;
+use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::Source;
 use dbstash_core::load::Extent;
 
 use super::load::asking;
+use super::{ASKER, address};
+use crate::rows::rows;
+
+/// Roles that change nothing.
+const READING: [&str; 4] = ["read", "readAnyDatabase", "backup", "clusterMonitor"];
 
 pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
     ground.refuse_private()?;
@@ -25,8 +32,40 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
         }),
         census: Some(Census { question, read: Box::new(read) }),
         dropped: Some(asking(server, database, "drop", &[])?),
+        tools: vec![Tool::any("mongorestore", "--version", "MongoDB's database tools")],
+        permit: address::for_driver(server).ok().map(|content| {
+            let mut question = Invocation::new(ASKER, ["checkup"]);
+            question.args.push(Arg::File { before: String::new(), content });
+            Permit { question, read: granted }
+        }),
         ..Drill::new()
     })
+}
+
+/// Of a role that is not known here it is not known, either.
+fn granted(said: &str) -> Granted {
+    let rows = rows::<3>(said.as_bytes());
+    let of = |kind: &'static str| rows.iter().filter(move |row| row[0] == kind);
+    let (server, user) = (of("server").next(), of("user").next());
+    let name =
+        |row: Option<&[String; 3]>, none: &str| row.map_or(none.to_owned(), |row| row[1].clone());
+    let mut told = Granted {
+        user: name(user, "everybody"),
+        server: format!("MongoDB {}", name(server, "")),
+        ..Granted::default()
+    };
+    if let Some([_, user, home]) = user
+        && of("role").all(|row| READING.contains(&&*row[1]))
+    {
+        told.lacks.push((
+            format!("{user} may write no scratch database at DRILL_URI"),
+            format!(
+                "in {home}: db.grantRolesToUser(\"{user}\", [{{role: \"readWriteAnyDatabase\", db: \"admin\"}}, {{role: \
+                 \"dbAdminAnyDatabase\", db: \"admin\"}}])"
+            ),
+        ));
+    }
+    told
 }
 
 /// A number and a name, each ended by a NUL.
@@ -42,6 +81,17 @@ fn read(said: &str) -> Result<Found, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_write() {
+        let told = |rows: &str| granted(&format!("server\x007.0.5\0\0{rows}"));
+        assert_eq!((&*told("").user, &*told("").server), ("everybody", "MongoDB 7.0.5"));
+        let reader = told("user\0d\0admin\0role\0read\0shop\0role\0backup\0admin\0");
+        assert!(reader.lacks[0].1.contains("in admin: db.grantRolesToUser(\"d\""), "{reader:?}");
+        for role in ["root", "readWriteAnyDatabase", "ours"] {
+            assert_eq!(told(&format!("user\0d\0admin\0role\0{role}\0admin\0")).lacks, []);
+        }
+    }
 
     #[test]
     fn answers() {

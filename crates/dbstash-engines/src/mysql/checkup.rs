@@ -80,7 +80,7 @@ pub(super) fn checkup(
     })
 }
 
-fn package(dialect: Dialect) -> &'static str {
+pub(super) fn package(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Mysql => "Oracle's MySQL client, mysqldump and mysql",
         Dialect::Mariadb => "mariadb-client",
@@ -288,7 +288,7 @@ impl Rights {
 }
 
 /// `user@host` as statements have it.
-fn quoted_user(user: &str) -> String {
+pub(super) fn quoted_user(user: &str) -> String {
     let (name, host) = user.rsplit_once('@').unwrap_or((user, "%"));
     format!("'{}'@'{host}'", name.replace('\'', "''"))
 }

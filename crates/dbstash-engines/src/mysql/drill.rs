@@ -1,9 +1,11 @@
 //! A backup restored on trial: into a server that is only ours, behind a socket, or into one of the user's.
 
 mod census;
+mod permit;
 
 use std::path::Path;
 
+use dbstash_core::checkup::Tool;
 use dbstash_core::drill::{Drill, Goal, Ground, Place};
 use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::{Arg, Invocation};
@@ -12,8 +14,8 @@ use dbstash_core::load::{Extent, Wish};
 
 use super::{Dialect, load};
 
-/// Where servers are that are not on people's PATH.
-const FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"];
+/// Where servers are that are not on people's PATH. A `mysqld` there may be the other family's.
+const FOLDERS: [&str; 4] = [Invocation::PATH, "/usr/sbin", "/usr/local/sbin", "/usr/libexec"];
 /// Longer paths no socket has.
 const LONGEST: usize = 107;
 
@@ -73,7 +75,9 @@ pub(super) fn drill(of: Dialect, ground: &Ground<'_>) -> Result<Drill, PlanError
             load::name(database)
         );
         drill.dropped = Some(asking(client, server, &["--execute", &drop])?);
+        drill.permit = Some(permit::permit(client, server)?);
     }
+    drill.tools.push(Tool::any(client.client(), "--version", super::checkup::package(client)));
     drill.census = Some(census::census(client, manifest, server, database)?);
     let within = format!("--database={database}");
     let assertion = |text: &String| asking(client, server, &[&within, "--execute", text]);
@@ -133,6 +137,7 @@ fn private(of: Dialect, dir: &Path, drill: &mut Drill) -> Result<Server, PlanErr
     let mut started = Invocation::new(program, words(more));
     started.args.push(Arg::Plain(format!("--socket={socket}")));
     drill.server = Some(started);
+    drill.tools = tools(of);
     let server = Server {
         hosts: vec![Host { name: socket, port: None }],
         user: Some("root".to_owned()),
@@ -140,6 +145,39 @@ fn private(of: Dialect, dir: &Path, drill: &mut Drill) -> Result<Server, PlanErr
     };
     drill.ready = Some(asking(of, &server, &["--execute", "SELECT 1"])?);
     Ok(server)
+}
+
+/// The programs of the private server. One that makes its files is a script without a version.
+fn tools(of: Dialect) -> Vec<Tool> {
+    let server = |program: &str, from| Tool {
+        version: Invocation::new(program, ["--no-defaults", "--version"]),
+        complaint: |said| {
+            let is_other = said.contains("MariaDB") && !said.contains("mariadbd");
+            is_other.then(|| {
+                let way_out = "install MySQL's, or let DRILL_URI name a server for drills";
+                ("mysqld on this machine is MariaDB's".to_owned(), way_out.to_owned())
+            })
+        },
+        ..Tool::any(program, "", from)
+    };
+    match of {
+        Dialect::Mysql => vec![server("mysqld", "MySQL's server")],
+        Dialect::Mariadb => {
+            let script = ["-c", "command -v \"$0\" || true", "mariadb-install-db"];
+            let maker = Tool {
+                version: Invocation::new("sh", script),
+                complaint: |said| {
+                    said.trim().is_empty().then(|| {
+                        let way_out = "install the database server's package, or let DRILL_URI name a server for drills";
+                        let what = "mariadb-install-db is not installed on this machine";
+                        (what.to_owned(), way_out.to_owned())
+                    })
+                },
+                ..Tool::any("sh", "", "a shell")
+            };
+            vec![server("mariadbd", "MariaDB's server"), maker]
+        }
+    }
 }
 
 /// Whether this is about the server, its machine or its user, and not about what is restored.

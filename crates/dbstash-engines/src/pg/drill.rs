@@ -4,7 +4,8 @@ mod census;
 
 use std::path::Path;
 
-use dbstash_core::drill::{Drill, Goal, Ground, Place};
+use dbstash_core::checkup::Tool;
+use dbstash_core::drill::{Drill, Goal, Granted, Ground, Permit, Place};
 use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{EngineKey, Host, Server, Source};
@@ -22,6 +23,8 @@ const LONGEST: usize = 107;
 const NEWER: u32 = 10;
 /// Versions that may be there, where the dump does not say its own.
 const ANY: (u32, u32) = (13, 30);
+
+const PACKAGE: &str = "PostgreSQL's server";
 
 /// What the private server is told: nothing of it has to outlive a crash, nobody but us is there, and what it logs
 /// holds nobody's data. It has locks for a great many objects in one transaction.
@@ -69,7 +72,9 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
     };
     if let Place::Scratch(..) = ground.place {
         drill.dropped = Some(dropped(server, database)?);
+        drill.permit = Some(permit(server)?);
     }
+    drill.tools.push(Tool::any("psql", "--version", "PostgreSQL's client"));
     drill.census = census::census(manifest, server, database)?;
     let assertion = |text: &String| {
         let more = vec!["--tuples-only".to_owned(), "--no-align".to_owned()];
@@ -111,6 +116,7 @@ fn private(ground: &Ground<'_>, dir: &Path, drill: &mut Drill) -> Result<Server,
         started.args.extend(["-c", setting].map(|word| Arg::Plain(word.to_owned())));
     }
     drill.server = Some(started);
+    drill.tools = ["initdb", "postgres"].map(|name| Tool::any(name, "--version", PACKAGE)).into();
     let server = Server {
         hosts: vec![Host { name: dir.into_owned(), port: Some(PORT) }],
         user: Some(USER.to_owned()),
@@ -128,6 +134,32 @@ fn dropped(server: &Server, database: &str) -> Result<Invocation, PlanError> {
     );
     let drop = format!("DROP DATABASE IF EXISTS \"{database}\"");
     tools::saying(server, tools::maintenance(server), &[&ours, &drop])
+}
+
+/// Whether a database may be made there.
+fn permit(server: &Server) -> Result<Permit, PlanError> {
+    let asked = "SELECT rolcreatedb OR rolsuper, pg_catalog.current_setting('server_version'), rolname \
+                 FROM pg_catalog.pg_roles WHERE rolname = current_user";
+    let words = ["--tuples-only", "--no-align", "--field-separator=|"].map(str::to_owned);
+    let mut question = tools::psql(server, tools::maintenance(server), words.into())?;
+    question.args.push(Arg::Plain(format!("--command={asked}")));
+    Ok(Permit { question, read: granted })
+}
+
+fn granted(said: &str) -> Granted {
+    let mut fields = said.trim_end_matches('\n').splitn(3, '|');
+    let (may, version) = (fields.next() == Some("t"), fields.next().unwrap_or_default());
+    let user = fields.next().unwrap_or_default();
+    let lack = || {
+        let way_out = format!("ALTER ROLE \"{}\" CREATEDB", user.replace('"', "\"\""));
+        (format!("{user} may make no scratch database at DRILL_URI"), way_out)
+    };
+    Granted {
+        user: user.to_owned(),
+        server: format!("PostgreSQL {version}"),
+        lacks: (!may).then(lack).into_iter().collect(),
+        unsure: None,
+    }
 }
 
 /// Whether this is about the server, its machine or its user, and not about what is restored.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dbstash_core::checkup::Tool;
 use dbstash_core::drill::{Census, Drill, Found, Ground, Place};
 use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::Invocation;
@@ -29,6 +30,7 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
     let is_valkey = version.to_ascii_lowercase().contains("valkey");
     let (server, cli) =
         if is_valkey { ("valkey-server", "valkey-cli") } else { ("redis-server", "redis-cli") };
+    let package = if is_valkey { "Valkey" } else { "Redis" };
     let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
     let databases = databases.max(USUAL).to_string();
     let (folder, socket) = (dir.to_string_lossy().into_owned(), path("s"));
@@ -47,7 +49,8 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
     let asked = |words: &[&str]| asked(cli, Path::new(&socket), words);
     let read = move |said: &str| read(said, &counts);
     let assertions = ground.assertions.iter().map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
+        // With the kind of each reply: an error is none of a string's letters.
+        let words: Vec<&str> = ["--no-raw"].into_iter().chain(line.split_whitespace()).collect();
         asked(&words)
     });
     Ok(Drill {
@@ -58,6 +61,8 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
         is_ready: |said| said.trim() == "PONG",
         census: Some(Census { question: asked(&["INFO", "keyspace"]), read: Box::new(read) }),
         assertions: assertions.collect(),
+        reply,
+        tools: vec![Tool::any(server, "--version", package), Tool::any(cli, "--version", package)],
         ..Drill::new()
     })
 }
@@ -65,6 +70,25 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
 fn asked(cli: &str, socket: &Path, words: &[&str]) -> Invocation {
     let socket = socket.to_string_lossy();
     Invocation::new(cli, ["-s", &socket].iter().chain(words).copied())
+}
+
+/// What redis-cli shows, without the kinds: `(integer) 1`, `"yes"`, and `1) (integer) 1` of a list.
+fn reply(said: &str) -> Result<String, String> {
+    let mut all = String::new();
+    for line in said.lines() {
+        let number = |at: usize| line[..at].trim().bytes().all(|byte| byte.is_ascii_digit());
+        let line = match line.find(") ") {
+            Some(at) if number(at) => &line[at + 2..],
+            _ => line,
+        };
+        if let Some(what) = line.strip_prefix("(error) ") {
+            return Err(what.to_owned());
+        }
+        let text = line.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        all.push_str(text.or_else(|| line.strip_prefix("(integer) ")).unwrap_or(line));
+        all.push('\n');
+    }
+    Ok(all)
 }
 
 /// A database without keys is in no such list.
@@ -82,6 +106,26 @@ fn read(said: &str, counted: &[String]) -> Result<Found, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn replies() {
+        for (said, text) in [
+            ("(integer) 1\n", "1\n"),
+            ("\"yes\"\n", "yes\n"),
+            ("OK\n", "OK\n"),
+            ("1) (integer) 1\n2) \"true\"\n", "1\ntrue\n"),
+            ("\"(error) is a word of it\"\n", "(error) is a word of it\n"),
+            ("(nil)\n", "(nil)\n"),
+            ("", ""),
+        ] {
+            assert_eq!(reply(said).as_deref(), Ok(text), "{said}");
+        }
+        for said in
+            ["(error) ERR unknown command\n", "1) (integer) 1\n2) (error) ERR unknown command\n"]
+        {
+            assert_eq!(reply(said).unwrap_err(), "ERR unknown command");
+        }
+    }
 
     #[test]
     fn answers() {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use dbstash_core::checkup::Tool;
 use dbstash_core::drill::{Census, Drill, Found, Goal, Ground, Place};
 use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::{Arg, Invocation};
@@ -20,6 +21,7 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
     let path = dir.join("drill.db");
     let mut drill = Drill {
         census: Some(Census { question: asked(&path, &question(ground)), read: Box::new(read) }),
+        tools: vec![Tool::any("sqlite3", "--version", "sqlite3")],
         ..Drill::new()
     };
     drill.assertions.extend(ground.assertions.iter().map(|query| {

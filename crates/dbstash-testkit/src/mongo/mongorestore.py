@@ -29,6 +29,9 @@ def name(pattern):
 
 
 def main(words):
+    if words == ["--version"]:
+        print("mongorestore version: 100.9.4")
+        return 0
     given = {}
     for word in words:
         option, has_value, value = word.removeprefix("--").partition("=")

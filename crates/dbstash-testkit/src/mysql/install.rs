@@ -85,6 +85,13 @@ impl Install {
         }
     }
 
+    /// The server, as a program in this directory, unless it is this machine's.
+    pub(super) fn own_server(&self, dir: &Path) {
+        if let Some(root) = &self.root {
+            Clients::of_root(root, std::slice::from_ref(&self.server), dir);
+        }
+    }
+
     pub(super) fn initialize(&self, scratch: &Path) {
         let mut init = self.as_user(&[], &self.initializer);
         match self.family {

@@ -5,7 +5,7 @@ mod install;
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -171,13 +171,21 @@ impl MysqlServer {
     }
 
     /// A path in it as an option of the server's.
-    pub fn option(&self, name: &str, path: &std::path::Path) -> String {
+    pub fn option(&self, name: &str, path: &Path) -> String {
         self.install.option(name, path)
     }
 
     /// A `PATH` on which this family's clients come first.
     pub fn path(&self) -> OsString {
         self.clients.path()
+    }
+
+    /// The same, and the server's own program before them, which is made to run in this directory.
+    pub fn path_with_server(&self, dir: &Path) -> OsString {
+        self.install.own_server(dir);
+        let path = self.path();
+        let dirs = std::iter::once(dir.to_owned()).chain(std::env::split_paths(&path));
+        std::env::join_paths(dirs).unwrap()
     }
 
     /// The URI of a database for the user, over TCP, with password.

@@ -24,7 +24,20 @@ fn a_server_and_its_roles() {
     let with = |uri: &str| nowhere(&run).env("DB_URI", uri);
     let reader = server.uri("shop").replace("stash:", "reader:").replace("=admin", "=other");
     let closed = free_port();
-    let cases: [(_, Line<'_>); 6] = [
+    let shop = with(&server.uri("shop"));
+    let cases: [(_, Line<'_>); 9] = [
+        (
+            shop.clone().env("DRILL_AFTER_BACKUP", "every"),
+            ("drill", "fail", &["DRILL_URI names a server for drills"]),
+        ),
+        (
+            shop.clone().env("DRILL_URI", server.root_uri("")),
+            ("drill", "ok", &["may make a scratch database on MongoDB"]),
+        ),
+        (
+            shop.env("DRILL_URI", reader.replace("/shop", "/")),
+            ("drill", "fail", &["reader may write no scratch", "readWriteAnyDatabase"]),
+        ),
         (
             with(&server.uri("shop").replace("right", "wrong")),
             ("login", "fail", &["refuses the user or its password", "authSource"]),

@@ -1,8 +1,10 @@
 //! MySQL and MariaDB: login, privileges, families.
 
+use std::fs::read_link;
+
 use dbstash_testkit::mysql::Family;
 use dbstash_testkit::scratch::free_port;
-use dbstash_testkit::{MysqlServer, RemoteKind, TestRemote};
+use dbstash_testkit::{MysqlServer, RemoteKind, Scratch, TestRemote};
 
 use super::{Line, each, findings, finds, nowhere, tells, well};
 use crate::scene::dbstash;
@@ -96,6 +98,29 @@ fn rights(family: Family) {
         (user("least"), ("privileges", "warn", &["routines of others", routines])),
     ];
     each(&cases, |(run, line)| finds(run, *line, &["remote", "privileges"]));
+    let elsewhere = with(&server.uri("shop")).env("DRILL_URI", server.uri("mysql"));
+    let grant = "GRANT ALL ON `dbstash\\_drill\\_%`.* TO 'stash'@'";
+    finds(&elsewhere, ("drill", "fail", &["lacks INSERT, CREATE, DROP", grant]), &["remote"]);
+    for host in ["127.0.0.1", "localhost"] {
+        server.sql("", &format!("{grant}{host}'"));
+    }
+    let may: Line<'_> = ("drill", "ok", &["'stash'@'", "may make a scratch database on M"]);
+    finds(&elsewhere, may, &["remote"]);
+    let here = with(&server.uri("shop")).env("DRILL_AFTER_BACKUP", "every");
+    match family {
+        Family::Mysql if read_link("/usr/sbin/mysqld").is_ok_and(|to| to.ends_with("mariadbd")) => {
+            finds(&here, ("drill", "fail", &["mysqld on this machine is MariaDB's"]), &["remote"]);
+            let own = Scratch::new("own");
+            let here = here.env("PATH", server.path_with_server(own.path()));
+            finds(&here, ("drill", "ok", &["private server", "mysqld 9", "mysql 9"]), &["remote"]);
+        }
+        Family::Mysql => {}
+        Family::Mariadb => {
+            let words: &[&str] =
+                &["private server", "mariadbd 1", "/mariadb-install-db", "mariadb 1"];
+            finds(&here, ("drill", "ok", words), &["remote"]);
+        }
+    }
     let wrong = findings(&with(&foreign), &[]);
     let named = |topic| {
         let told: Line<'_> = (topic, "fail", &[engine]);

@@ -1,10 +1,12 @@
 //! PostgreSQL: address, login, privileges, versions.
 
+use std::os::unix::fs::symlink;
+
 use dbstash_testkit::scratch::free_port;
-use dbstash_testkit::{FakeTools, PgServer, RemoteKind, TestRemote};
+use dbstash_testkit::{Dbstash, FakeTools, PgServer, RemoteKind, Scratch, TestRemote, tools};
 
 use super::{Line, each, findings, finds, nowhere, tells, well};
-use crate::scene::dbstash;
+use crate::scene::{PATIENCE, dbstash};
 
 #[test]
 fn a_server_and_its_rights() {
@@ -44,7 +46,9 @@ fn a_server_and_its_rights() {
     let closed = free_port();
     let with = |uri: &str| nowhere(&run).env("DB_URI", uri);
     let shop = with(&server.uri("shop"));
-    let cases: [(_, Line<'_>); 11] = [
+    let drills = |run: Dbstash| run.env("DRILL_AFTER_BACKUP", "every");
+    let elsewhere = |uri: &str| drills(shop.clone()).env("DRILL_URI", uri);
+    let cases: [(_, Line<'_>); 16] = [
         (
             with(&at("no-such-host.invalid/shop")),
             ("address", "fail", &["no-such-host.invalid", "DB_HOST"]),
@@ -83,6 +87,26 @@ fn a_server_and_its_rights() {
             ("tool", "fail", &["pg_dump", "cannot load a library"]),
         ),
         (
+            drills(shop.clone()),
+            ("drill", "ok", &["private server", "postgres 1", "initdb 1", "psql 1"]),
+        ),
+        (
+            drills(shop.clone()).env("DRILL_USER", "root"),
+            ("drill", "fail", &["would run as root", "DRILL_USER"]),
+        ),
+        (
+            elsewhere(&server.uri("postgres")),
+            ("drill", "fail", &["stash may make no scratch", "ALTER ROLE \"stash\" CREATEDB"]),
+        ),
+        (
+            elsewhere(&server.uri("postgres").replace("right", "wrong")),
+            ("drill", "fail", &["DRILL_URI", "refuses the password"]),
+        ),
+        (
+            elsewhere("mariadb://u:p@127.0.0.1:1/"),
+            ("drill", "ok", &["private server", "postgres 1"]),
+        ),
+        (
             with(&server.uri("")).env("BACKUP_ALL_DATABASES", "true"),
             ("privileges", "fail", &["no superuser", "--no-role-passwords"]),
         ),
@@ -97,6 +121,9 @@ fn a_server_and_its_rights() {
     ] {
         tells(&poor, ("privileges", "fail", &[grant]));
     }
+    server.psql("postgres", "ALTER ROLE stash CREATEDB");
+    let may: Line<'_> = ("drill", "ok", &["stash may make a scratch database on PostgreSQL 1"]);
+    finds(&elsewhere(&server.uri("postgres")), may, &["remote"]);
     // Each of the server's databases is looked at by itself.
     server.psql("postgres", "REVOKE CONNECT ON DATABASE shop FROM public, stash");
     let all = [("BACKUP_ALL_DATABASES", "--no-role-passwords"), ("BACKUP_SPLIT_DATABASES", "")];
@@ -128,4 +155,19 @@ fn a_server_that_is_newer() {
         &["PostgreSQL 18", "only of version", "install the client of PostgreSQL 18"],
     );
     finds(&old, told, &["remote"]);
+    // Nor can what is dumped of it be restored on trial by what this machine has.
+    let run = dbstash(&remote).env("DB_URI", server.uri("shop")).env("PATH", server.path());
+    run.run(PATIENCE).expect_code(0);
+    let drills = run.env("DRILL_AFTER_BACKUP", "every");
+    let late: Line<'_> =
+        ("drill", "fail", &["is of version 18", "postgres on this machine is 1", "DRILL_URI"]);
+    finds(&drills, late, &[]);
+    let few = Scratch::new("few");
+    for name in ["rclone", "psql", "pg_dump"] {
+        symlink(tools::find(name).unwrap(), few.path().join(name)).unwrap();
+    }
+    let none = findings(&drills.env("PATH", few.path()), &[]);
+    for name in ["initdb", "postgres"] {
+        tells(&none, ("drill", "fail", &[name, "is not installed on this machine", "DRILL_URI"]));
+    }
 }

@@ -70,7 +70,10 @@ fn what_of_this_machine_is_needed() {
     finds(&state, ("state", "fail", &["/proc/state", "DBSTASH_STATE_DIR"]), &["remote"]);
     let nothing = nowhere(&run).env("BACKUP_TEMP_DIR", "/proc/none");
     finds(&nothing, ("disk", "fail", &["/proc/none", "BACKUP_TEMP_DIR"]), &["remote"]);
-    tells(&well(&run), ("disk", "ok", &["not known yet"]));
+    let found = well(&run.clone().env("DRILL_AFTER_BACKUP", "every"));
+    tells(&found, ("disk", "ok", &["not known yet"]));
+    tells(&found, ("drill", "ok", &["in a file below", "which has room: sqlite3 3."]));
+    assert!(well(&run).iter().all(|finding| finding["topic"] != "drill"), "nobody asked");
     assert!(!work.exists(), "the temporary directory was not there before");
 
     run.run(PATIENCE).expect_code(0);
@@ -78,7 +81,9 @@ fn what_of_this_machine_is_needed() {
     tells(&well(&run), ("disk", "ok", &["has room for the"]));
     if let Some(small) = Tmpfs::mount("64k") {
         let full = run.clone().env("BACKUP_TEMP_DIR", small.path());
-        finds(&full, ("disk", "fail", &["bytes free", "bigger disk"]), &[]);
+        let full = full.env("DRILL_AFTER_BACKUP", "every");
+        finds(&full, ("disk", "fail", &["bytes free", "bigger disk"]), &["drill"]);
+        finds(&full, ("drill", "fail", &["bytes free", "bigger disk"]), &["disk"]);
         assert_eq!(fs::read_dir(small.path()).unwrap().count(), 0);
     }
 

@@ -1,10 +1,11 @@
 //! Of MariaDB in a server of our own; of both families in a scratch database of another one.
 
+use std::ffi::OsStr;
 use std::fs;
 
 use dbstash_testkit::mysql::Family;
 use dbstash_testkit::{
-    Dbstash, MysqlServer, RemoteKind, Running, Scratch, Signal, TestRemote, procs,
+    Dbstash, MysqlServer, RemoteKind, Running, Scratch, Signal, TestRemote, Tmpfs, procs, tools,
 };
 
 use super::{drill, expect, marks, noted};
@@ -55,7 +56,69 @@ fn in_a_server_of_our_own() {
     running.wait_until(PATIENCE, |running| started(running).is_some());
     started(&running).unwrap().signal(Signal::KILL);
     expect(&running.wait(PATIENCE), 4, "mariadbd was killed by signal 9", work.path());
+    if let Some(full) = Tmpfs::mount("8m") {
+        let done = drill(&run.env("BACKUP_TEMP_DIR", full.path()));
+        expect(&done, 4, "mariadb-install-db exited", full.path());
+    }
     assert_eq!((marks(&remote, "restored"), marks(&remote, "corrupt")), (1, 0));
+}
+
+/// Of MySQL, which this machine has in a folder of its own. The lying dump undoes at its end what it holds.
+fn mysql_of_our_own(run: &Dbstash, server: &MysqlServer, work: &Scratch) {
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let own = Scratch::new("own");
+    let run = run
+        .clone()
+        .envs(remote.env())
+        .env("RCLONE_REMOTE", remote.root())
+        .env("DBSTASH_STATE_DIR", own.dir("state"))
+        .env("BACKUP_NAME_TEMPLATE", "{timestamp}-{uuid}")
+        .env("PATH", server.path_with_server(own.path()));
+    run.run(PATIENCE).expect_code(0);
+    let done = drill(&run.clone().env("DRILL_SQL", "SELECT COUNT(*) = 30 FROM bulk"));
+    expect(&done, 0, "as many as were counted; 1 assertion of DRILL_SQL", work.path());
+    let lying = lying("mysqldump", &server.path());
+    let path = format!("{}:{}", lying.path().display(), server.path().to_string_lossy());
+    run.clone().env("PATH", path).run(PATIENCE).expect_code(0);
+    run.clone().args(["verify", "--level", "structure"]).run(PATIENCE).expect_code(0);
+    expect(&drill(&run), 1, "when it was made: bulk: 20 of 30", work.path());
+}
+
+/// A dump tool that adds a statement before the end of its dump.
+fn lying(tool: &str, path: &OsStr) -> Scratch {
+    let scratch = Scratch::new("liar");
+    let real = std::env::split_paths(path).map(|dir| dir.join(tool)).find(|tool| tool.exists());
+    let text = format!(
+        "#!/bin/sh\n{} \"$@\" | sed 's/^-- Dump completed/DELETE FROM bulk WHERE id <= 10;\\n&/'\n",
+        real.unwrap().display()
+    );
+    tools::write_program(&scratch.path().join(tool), &text);
+    scratch
+}
+
+/// Killed in the middle: the next one drops what is left, and nothing else.
+fn killed(run: &Dbstash, server: &MysqlServer, work: &Scratch) {
+    server.sql("", "CREATE DATABASE dbstash_drill_20200101t000000z_mine");
+    let before = databases(server);
+    let slow = Scratch::new("slow");
+    let here = slow.path().join("here");
+    let real = tools::find("mariadb").unwrap();
+    // The loader is the one that is asked nothing.
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in *--execute*) exec {} \"$@\";; esac\ntouch '{}'\nexec sleep 20\n",
+        real.display(),
+        here.display()
+    );
+    tools::write_program(&slow.path().join("mariadb"), &text);
+    let path = format!("{}:{}", slow.path().display(), server.path().to_string_lossy());
+    let mut running = run.clone().env("PATH", path).args(["verify", "--level", "restore"]).spawn();
+    running.wait_until(PATIENCE, |_| here.exists());
+    running.signal(Signal::KILL);
+    running.wait(PATIENCE);
+    assert_ne!(databases(server), before);
+    expect(&drill(run), 0, "as many as were counted", work.path());
+    assert_eq!(databases(server), before);
+    server.sql("", "DROP DATABASE dbstash_drill_20200101t000000z_mine");
 }
 
 #[test]
@@ -79,6 +142,10 @@ fn in_a_scratch_database() {
         assert_eq!(done.samples.as_ref().unwrap().args_with("geheim"), [""; 0]);
         expect(&drill(&elsewhere), 0, "as many as were counted", work.path());
         assert_eq!(databases(&server), before);
+        match family {
+            Family::Mariadb => killed(&elsewhere, &server, &work),
+            Family::Mysql => mysql_of_our_own(&run, &server, &work),
+        }
 
         let names = remote.names();
         let name = names.iter().find(|name| name.ends_with(".dbstash.json")).unwrap();

@@ -111,6 +111,22 @@ fn what_did_not_come_back_is_missed() {
     expect(&done, 0, "compared with nothing: pg_dump compressed it itself", work.path());
     assert_eq!(databases(&server), before);
 
+    // A dump that undoes at its end what it holds.
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let liar = Scratch::new("liar");
+    let real = tools::find("pg_dump").unwrap();
+    let text = format!(
+        "#!/bin/sh\n{} \"$@\" | sed 's/^-- PostgreSQL database dump complete/DELETE FROM public.bulk WHERE id <= 10;\\n&/'\n",
+        real.display()
+    );
+    tools::write_program(&liar.path().join("pg_dump"), &text);
+    let lying = product(&server, &remote, work.path()).env("DRILL_URI", server.uri("postgres"));
+    let path = format!("{}:{}", liar.path().display(), server.path().to_string_lossy());
+    lying.clone().env("PATH", path).run(PATIENCE).expect_code(0);
+    lying.clone().args(["verify", "--level", "structure"]).run(PATIENCE).expect_code(0);
+    expect(&drill(&lying), 1, "when it was made: public.bulk: 20 of 30", work.path());
+    assert_eq!(databases(&server), before);
+
     // Bytes and statements are as they were stored, and it is not what was counted.
     let remote = TestRemote::start(RemoteKind::Local).unwrap();
     let run = product(&server, &remote, work.path());
@@ -202,6 +218,37 @@ fn what_ends_a_drill_says_nothing_of_the_backup() {
     expect(&done, 143, "", work.path());
     assert!(told.elapsed() < Duration::from_secs(8), "{:?}: {done}", told.elapsed());
     assert_eq!((marks(&remote, "restored"), marks(&remote, "corrupt")), (0, 0));
+}
+
+/// The next drill drops the scratch database of one that was killed in the middle, and no other database.
+#[test]
+fn a_scratch_database_is_swept() {
+    let (Some(server), Some(remote)) =
+        (PgServer::start(PASSWORD), TestRemote::start(RemoteKind::Local))
+    else {
+        return;
+    };
+    server.createdb("shop");
+    server
+        .psql("shop", &SLOW.replace("'listen_addresses') WHEN ''", "'test.slow', true) WHEN 'on'"));
+    server.psql("postgres", "ALTER ROLE stash SUPERUSER");
+    server.createdb("dbstash_drill_20200101t000000z_mine");
+    let work = Scratch::new("work");
+    let run = product(&server, &remote, work.path()).env("DRILL_URI", server.uri("postgres"));
+    run.run(PATIENCE).expect_code(0);
+    let before = databases(&server);
+    server.psql("postgres", "ALTER ROLE stash SET test.slow = 'on'");
+    let mut running = run.clone().args(["verify", "--level", "restore"]).spawn();
+    running.wait_until(PATIENCE, |_| {
+        let asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'dbstash_drill%' AND wait_event = 'PgSleep'";
+        server.psql("postgres", asleep) == "1"
+    });
+    running.signal(Signal::KILL);
+    running.wait(PATIENCE);
+    assert_ne!(databases(&server), before);
+    server.psql("postgres", "ALTER ROLE stash RESET test.slow");
+    expect(&drill(&run), 0, "as many as were counted", work.path());
+    assert_eq!(databases(&server), before);
 }
 
 #[test]

@@ -6,20 +6,26 @@ use std::time::{Duration, Instant};
 
 use dbstash_testkit::redis::Family;
 use dbstash_testkit::{
-    Dbstash, RedisServer, RemoteKind, Running, Scratch, Signal, TestRemote, procs, tools,
+    Dbstash, RedisServer, RemoteKind, Running, Scratch, Signal, TestRemote, Tmpfs, procs, tools,
 };
+use serde_json::Value;
 
 use super::{drill, expect, marks, noted};
+use crate::flips::sha256;
 use crate::scene::{PATIENCE, dbstash};
+
+fn product(server: &RedisServer, remote: &TestRemote, work: &Scratch) -> Dbstash {
+    dbstash(remote)
+        .env("PATH", server.path())
+        .env("DB_URI", server.uri())
+        .env("BACKUP_TEMP_DIR", work.path())
+}
 
 fn backed_up(remote: &TestRemote, work: &Scratch) -> Option<Dbstash> {
     let server = RedisServer::start(Family::Redis7)?;
     server.ask("SET here 1");
     server.ask("SET gone 1 PX 1");
-    let run = dbstash(remote)
-        .env("PATH", server.path())
-        .env("DB_URI", server.uri())
-        .env("BACKUP_TEMP_DIR", work.path());
+    let run = product(&server, remote, work);
     run.run(PATIENCE).expect_code(0);
     Some(run)
 }
@@ -44,6 +50,63 @@ fn what_came_back_is_counted() {
     assert_eq!(noted(&remote)["drill"]["assertions"], 1);
     let done = drill(&run.clone().env("DRILL_SQL", "EXISTS there"));
     expect(&done, 1, "assertion 1 of DRILL_SQL: it is \"0\"", work.path());
+    // What the server refuses says nothing.
+    for (asked, said) in [
+        (
+            "GET here\nNONSENSE here",
+            "assertion 2 of DRILL_SQL cannot be asked: ERR unknown command",
+        ),
+        ("LLEN here", "assertion 1 of DRILL_SQL cannot be asked: WRONGTYPE"),
+    ] {
+        expect(&drill(&run.clone().env("DRILL_SQL", asked)), 4, said, work.path());
+    }
+    assert_eq!(marks(&remote, "corrupt"), 1);
+}
+
+/// What is stored is a whole dump with the sum of the manifest, and a key less than were counted.
+#[test]
+fn keys_that_do_not_come_back_are_missed() {
+    let (Some(remote), Some(server)) =
+        (TestRemote::start(RemoteKind::Local), RedisServer::start(Family::Redis7))
+    else {
+        return;
+    };
+    let work = Scratch::new("work");
+    let run = product(&server, &remote, &work).env("BACKUP_NAME_TEMPLATE", "{timestamp}-{uuid}");
+    server.ask("SET here 1");
+    let mut names = Vec::new();
+    for key in ["there", "gone"] {
+        run.run(PATIENCE).expect_code(0);
+        names.extend(
+            remote.names().into_iter().find(|name| name.ends_with(".rdb") && !names.contains(name)),
+        );
+        server.ask(&format!("SET {key} 1"));
+    }
+    let [fewer, more] = &names[..] else { panic!("{names:?}") };
+    let lying = remote.read(fewer);
+    let manifest = format!("{more}.dbstash.json");
+    let mut told: Value = serde_json::from_slice(&remote.read(&manifest)).unwrap();
+    let dump = &mut told["objects"][0];
+    dump["sha256"] = sha256(&lying).into();
+    (dump["bytes"], dump["raw_bytes"]) = (lying.len().into(), lying.len().into());
+    remote.write(more, &lying);
+    remote.write(&manifest, &serde_json::to_vec(&told).unwrap());
+    let run = run.env("DBSTASH_STATE_DIR", work.dir("state"));
+    let work = Scratch::new("work");
+    let run = run.env("BACKUP_TEMP_DIR", work.path());
+    for level in ["bytes", "structure"] {
+        run.clone().args(["verify", more, "--level", level]).run(PATIENCE).expect_code(0);
+    }
+    expect(&drill(&run), 1, "when it was made: db0: 1 of 2", work.path());
+
+    // What is stored does not fit where the server's files go.
+    if let Some(small) = Tmpfs::mount("4k") {
+        let numbers: Vec<_> = (10_000..30_000).map(|n: u32| (n * n).to_string()).collect();
+        server.ask(&format!("SET big {}", numbers.join(",")));
+        run.run(PATIENCE).expect_code(0);
+        let done = drill(&run.env("BACKUP_TEMP_DIR", small.path()));
+        expect(&done, 4, "bytes free", small.path());
+    }
 }
 
 #[test]

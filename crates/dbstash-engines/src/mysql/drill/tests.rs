@@ -37,7 +37,7 @@ fn a_private_server_of_each_family() {
         (Dialect::Mariadb, "mariadb", "mariadb-install-db --no-defaults --datadir=", "mariadbd"),
     ] {
         let drill = in_private(of, &manifest(engine, "shop", "plain")).unwrap();
-        assert_eq!(drill.folders[0], "/usr/sbin");
+        assert_eq!(drill.folders[..2], [Invocation::PATH, "/usr/sbin"]);
         let [making] = &drill.prepare[..] else { panic!() };
         let making = making.to_string();
         assert!(making.starts_with(maker), "{making}");

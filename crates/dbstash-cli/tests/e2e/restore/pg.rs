@@ -203,6 +203,32 @@ fn bytes_of_no_encoding_want_a_database_of_none() {
     }
 }
 
+#[test]
+fn an_older_server_is_refused_by_its_version() {
+    let (Some(newer), Some(older)) = (PgServer::start_18(PASSWORD), PgServer::start(PASSWORD))
+    else {
+        return;
+    };
+    let versions = [&newer, &older].map(|server| {
+        server.psql("postgres", "ALTER ROLE stash SUPERUSER");
+        server.psql("postgres", "SHOW server_version").trim().to_owned()
+    });
+    newer.createdb("shop");
+    newer.psql("shop", "CREATE TABLE t AS SELECT 1 AS a");
+    older.createdb("target");
+    older.psql("target", "CREATE TABLE mine AS SELECT 1 AS a");
+    let (digest, before) = (older.digest("target"), databases(&older));
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&newer, &remote, "shop").env("PG_GLOBALS", "off");
+    run.clone().env("BACKUP_COMPRESS", "true").run(PATIENCE).expect_code(0);
+    let told = versions.each_ref().map(String::as_str);
+    for (to, jobs) in [("target", "1"), ("target", "2"), ("new", "1")] {
+        let words = ["--clean", "--jobs", jobs, "--to", &older.uri(to)];
+        expect_refused(&run, &words, &[&told[..], &["or newer"]].concat());
+        assert_eq!((older.digest("target"), databases(&older)), (digest.clone(), before.clone()));
+    }
+}
+
 /// It has begun to write into a database: what happens there then, happens in the middle.
 fn in_the_middle(server: &PgServer, running: &mut Running, database: &str) {
     let busy = format!(

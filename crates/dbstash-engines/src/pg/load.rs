@@ -231,6 +231,7 @@ fn by_several(
     "\nCOMMIT;\n".clone_into(&mut mark.after);
     let mut restore = tools::pg_restore_into(server, wish.database, wish.jobs)?;
     restore.args.push(tools::in_copy(copy));
+    load.mark = Some(load.stages.len());
     let unmark = format!("SET client_min_messages = warning; DROP SCHEMA {MARK} CASCADE");
     load.stages.extend([
         Stage::Script(mark),
@@ -266,6 +267,7 @@ fn whole(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, Plan
     if target.mark.is_some() {
         load.stages.push(run("the mark cannot be taken away", &[&drop])?);
     }
+    load.mark = Some(load.stages.len());
     load.stages.push(run("the target cannot be marked", &[&make, &comment])?);
     let mut script = Script::of(0, tools::loader(server, maintenance)?);
     let all = All::new(&target.facts, false);

@@ -193,7 +193,11 @@ fn bytes_of_no_encoding_want_a_database_of_none() {
     for (settings, jobs) in [("-Fp", "1"), ("-Fc", "2")] {
         run.clone().env("DUMP_EXTRA_ARGS", settings).run(PATIENCE).expect_code(0);
         let words = ["--to", &server.uri("new"), "--jobs", jobs];
-        let why = ["is in SQL_ASCII, and the database in UTF8", "TEMPLATE template0 ENCODING"];
+        let why = [
+            "is in SQL_ASCII, and the database in UTF8",
+            "TEMPLATE template0 ENCODING",
+            "the target is as it was",
+        ];
         expect_refused(&run, &words, &why);
         assert_eq!(databases(&server), before);
         make("new");

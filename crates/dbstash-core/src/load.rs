@@ -145,6 +145,9 @@ pub struct Load {
     pub atomic: bool,
     /// One after the other; one that fails ends it.
     pub stages: Vec<Stage>,
+    /// The place of the stage that sets the mark: what comes before it changes nothing, and neither does a
+    /// [`Stage::Script`] there that fails. `None` where a later one, or another way, sets it.
+    pub mark: Option<usize>,
     /// Files that are half-made until the last stage: they are removed before the first one and after a failure.
     pub scraps: Vec<PathBuf>,
     /// What the user should know before saying yes.

@@ -140,8 +140,11 @@ impl<'a> Scene<'a> {
             proven.map_err(|error| RestoreError::Before(Box::new(error)))?;
         }
         discard(&load.scraps);
-        let mut undo = Vec::new();
-        let done = self.stages(load.stages, &mut undo).await;
+        // What is copied first changes nothing.
+        let ready = load.mark.unwrap_or(usize::from(copied));
+        let is_transaction = matches!(load.stages.get(ready), Some(Stage::Script(_)));
+        let (mut undo, mut at) = (Vec::new(), 0);
+        let done = self.stages(load.stages, &mut undo, &mut at).await;
         if done.is_err() {
             discard(&load.scraps);
             let mut is_left = false;
@@ -161,6 +164,12 @@ impl<'a> Scene<'a> {
                     _ => Err(error),
                 }
             }
+            Err(error) if at < ready => Err(RestoreError::Before(Box::new(error))),
+            Err(error) if load.mark == Some(at) => Err(if is_transaction {
+                RestoreError::Before(Box::new(error))
+            } else {
+                RestoreError::Unmarked(Box::new(error))
+            }),
             done => done,
         }
     }
@@ -169,11 +178,13 @@ impl<'a> Scene<'a> {
         &self,
         stages: Vec<Stage>,
         undo: &mut Vec<Invocation>,
+        at: &mut usize,
     ) -> Result<Restored, RestoreError> {
         let mut restored = Restored::default();
         let mut spool: Option<Spool> = None;
         let mut tree = PathBuf::new();
         for (n, stage) in stages.into_iter().enumerate() {
+            *at = n;
             match stage {
                 Stage::Run { what, invocation } => {
                     let invocation = placed(invocation, &tree);
@@ -201,12 +212,7 @@ impl<'a> Scene<'a> {
                     let made = Spool::make(self.cx.temp_dir, self.cx.run, needed)?;
                     tree = made.tree();
                     let copy = copy::copied(object, file, &tree, self);
-                    let copied = self.unless_cancelled(copy).await;
-                    // The first thing that is done changes nothing.
-                    tree = copied.map_err(|error| match n {
-                        0 => RestoreError::Before(Box::new(error)),
-                        _ => error,
-                    })?;
+                    tree = self.unless_cancelled(copy).await?;
                     spool = Some(made);
                 }
                 Stage::Write { object, to } => {

@@ -14,8 +14,16 @@ pub struct Tmpfs(Scratch);
 impl Tmpfs {
     /// Mounts one of this size (`8m`). `None`, said loudly, where that is not allowed: it takes root.
     pub fn mount(size: &str) -> Option<Self> {
+        Self::over(Scratch::new("tmpfs"), size)
+    }
+
+    /// The same inside of this directory, for a server that sees no other. It has to go before that one does.
+    pub fn mount_within(parent: &Path, size: &str) -> Option<Self> {
+        Self::over(Scratch::within(parent, "tmpfs"), size)
+    }
+
+    fn over(scratch: Scratch, size: &str) -> Option<Self> {
         unmount_those_of_the_dead();
-        let scratch = Scratch::new("tmpfs");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=0777"), "tmpfs"]);
         let mounted = mount.arg(scratch.path()).stderr(Stdio::null()).status();

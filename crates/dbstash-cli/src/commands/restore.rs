@@ -246,12 +246,21 @@ impl Attempt<'_> {
             Err(error) => {
                 audit.ended("failed", begun.elapsed(), Some(&error.to_string()));
                 let exit = self.failed(&error);
-                complain(if matches!(error, RestoreError::Left(_)) {
-                    "nothing was restored: an empty database is left, which was made for it"
-                } else if atomic || matches!(error, RestoreError::Before(_)) {
-                    "nothing was restored: the target is as it was"
-                } else {
-                    "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
+                complain(match &error {
+                    RestoreError::Left(_) => {
+                        "nothing was restored: an empty database is left, which was made for it"
+                    }
+                    RestoreError::Before(_) => "nothing was restored: the target is as it was",
+                    _ if atomic => "nothing was restored: the target is as it was",
+                    RestoreError::Unmarked(_) if self.wanted.clean => {
+                        "nothing was restored, and what the target held may be gone"
+                    }
+                    RestoreError::Unmarked(_) => {
+                        "nothing was restored: the target is as it was, or empty"
+                    }
+                    _ => {
+                        "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
+                    }
                 });
                 Ok(signals.caught().map_or(exit, Exit::Signal))
             }

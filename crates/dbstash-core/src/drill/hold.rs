@@ -297,7 +297,9 @@ impl Work<'_> {
         match error {
             RestoreError::Corrupt(what) => Flaw::Corrupt(what),
             RestoreError::Gone => Flaw::Gone,
-            RestoreError::Before(error) | RestoreError::Left(error) => self.flaw(*error),
+            RestoreError::Before(error)
+            | RestoreError::Left(error)
+            | RestoreError::Unmarked(error) => self.flaw(*error),
             RestoreError::Loader { ref stderr, .. } => {
                 let engine = self.cx.engine;
                 let known = engine.explain(stderr).unwrap_or_default();

@@ -85,6 +85,9 @@ pub enum RestoreError {
     /// Any of these, before anything was changed.
     #[error(transparent)]
     Before(Box<RestoreError>),
+    /// Any of these, while the target was made ready: no mark may be there, and what it held may be gone.
+    #[error(transparent)]
+    Unmarked(Box<RestoreError>),
 }
 
 impl RestoreError {
@@ -94,7 +97,7 @@ impl RestoreError {
             Self::Loader { stderr, .. } | Self::Survey { stderr, .. } => stderr,
             Self::Tool(error) => error.stderr(),
             Self::Remote(error) => &error.stderr,
-            Self::Before(error) | Self::Left(error) => error.stderr(),
+            Self::Before(error) | Self::Left(error) | Self::Unmarked(error) => error.stderr(),
             _ => "",
         }
     }

@@ -55,12 +55,13 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     if !wish.extent.tables.is_empty() {
         notes.push(format!("only these collections: {}", wish.extent.tables.join(", ")));
     }
+    let mark = Some(stages.len());
     stages.extend([
         run("the mark cannot be set", asker(wish, "mark", &words)?),
         Stage::Script(script),
         run("the mark cannot be taken away", asker(wish, "unmark", &[])?),
     ]);
-    Ok(Load { stages, notes, ..Load::default() })
+    Ok(Load { stages, mark, notes, ..Load::default() })
 }
 
 /// mongorestore of this object, its address and secrets in a private file.

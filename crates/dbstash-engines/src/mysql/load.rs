@@ -95,19 +95,21 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     }
     let loader = to.loader(wish.database)?;
     let mut stages = loading(wish, loader, edits, &mut notes)?;
+    let mut mark = None;
     if !prepared.is_empty() {
         let invocation = to.statement(&prepared)?;
         let ready = Stage::Run { what: "the database cannot be made ready", invocation };
         // A copy first: what cannot be copied changes nothing.
         let at = usize::from(matches!(stages.first(), Some(Stage::Copy { .. })));
         stages.insert(at, ready);
+        mark = Some(at);
     }
     stages.push(Stage::Run {
         what: "all of it is there, and the mark cannot be taken away",
         invocation: to
             .statement(&format!("DROP TABLE IF EXISTS {}.`{MARK}`", name(wish.database)))?,
     });
-    Ok(Load { atomic: false, stages, notes, ..Load::default() })
+    Ok(Load { atomic: false, stages, mark, notes, ..Load::default() })
 }
 
 /// The stages that bring the dump into the database.

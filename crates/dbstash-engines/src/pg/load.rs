@@ -22,7 +22,7 @@ use self::all::All;
 use self::ask::{MARK, SPLIT};
 use self::bare::Bare;
 pub(super) use self::complaint::explain;
-use self::one::{Encoding, One, literal, quoted};
+use self::one::{One, literal, quoted};
 use self::parts::{Parts, Wanted};
 use self::reader::{Judge, Reader};
 use self::unpacking::Unpacking;
@@ -216,21 +216,22 @@ fn by_several(
 ) -> Result<(), PlanError> {
     let run = |what, invocation| Stage::Run { what, invocation };
     let copy = if wish.dump()?.format == "directory" { "" } else { "/dump" };
-    // Its encoding is looked at by the same transaction: nothing else of it is said.
+    let section = |name: &str| Arg::Plain(format!("--section={name}"));
+    // What has no rows yet is made by the same transaction, where each statement of it is read.
     let mut mark = Script::of(0, tools::loader(server, wish.database)?);
-    let only = Arg::Plain("--section=post-data".to_owned());
-    mark.feed = Feed::Program(tools::pg_restore(vec![only, tools::in_copy(copy)]));
+    let only = vec![section("pre-data"), tools::in_copy(copy)];
+    mark.feed = Feed::Program(tools::pg_restore(only));
     mark.before = format!(
         // A table, too, for a backup of half a database is known by what was counted in it.
         "BEGIN; {}CREATE SCHEMA {MARK} CREATE TABLE {MARK} (half int); COMMENT ON SCHEMA {MARK} IS {}; ",
         cleaned(wish, target),
         literal(&wish.manifest.id)
     );
-    let encoding = Box::new(Encoding(One::new(wish.database)));
-    mark.edit = Some(Box::new(Reader::new(bared(wish, encoding))));
+    mark.edit = Some(Box::new(Reader::new(bared(wish, Box::new(One::new(wish.database))))));
     "\nCOMMIT;\n".clone_into(&mut mark.after);
     let mut restore = tools::pg_restore_into(server, wish.database, wish.jobs)?;
-    restore.args.push(tools::in_copy(copy));
+    restore.args.extend([section("data"), section("post-data"), tools::in_copy(copy)]);
+    load.mark = Some(load.stages.len());
     let unmark = format!("SET client_min_messages = warning; DROP SCHEMA {MARK} CASCADE");
     load.stages.extend([
         Stage::Script(mark),
@@ -266,6 +267,7 @@ fn whole(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, Plan
     if target.mark.is_some() {
         load.stages.push(run("the mark cannot be taken away", &[&drop])?);
     }
+    load.mark = Some(load.stages.len());
     load.stages.push(run("the target cannot be marked", &[&make, &comment])?);
     let mut script = Script::of(0, tools::loader(server, maintenance)?);
     let all = All::new(&target.facts, false);

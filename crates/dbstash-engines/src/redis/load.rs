@@ -66,7 +66,7 @@ fn to_file(wish: &Wish<'_>, path: &Path) -> Result<Load, PlanError> {
         Stage::Write { object: 0, to: new.clone() },
         Stage::Rename { from: new.clone(), to: path.to_owned(), stale: Vec::new() },
     ];
-    Ok(Load { atomic: true, stages, scraps: vec![new], notes })
+    Ok(Load { atomic: true, stages, scraps: vec![new], notes, ..Load::default() })
 }
 
 fn live(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, PlanError> {

@@ -44,7 +44,7 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
         Vec::new()
     };
     let rename = Stage::Rename { from: new, to: path.to_owned(), stale };
-    Ok(Load { atomic: true, stages: vec![first, rename], scraps, notes })
+    Ok(Load { atomic: true, stages: vec![first, rename], scraps, notes, ..Load::default() })
 }
 
 fn path<'a>(wish: &Wish<'a>) -> Result<&'a Path, PlanError> {

@@ -24,7 +24,7 @@ from pymongo.errors import PyMongoError
 
 RAW = CodecOptions(document_class=RawBSONDocument)
 ORDERED = CodecOptions(document_class=bson.SON)
-client = MongoClient(os.environ["MONGO_URI"], serverSelectionTimeoutMS=60000)
+client = MongoClient(os.environ["MONGO_URI"], serverSelectionTimeoutMS=int(os.environ.get("MONGO_PATIENCE", 60000)))
 
 
 def ready():
@@ -258,6 +258,12 @@ def few(name):
 
 def make(name, collection):
     client[name].create_collection(collection)
+
+
+def only(name, collection):
+    """A database with nothing but this in it."""
+    drop(name)
+    make(name, collection)
 
 
 try:

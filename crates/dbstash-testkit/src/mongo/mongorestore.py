@@ -43,7 +43,8 @@ def main(words):
     with open(given["config"][0], encoding="utf-8") as file:
         config = yaml.safe_load(file)
     uri, password = config["uri"], config.get("password")
-    user = uri_parser.parse_uri(uri)["username"]
+    parsed = uri_parser.parse_uri(uri)
+    user, patience = parsed["username"], parsed["options"].get("serverSelectionTimeoutMS", 30)
     if user:
         scheme, rest = uri.split("//", 1)
         uri = f"{scheme}//{quote_plus(user)}:{quote_plus(password)}@{rest.split('@', 1)[1]}"
@@ -58,24 +59,26 @@ def main(words):
         if not names or any(name.endswith(".gz") != ("gzip" in given) for name in names):
             log("Failed: nothing there that could be restored")
             return 1
-        return ended(load(uri, source, target, folder, only))
-    with tempfile.NamedTemporaryFile() as file:
+        return ended(load(uri, patience, source, target, folder, only))
+    # Without a name: nothing of it stays when this is killed.
+    with tempfile.TemporaryFile() as file:
         # The real one reads on while it writes; a tool that ends before its input does is never told that it ended.
         while data := sys.stdin.buffer.read(1 << 16):
             file.write(data)
         file.flush()
-        zipped = open(file.name, "rb").read(2) == b"\x1f\x8b"
+        path = f"/dev/fd/{file.fileno()}"
+        zipped = open(path, "rb").read(2) == b"\x1f\x8b"
         if zipped != ("gzip" in given):
             log("Failed: stream or file does not appear to be a mongodump archive")
             return 1
-        return ended(load(uri, source, target, file.name, only))
+        return ended(load(uri, patience, source, target, path, only, file.fileno()))
 
 
-def load(uri, source, target, path, only):
+def load(uri, patience, source, target, path, only, *passed):
     keeper = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "keeper.py")
-    env = {"MONGO_URI": uri, "MONGO_PASSWORD": "", "PATH": os.environ["PATH"]}
+    env = {"MONGO_URI": uri, "MONGO_PASSWORD": "", "MONGO_PATIENCE": str(int(patience * 1000)), "PATH": os.environ["PATH"]}
     return subprocess.run([sys.executable, keeper, "restore", name(source), name(target), path, *only],
-                          env=env, stderr=subprocess.PIPE, text=True)
+                          env=env, stderr=subprocess.PIPE, text=True, pass_fds=passed)
 
 
 def ended(done):

@@ -112,4 +112,12 @@ fn a_gtid_of_the_server_is_not_in_the_way() {
     asked.run(PATIENCE).expect_code(0);
     let whole = String::from_utf8(remote.read(&crate::scene::backups(&run)[0])).unwrap();
     assert!(whole.contains("SET @@GLOBAL.GTID_PURGED"), "{whole}");
+    // Nor is that unsaid where it cannot go.
+    server.sql("", "GRANT ALL ON *.* TO stash@'127.0.0.1'");
+    let words = ["restore", "--yes", "--to", &server.uri("again and again")];
+    let done = asked.args(words).run(PATIENCE);
+    done.expect_code(1);
+    for told in ["ERROR 3546", "a server without them", "is marked"] {
+        assert!(done.stderr.contains(told), "{told}: {done}");
+    }
 }

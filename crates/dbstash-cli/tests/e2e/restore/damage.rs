@@ -67,6 +67,20 @@ fn nothing_damaged_gets_into_one_transaction() {
     let run = run.env("PG_GLOBALS", "off");
     let change = || drop(server.psql("shop", "UPDATE big SET n = 111 WHERE n = 555"));
     is_refused(&run, &remote, &server.uri("target"), &change, &|| server.digest("target"));
+    // A manifest without its object, or without one file of it.
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = run.envs(remote.env()).env("RCLONE_REMOTE", remote.root());
+    let before = server.digest("target");
+    for mode in ["stream", "directory"] {
+        run.clone().env("BACKUP_MODE", mode).run(PATIENCE).expect_code(0);
+        let newest = &listed(&run)["backups"][0];
+        let [id, object] = [&newest["id"], &newest["paths"][0]].map(|text| text.as_str().unwrap());
+        let is_of_it = |name: &String| name.starts_with(object) && !name.ends_with(".json");
+        remote.delete(&remote.names().into_iter().find(is_of_it).unwrap());
+        let told = [id, "is no backup here", object];
+        expect_refused(&run, &[id, "--clean", "--to", &server.uri("target")], &told);
+        assert_eq!(server.digest("target"), before, "{mode}");
+    }
 }
 
 #[test]

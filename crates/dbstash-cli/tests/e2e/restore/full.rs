@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::path::Path;
 
-use dbstash_testkit::redis::Family;
+use dbstash_testkit::mysql::Family;
+use dbstash_testkit::redis::Family as RedisFamily;
 use dbstash_testkit::{MysqlServer, PgServer, RedisServer, RemoteKind, TestRemote, Tmpfs, sqlite};
 
 use super::mysql::may_write;
@@ -31,7 +33,7 @@ fn a_file_stays_as_it_was_on_a_full_disk() {
 
 #[test]
 fn a_dump_file_of_redis_is_whole_or_not_there() {
-    let Some(server) = RedisServer::start(Family::Redis7) else { return };
+    let Some(server) = RedisServer::start(RedisFamily::Redis7) else { return };
     let Some(disk) = Tmpfs::mount("64k") else { return };
     server.seed(1);
     let remote = TestRemote::start(RemoteKind::Local).unwrap();
@@ -81,14 +83,24 @@ fn a_database_on_a_full_disk_is_as_it_was_or_marked() {
 
 #[test]
 fn a_mariadb_on_a_full_disk_is_marked() {
-    let Some(disk) = Tmpfs::mount("4m") else { return };
-    let Some(server) = MysqlServer::start_mariadb("secret") else { return };
+    on_a_full_disk(Family::Mariadb);
+}
+
+#[test]
+fn a_mysql_on_a_full_disk_is_marked() {
+    on_a_full_disk(Family::Mysql);
+}
+
+fn on_a_full_disk(family: Family) {
+    let Some(server) = MysqlServer::start(family, "secret") else { return };
+    let Some(disk) = Tmpfs::mount_within(&server.dir("disk"), "4m") else { return };
     may_write(&server);
     server.createdb("shop");
     server.sql(
         "shop",
         "CREATE TABLE early (a INT); INSERT INTO early VALUES (7);
-        CREATE TABLE later AS SELECT seq, REPEAT('text ', 40) AS text FROM seq_1_to_30000",
+        CREATE TABLE later AS WITH RECURSIVE one AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM one WHERE n < 1000)
+        SELECT one.n, REPEAT('text ', 40) AS text FROM one JOIN one AS other ON other.n <= 30",
     );
     let remote = TestRemote::start(RemoteKind::Local).unwrap();
     let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("shop"));
@@ -96,7 +108,15 @@ fn a_mariadb_on_a_full_disk_is_marked() {
     let place = disk.path().join("copy");
     fs::create_dir(&place).unwrap();
     fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
-    symlink(&place, server.dir("data").join("copy")).unwrap();
+    if family == Family::Mysql {
+        // It knows its databases by more than their directories.
+        server.createdb("copy");
+        fs::remove_dir(server.dir("data").join("copy")).unwrap();
+    }
+    // The server may see another root than we do.
+    let data = server.dir("data");
+    let seen = place.strip_prefix(data.parent().unwrap()).unwrap();
+    symlink(Path::new("..").join(seen), data.join("copy")).unwrap();
     let to = server.uri("copy");
     expect_refused(&run, &["--to", &to], &["is full", "is marked"]);
     assert_eq!(server.sql("copy", "SELECT a FROM early"), "7");

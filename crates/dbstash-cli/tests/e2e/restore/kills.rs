@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use dbstash_testkit::redis::Family;
 use dbstash_testkit::{
-    Dbstash, MysqlServer, PgServer, RedisServer, RemoteKind, Signal, TestRemote, sqlite,
+    Dbstash, MongoServer, Mongodump, MysqlServer, PgServer, RedisServer, RemoteKind, Signal,
+    TestRemote, bins, sqlite,
 };
 
 use super::mysql::may_write;
@@ -202,6 +203,32 @@ fn a_redis_at_any_moment() {
     };
     Restore { run: &run, words: vec!["--to", &to], atomic: false, reset: &reset, held: &held }
         .survives(&["dbstash", "rclone", "dbstash"]);
+}
+
+#[test]
+fn a_mongodb_at_any_moment() {
+    bins::mongo_asker();
+    let Some(server) = MongoServer::start("secret") else { return };
+    server.keep(&["few", "shop"]);
+    server.keep(&["bump", "shop"]);
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = dbstash(&remote).env("DB_URI", server.root_uri("shop"));
+    let run = run.env("PATH", server.path(Mongodump::Fake).unwrap());
+    run.run(PATIENCE).expect_code(0);
+    let run = run.env("RCLONE_BWLIMIT", "200k");
+    let to = server.root_uri("copy");
+    let whole = server.digest("shop");
+    let reset = || drop(server.keep(&["only", "copy", "mine"]));
+    let held = || match server.digest("copy") {
+        digest if digest.contains("dbstash_restore_incomplete") => Held::Marked,
+        digest if digest == whole => Held::Whole,
+        digest if digest.starts_with("mine ") && digest.lines().count() == 3 => Held::Before,
+        digest if digest.is_empty() => Held::Empty,
+        digest => Held::Other(digest),
+    };
+    // The loader is a script, and so called as what runs it.
+    Restore { run: &run, words: vec!["--to", &to], atomic: false, reset: &reset, held: &held }
+        .survives(&["dbstash", "rclone", "python3"]);
 }
 
 #[test]

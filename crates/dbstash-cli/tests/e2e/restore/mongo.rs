@@ -1,5 +1,9 @@
 //! MongoDB: archives by mongorestore, under a mark.
 
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
 use dbstash_testkit::{Dbstash, MongoServer, Mongodump, RemoteKind, TestRemote, bins};
 use rustix::process::Signal;
 
@@ -7,6 +11,7 @@ use super::{expect_refused, restore};
 use crate::scene::{PATIENCE, backups, dbstash};
 
 const ODD: &str = "-Shop_100%é";
+const MARK: &str = "dbstash_restore_incomplete";
 
 fn scene(kind: RemoteKind, password: &str) -> Option<(MongoServer, TestRemote, Dbstash)> {
     bins::mongo_asker();
@@ -48,7 +53,7 @@ fn archives_come_back_under_any_name() {
 
 #[test]
 fn what_is_there_stays_unless_it_may_go() {
-    let Some((server, remote, run)) = scene(RemoteKind::Local, "pw") else { return };
+    let Some((mut server, remote, run)) = scene(RemoteKind::Local, "pw") else { return };
     server.keep(&["few", "shop"]);
     server.keep(&["make", "shop", "rows"]);
     let digest = server.digest("shop");
@@ -63,7 +68,11 @@ fn what_is_there_stays_unless_it_may_go() {
     let dead = dead + "&serverSelectionTimeoutMS=500";
     expect_refused(&run, &["--to", &dead], &["nothing answers"]);
     // Who may read may not restore.
-    expect_refused(&run, &["--to", &server.uri("new")], &["error: the mark cannot be set"]);
+    expect_refused(
+        &run,
+        &["--to", &server.uri("new")],
+        &["error: the mark cannot be set", "the target is as it was, or empty"],
+    );
     // One collection, beside nothing else.
     let one = ["--to", &server.root_uri("one"), "--table", "types"];
     restore(&run, &one).expect_code(0);
@@ -80,26 +89,46 @@ fn what_is_there_stays_unless_it_may_go() {
     assert_eq!(server.digest("shop"), before);
     remote.write(&name, &good);
 
-    // Killed while mongorestore is at work.
-    let slow = run.clone().env("PATH", waiting(&server)).args(["restore", "--yes", "--clean"]);
-    let mut running = slow.spawn();
-    let is_marked = || server.digest("shop").contains("dbstash_restore_incomplete");
-    running.wait_until(PATIENCE, |_| is_marked());
-    running.signal(Signal::KILL);
-    running.wait(PATIENCE);
-    expect_refused(&run, &[], &["holds an interrupted restore of", "--clean"]);
-    restore(&run, &["--clean"]).expect_code(0).expect_no_leftovers();
-    assert_eq!(server.digest("shop"), digest);
+    // Killed, or without a server, while mongorestore is at work.
+    let (path, hold) = waiting(&server);
+    let slow = run.clone().env("PATH", path);
+    for victim in ["dbstash", "server"] {
+        let to = server.root_uri("shop") + "&serverSelectionTimeoutMS=200";
+        let mut running = slow.clone().args(["restore", "--yes", "--clean", "--to", &to]).spawn();
+        running.wait_until(PATIENCE, |_| server.digest("shop").contains(MARK));
+        if victim == "dbstash" {
+            running.signal(Signal::KILL);
+            running.wait(PATIENCE);
+        } else {
+            server.kill();
+            fs::remove_file(&hold).unwrap();
+            let done = running.wait(PATIENCE);
+            done.expect_code(1).expect_no_leftovers();
+            assert!(done.stderr.contains("is marked as such"), "{done}");
+            server.restart();
+        }
+        let to = server.root_uri("shop");
+        let told = ["holds an interrupted restore of", "--clean"];
+        expect_refused(&run, &["--to", &to], &told);
+        restore(&run, &["--clean", "--to", &to]).expect_code(0).expect_no_leftovers();
+        assert_eq!(server.digest("shop"), digest, "{victim}");
+    }
 }
 
-/// A `PATH` with a mongorestore that takes its time.
-fn waiting(server: &MongoServer) -> std::ffi::OsString {
+/// A `PATH` with a mongorestore that waits as long as a file is there, and that file.
+fn waiting(server: &MongoServer) -> (OsString, PathBuf) {
     let path = server.path(Mongodump::Fake).unwrap();
     let real = std::env::split_paths(&path).next().unwrap().join("mongorestore");
     let dir = real.with_file_name("waiting");
-    std::fs::create_dir(&dir).unwrap();
-    let text = format!("#!/bin/sh\nsleep 3\nexec '{}' \"$@\"\n", real.display());
+    fs::create_dir(&dir).unwrap();
+    let hold = dir.join("hold");
+    fs::write(&hold, "").unwrap();
+    let text = format!(
+        "#!/bin/sh\nwhile [ -e '{}' ]; do sleep 0.05; done\nexec '{}' \"$@\"\n",
+        hold.display(),
+        real.display()
+    );
     dbstash_testkit::tools::write_program(&dir.join("mongorestore"), &text);
     let all = std::iter::once(dir).chain(std::env::split_paths(&path));
-    std::env::join_paths(all).unwrap()
+    (std::env::join_paths(all).unwrap(), hold)
 }

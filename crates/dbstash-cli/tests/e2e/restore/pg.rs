@@ -86,18 +86,19 @@ fn several_connections_load_under_a_mark() {
     let into = server.uri("half");
     restore(&run, &["--to", &into, "--clean", "--jobs", "2"]).expect_code(0).expect_no_leftovers();
     crate::pg::expect_same(&server.digest("half"), &digest, "--clean");
-    // It cannot go on in the middle: the database is marked, and that is told.
+    // What may not be made changes nothing.
     server.psql("postgres", "DROP DATABASE half; ALTER ROLE stash NOSUPERUSER");
     server.createdb("half");
-    let done = restore(&run, &["--to", &into, "--jobs", "2"]);
-    done.expect_code(1).expect_no_leftovers();
-    assert!(
-        done.stderr.contains("belongs to \"postgres\"") && done.stderr.contains("marked"),
-        "{done}"
-    );
+    let words = ["--to", &into, "--jobs", "2"];
+    expect_refused(&run, &words, &["belongs to \"postgres\"", "the target is as it was"]);
+    // It cannot go on in the middle: the database is marked, and that is told.
+    let check = "ALTER TABLE not_in_half ADD CHECK (current_database() <> 'half')";
+    server.psql("shop", &format!("CREATE TABLE not_in_half AS SELECT 1 AS a; {check}"));
+    server.psql("postgres", "ALTER ROLE stash SUPERUSER");
+    run.clone().env("BACKUP_COMPRESS", "true").run(PATIENCE).expect_code(0);
+    expect_refused(&run, &words, &["violates check constraint", "is marked as such"]);
     expect_refused(&run, &["--to", &into], &["interrupted restore of 2", "--clean"]);
     // Half a database is no backup.
-    server.psql("postgres", "ALTER ROLE stash SUPERUSER");
     let half = run.clone().env("DB_URI", &into).run(PATIENCE);
     half.expect_code(1);
     assert!(half.stderr.contains("the database holds an interrupted restore"), "{half}");
@@ -193,13 +194,78 @@ fn bytes_of_no_encoding_want_a_database_of_none() {
     for (settings, jobs) in [("-Fp", "1"), ("-Fc", "2")] {
         run.clone().env("DUMP_EXTRA_ARGS", settings).run(PATIENCE).expect_code(0);
         let words = ["--to", &server.uri("new"), "--jobs", jobs];
-        let why = ["is in SQL_ASCII, and the database in UTF8", "TEMPLATE template0 ENCODING"];
+        let why = [
+            "is in SQL_ASCII, and the database in UTF8",
+            "TEMPLATE template0 ENCODING",
+            "the target is as it was",
+        ];
         expect_refused(&run, &words, &why);
         assert_eq!(databases(&server), before);
         make("new");
         restore(&run, &words).expect_code(0).expect_no_leftovers();
         assert_eq!(server.psql("new", "SELECT w::bytea FROM word").trim(), r"\x636166e9");
         server.psql("postgres", "DROP DATABASE new");
+    }
+}
+
+#[test]
+fn what_is_there_already_and_is_not_ours_is_left_alone() {
+    let Some(server) = PgServer::start(PASSWORD) else { return };
+    let make = "CREATE EXTENSION pageinspect";
+    server.createdb("shop");
+    server.psql("shop", make);
+    server.psql("shop", "CREATE TABLE t AS SELECT 7 AS a; ALTER TABLE t OWNER TO stash");
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&server, &remote, "shop").env("PG_GLOBALS", "off");
+    let to = server.uri("target");
+    let comes = |words: &[&str]| {
+        server.createdb("target");
+        server.psql("target", make);
+        let done = restore(&run, &[&["--to", &to], words].concat());
+        assert_eq!(server.psql("target", "SELECT a FROM t").trim(), "7", "{done}");
+        server.psql("postgres", "DROP DATABASE target");
+        done.expect_code(0).expect_no_leftovers().to_string()
+    };
+    // An extension that the role neither may make nor owns.
+    for (settings, jobs) in [("-Fp", "1"), ("-Fc", "2")] {
+        run.clone().env("DUMP_EXTRA_ARGS", settings).run(PATIENCE).expect_code(0);
+        server.createdb("target");
+        let why = ["only a superuser may make the extension \"pageinspect\"", "as it was"];
+        expect_refused(&run, &["--to", &to, "--jobs", jobs], &why);
+        server.psql("postgres", "DROP DATABASE target");
+        let said = comes(&["--jobs", jobs]);
+        assert!(said.contains("left out: must be owner of extension pageinspect"), "{said}");
+    }
+    // Asked for by its name, the schema is made in the dump.
+    for (settings, jobs) in [("-Fp -n public", "1"), ("-Fc -n public", "2")] {
+        run.clone().env("DUMP_EXTRA_ARGS", settings).run(PATIENCE).expect_code(0);
+        comes(&["--jobs", jobs]);
+    }
+}
+
+#[test]
+fn an_older_server_is_refused_by_its_version() {
+    let (Some(newer), Some(older)) = (PgServer::start_18(PASSWORD), PgServer::start(PASSWORD))
+    else {
+        return;
+    };
+    let versions = [&newer, &older].map(|server| {
+        server.psql("postgres", "ALTER ROLE stash SUPERUSER");
+        server.psql("postgres", "SHOW server_version").trim().to_owned()
+    });
+    newer.createdb("shop");
+    newer.psql("shop", "CREATE TABLE t AS SELECT 1 AS a");
+    older.createdb("target");
+    older.psql("target", "CREATE TABLE mine AS SELECT 1 AS a");
+    let (digest, before) = (older.digest("target"), databases(&older));
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&newer, &remote, "shop").env("PG_GLOBALS", "off");
+    run.clone().env("BACKUP_COMPRESS", "true").run(PATIENCE).expect_code(0);
+    let told = versions.each_ref().map(String::as_str);
+    for (to, jobs) in [("target", "1"), ("target", "2"), ("new", "1")] {
+        let words = ["--clean", "--jobs", jobs, "--to", &older.uri(to)];
+        expect_refused(&run, &words, &[&told[..], &["or newer"]].concat());
+        assert_eq!((older.digest("target"), databases(&older)), (digest.clone(), before.clone()));
     }
 }
 

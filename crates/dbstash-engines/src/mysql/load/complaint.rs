@@ -12,6 +12,9 @@ pub(in super::super) fn explain(dialect: Dialect, stderr: &str) -> Option<String
         "1044" | "1142" | "1143" | "1370" => {
             "the user may not write everything: GRANT ALL on the database to it".to_owned()
         }
+        "3546" => "the dump names the transactions of its server (--set-gtid-purged), and this one has some of them \
+                   already: restore into a server without them, or by hand (--print-command) and without that line"
+            .to_owned(),
         "1227" | "4105" => "the dump has views, triggers, routines or events of other users, and the user may not make \
                      such: GRANT SET USER ON *.* to it (MariaDB), SET_ANY_DEFINER (MySQL 8.2 and later), SUPER (older ones)"
             .to_owned(),
@@ -57,6 +60,11 @@ mod tests {
                 "utf8mb4_x",
             ),
             ("ERROR 2013 (HY000) at line 7: Lost connection to server during query", "the restore"),
+            (
+                "ERROR 3546 (HY000) at line 30: @@GLOBAL.GTID_PURGED cannot be changed: the added gtid set must not \
+                 overlap with @@GLOBAL.GTID_EXECUTED",
+                "a server without them",
+            ),
             ("ERROR 1114 (HY000) at line 7: The table 't' is full", "disk"),
         ] {
             let sentence = explain(Dialect::Mariadb, stderr).unwrap_or_else(|| panic!("{stderr}"));

@@ -26,20 +26,6 @@ const ONLY_BYTES: &[u8] =
     RAISE EXCEPTION 'the backup is in SQL_ASCII, and the database in %', \
     pg_catalog.current_setting('server_encoding'); END IF; END $dbstash$;";
 
-/// Lets a script say nothing but what it is encoded in.
-pub(super) struct Encoding(pub(super) One);
-
-impl Judge for Encoding {
-    fn statement(&mut self, statement: &[u8]) -> Result<Fate, String> {
-        let is_it = statement.starts_with(b"SET client_encoding = ");
-        if is_it { self.0.statement(statement) } else { Ok(Fate::Omit) }
-    }
-
-    fn command(&mut self, line: &[u8]) -> Result<Fate, String> {
-        self.0.command(line)
-    }
-}
-
 /// Decides for a database that is there.
 pub(super) struct One {
     /// Its name, quoted.

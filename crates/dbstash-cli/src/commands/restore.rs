@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use anyhow::Result;
-use dbstash_core::catalog::LATEST;
+use dbstash_core::catalog::{Broken, LATEST};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::drill::Trial;
 use dbstash_core::engine::Engine;
@@ -55,11 +55,21 @@ pub fn one(
             for (site, catalog) in &mut catalogs {
                 let until = moment.end(site.app.zone, SystemClock.now());
                 catalog.backups.retain(|backup| backup.manifest.started <= until);
+                catalog.broken.retain(|broken| {
+                    broken.manifest.as_ref().is_some_and(|of| of.started <= until)
+                });
             }
         }
         let id = if meant.id.is_empty() { LATEST } else { &meant.id };
         let meant = Target { id: id.to_owned(), database: meant.database.clone() };
         let Some(found) = sites.one(&catalogs, &meant) else { return Ok(Exit::Failed) };
+        if let Some(Broken { manifest_name, why, .. }) =
+            found.later_one_that_is_broken().filter(|_| meant.id == LATEST)
+        {
+            complain(&format!(
+                "warning: this is not the latest that was stored: {manifest_name}: {why}"
+            ));
+        }
         if wanted.print_command && wanted.extent != Extent::default() {
             complain(
                 "error: --print-command shows how all of a backup is restored: leave out what asks for a part",

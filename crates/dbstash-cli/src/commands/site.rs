@@ -54,6 +54,18 @@ pub struct Found<'a> {
     pub backup: &'a Backup,
 }
 
+impl Found<'_> {
+    /// What was stored of its database after it, and is no backup any more.
+    pub fn later_one_that_is_broken(&self) -> Option<&Broken> {
+        let this = &self.backup.manifest;
+        self.catalog.broken.iter().find(|broken| {
+            broken.manifest.as_ref().is_some_and(|of| {
+                of.job == this.job && of.database == this.database && of.started > this.started
+            })
+        })
+    }
+}
+
 impl Sites {
     /// Opens each place; the exit is that of wrong settings. Starts nothing.
     pub fn open(

@@ -53,6 +53,15 @@ fn the_backup_and_the_target_are_those_that_were_named() {
     expect_refused(&nobody, &[], &["no connection", "--to URI"]);
     restore(&nobody, &["--to", &uri("without-settings")]).expect_code(0);
     assert!(!scratch.path().join("x").exists() && !scratch.path().join("other").exists());
+    // The latest one is none any more: the one before it is taken, and that is said.
+    let lost = listed["backups"][0]["paths"][0].as_str().unwrap();
+    remote.delete(lost);
+    let done = restore(&run, &["--to", &uri("the-one-before")]);
+    let told = format!("not the latest that was stored: {lost}.dbstash.json: ");
+    assert!(done.expect_code(0).stderr.contains(&told), "{done}");
+    assert_eq!(holds("the-one-before"), first);
+    let done = restore(&run, &["--at", &started(1), "--to", &uri("then"), "--dry-run"]);
+    assert!(!done.expect_code(0).stderr.contains("not the latest"), "{done}");
     for words in [["--to", "postgresql://u:hidden@h/d"], ["--to", "oracle://u:hidden@h/d"]] {
         let done = restore(&run, &words);
         assert!(!done.to_string().contains("hidden"), "{done}");

@@ -98,67 +98,100 @@ async fn look(
     if drill.server.is_some() {
         wrong.extend(as_whom(&drill, trial, temp_dir));
     }
-    let of_backup = manifest.dump().and_then(|dump| dump.passed.server_version.as_deref());
+    let by = programs(cx, &drill, trial, manifest, &mut wrong).await;
+    let shown = temp_dir.display();
+    let well = match (&drill.permit, scratch) {
+        (Some(permit), Some(one)) if wrong.is_empty() => {
+            let same = (one.engine == manifest.engine).then_some(manifest);
+            elsewhere(cx, permit, same, &by).await?
+        }
+        (_, Some(_)) => Finding::ok(TOPIC, format!("in a scratch database, by {by}")),
+        (_, None) => {
+            let what = if drill.server.is_some() { "private server" } else { "file" };
+            Finding::ok(TOPIC, format!("in a {what} below {shown}, which has room: {by}"))
+        }
+    };
+    if wrong.is_empty() { Ok(vec![well]) } else { Err(wrong) }
+}
+
+/// The programs that a drill takes, with their versions.
+async fn programs(
+    cx: Context<'_>,
+    drill: &Drill,
+    trial: &Trial,
+    manifest: &Manifest,
+    wrong: &mut Vec<Finding>,
+) -> String {
+    let of_backup = server_version(manifest);
     let mut programs = Vec::new();
     for tool in &drill.tools {
-        match said(cx, &drill, trial, tool).await {
-            Ok(said) => {
-                let is_server =
-                    drill.server.as_ref().is_some_and(|one| one.program == tool.version.program);
-                let version = version(&said);
-                let (program, from) = (&tool.version.program, tool.from);
-                if is_server && older(of_backup, version).is_some() {
-                    wrong.push(Finding::fail(
-                        TOPIC,
-                        format!(
-                            "the newest backup is of version {}, and {program} on this machine is {}",
-                            of_backup.unwrap_or_default(),
-                            version.unwrap_or_default()
-                        ),
-                        format!("install {from} of that version or newer, or let DRILL_URI name a server for drills"),
-                    ));
-                }
-                programs.push(match version {
-                    Some(version) => format!("{program} {version}"),
-                    None => said.lines().next().unwrap_or_default().trim().to_owned(),
-                });
+        let said = match said(cx, drill, trial, tool).await {
+            Ok(said) => said,
+            Err(finding) => {
+                wrong.push(finding);
+                continue;
             }
-            Err(finding) => wrong.push(finding),
-        }
-    }
-    let by = programs.join(", ");
-    let shown = temp_dir.display();
-    let mut well = if scratch.is_some() {
-        Finding::ok(TOPIC, format!("in a scratch database, by {by}"))
-    } else if drill.server.is_some() {
-        Finding::ok(TOPIC, format!("in a private server below {shown}, which has room: {by}"))
-    } else {
-        Finding::ok(TOPIC, format!("in a file below {shown}, which has room: {by}"))
-    };
-    if let (Some(permit), Some(one), true) = (&drill.permit, scratch, wrong.is_empty()) {
-        let granted = granted(cx, permit).await.map_err(|finding| vec![finding])?;
-        let Granted { user, server, lacks, unsure } = granted;
-        let is_same = one.engine == manifest.engine;
-        if is_same && older(of_backup, Some(&server)).is_some() {
-            let of_backup = of_backup.unwrap_or_default();
+        };
+        let (program, version) = (&tool.version.program, version(&said));
+        let is_server = drill.server.as_ref().is_some_and(|one| one.program == *program);
+        if is_server && older(of_backup, version).is_some() {
             wrong.push(Finding::fail(
                 TOPIC,
                 format!(
-                    "the newest backup is of version {of_backup}, and DRILL_URI names {server}"
+                    "the newest backup is of version {}, and {program} on this machine is {}",
+                    of_backup.unwrap_or_default(),
+                    version.unwrap_or_default()
                 ),
-                "let DRILL_URI name a server of that version or newer",
+                format!(
+                    "install {} of that version or newer, or let DRILL_URI name a server for drills",
+                    tool.from
+                ),
             ));
         }
-        wrong.extend(lacks.into_iter().map(|(what, way_out)| Finding::fail(TOPIC, what, way_out)));
-        well = match unsure {
-            Some((what, way_out)) => Finding::warn(TOPIC, what, way_out),
-            None => Finding::ok(
-                TOPIC,
-                format!("{user} may make a scratch database on {server} (DRILL_URI), by {by}"),
-            ),
-        };
+        programs.push(match version {
+            Some(version) => format!("{program} {version}"),
+            None => said.lines().next().unwrap_or_default().trim().to_owned(),
+        });
     }
-    if wrong.is_empty() { Ok(vec![well]) } else { Err(wrong) }
+    programs.join(", ")
+}
+
+/// Whether the user of `DRILL_URI` may have a scratch database there; of a backup from another family, no version tells
+/// anything.
+async fn elsewhere(
+    cx: Context<'_>,
+    permit: &Permit,
+    of_backup: Option<&Manifest>,
+    by: &str,
+) -> Result<Finding, Vec<Finding>> {
+    let granted = granted(cx, permit).await.map_err(|finding| vec![finding])?;
+    let Granted { user, server, lacks, unsure } = granted;
+    let mut wrong = Vec::new();
+    let of_backup = of_backup.and_then(server_version);
+    if older(of_backup, Some(&server)).is_some() {
+        let of_backup = of_backup.unwrap_or_default();
+        wrong.push(Finding::fail(
+            TOPIC,
+            format!("the newest backup is of version {of_backup}, and DRILL_URI names {server}"),
+            "let DRILL_URI name a server of that version or newer",
+        ));
+    }
+    wrong.extend(lacks.into_iter().map(|(what, way_out)| Finding::fail(TOPIC, what, way_out)));
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    Ok(match unsure {
+        Some((what, way_out)) => Finding::warn(TOPIC, what, way_out),
+        None => Finding::ok(
+            TOPIC,
+            format!("{user} may make a scratch database on {server} (DRILL_URI), by {by}"),
+        ),
+    })
+}
+
+/// Of the server that was dumped.
+fn server_version(manifest: &Manifest) -> Option<&str> {
+    manifest.dump()?.passed.server_version.as_deref()
 }
 
 /// What is wrong with the user of a private server.

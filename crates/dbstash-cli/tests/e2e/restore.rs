@@ -17,13 +17,13 @@ use dbstash_testkit::{Dbstash, Finished};
 use crate::scene::PATIENCE;
 
 /// Restores with these further words, without being asked.
-fn restore(run: &Dbstash, words: &[&str]) -> Finished {
+pub fn restore(run: &Dbstash, words: &[&str]) -> Finished {
     run.clone().args(["restore", "--yes"].iter().chain(words)).run(PATIENCE)
 }
 
 /// It has to be refused or fail, and to say this.
 #[track_caller]
-fn expect_refused(run: &Dbstash, words: &[&str], said: &[&str]) {
+pub fn expect_refused(run: &Dbstash, words: &[&str], said: &[&str]) {
     let done = restore(run, words);
     assert!(matches!(done.code, Some(1 | 2)), "{done}");
     for text in said {

@@ -69,6 +69,13 @@ pub(super) fn drill(of: Dialect, ground: &Ground<'_>) -> Result<Drill, PlanError
     // Before a server is started for nothing.
     let wish = Wish { manifest, engine, source: &source, database, extent: &extent, clean, jobs };
     load::refuse(&wish)?;
+    if manifest.database == load::ALL {
+        return Err(PlanError(
+            "a dump of all databases has the server's own tables in it, which the server of a drill cannot do without: \
+             BACKUP_SPLIT_DATABASES=true makes backups of each, which have drills"
+                .to_owned(),
+        ));
+    }
     if bare {
         let drop = format!(
             "SET SESSION lock_wait_timeout = 5; DROP DATABASE IF EXISTS {}",

@@ -4,6 +4,7 @@ mod complaint;
 mod parts;
 pub(super) mod question;
 mod translation;
+mod whole;
 
 use core::cmp::Ordering;
 use std::fmt::Write as _;
@@ -22,6 +23,8 @@ use super::split::mark::Kind;
 
 pub(super) use self::complaint::explain;
 
+/// What a backup of all databases says it is of.
+pub(super) const ALL: &str = "*";
 /// The end of the comment when it is of some tables, or rows, in a database that has more.
 const PART: &str = " (a part)";
 
@@ -43,12 +46,18 @@ const QUIET: &str = "--loose-skip-print-query-on-error";
 
 pub(super) fn survey(of: Dialect, wish: &Wish<'_>) -> Result<Survey, PlanError> {
     refuse(wish)?;
+    if wish.manifest.database == ALL {
+        return whole::survey(&At::of(of, wish)?);
+    }
     let question = At::of(of, wish)?.statement(&question::text(wish.database, wish.extent))?;
     Ok(Survey::Ask { question, read: question::read, missing: |_| None })
 }
 
 pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
     refuse(wish)?;
+    if wish.manifest.database == ALL {
+        return whole::load(of, wish, target);
+    }
     let to = At::of(of, wish)?;
     let object = wish.dump()?;
     let ours = Dialect::of_version(target.version.as_deref()).unwrap_or(to.dialect);
@@ -93,8 +102,8 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
         let translation = translation.renaming(&wish.manifest.database, wish.database);
         edits.push(Box::new(if wish.extent.bare { translation.logless() } else { translation }));
     }
-    let loader = to.loader(wish.database)?;
-    let mut stages = loading(wish, loader, edits, &mut notes)?;
+    let loader = to.loader(Some(wish.database))?;
+    let mut stages = loading(wish, wish.jobs, loader, edits, &mut notes)?;
     let mut mark = None;
     if !prepared.is_empty() {
         let invocation = to.statement(&prepared)?;
@@ -115,17 +124,18 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
 /// The stages that bring the dump into the database.
 fn loading(
     wish: &Wish<'_>,
+    jobs: u32,
     loader: Invocation,
     edits: Vec<Box<dyn Edit>>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Stage>, PlanError> {
     let is_tree = wish.dump()?.format == "sql-files";
-    let jobs = if is_tree && edits.is_empty() { wish.jobs } else { 1 };
+    let jobs = if is_tree && edits.is_empty() { jobs } else { 1 };
     if wish.jobs > jobs {
-        let why = if is_tree {
-            "what is changed on its way is one stream"
-        } else {
-            "the dump is one stream"
+        let why = match () {
+            () if !is_tree => "the dump is one stream",
+            () if edits.is_empty() => "all databases are loaded by one session",
+            () => "what is changed on its way is one stream",
         };
         notes.push(format!("--jobs has no effect: {why}"));
     }
@@ -170,12 +180,6 @@ fn is_part(extent: &Extent) -> bool {
 pub(super) fn refuse(wish: &Wish<'_>) -> Result<(), PlanError> {
     let object = wish.dump()?;
     let no = |why: &str| Err(PlanError(why.to_owned()));
-    if wish.manifest.database == "*" {
-        return no(
-            "a dump of all databases has those of the server itself in it, with its users and passwords: restore it by \
-             hand (--print-command) into a new server, or set BACKUP_SPLIT_DATABASES=true for backups of each",
-        );
-    }
     match &*object.format {
         // Each dump that is not XML says who made it, or that it does not.
         "plain" if object.passed.degraded.is_none() && object.passed.tool_version.is_none() => no(
@@ -257,10 +261,10 @@ impl<'a> At<'a> {
     }
 
     /// What a dump goes into. It ends at the first error.
-    fn loader(&self, database: &str) -> Result<Invocation, PlanError> {
-        let database = format!("--database={database}");
+    fn loader(&self, database: Option<&str>) -> Result<Invocation, PlanError> {
+        let database = database.map(|name| format!("--database={name}"));
         let quiet = (self.dialect == Dialect::Mariadb).then_some(QUIET);
-        self.client(LOADS.into_iter().chain(quiet).chain([&*database]))
+        self.client(LOADS.into_iter().chain(quiet).chain(database.as_deref()))
     }
 }
 
@@ -293,9 +297,14 @@ fn emptied(wish: &Wish<'_>, target: &Target) -> String {
 
 /// The mark, in the place of a former one.
 fn marked(wish: &Wish<'_>) -> String {
-    let mark = format!("{}.`{MARK}`", name(wish.database));
-    let of: String = wish.manifest.id.chars().map(|c| if is_safe(c) { c } else { '?' }).collect();
     let part = if is_part(wish.extent) { PART } else { "" };
+    marking(&name(wish.database), &wish.manifest.id, part)
+}
+
+/// A mark in a database that says of which backup it is.
+fn marking(database: &str, of: &str, part: &str) -> String {
+    let mark = format!("{database}.`{MARK}`");
+    let of: String = of.chars().map(|c| if is_safe(c) { c } else { '?' }).collect();
     format!("DROP TABLE IF EXISTS {mark}; CREATE TABLE {mark} (x INT) COMMENT='{of:.200}{part}'")
 }
 

@@ -56,6 +56,8 @@ const DEFAULTS: [&str; 9] = [
     // A value may have that many bytes, and its row in hex twice as many.
     "--max-allowed-packet=1G",
 ];
+/// The databases that every server has, as SQL has their names.
+const OWN_DATABASES: &str = "'information_schema', 'performance_schema', 'sys', 'mysql', 'ndbinfo'";
 const FORMAT: Format = Format { name: "plain", extension: "sql", compressed: false };
 const FILES: Format = Format { name: "sql-files", extension: "", compressed: false };
 const TAB: Format = Format { name: "tab-files", extension: "", compressed: false };
@@ -217,15 +219,17 @@ impl Engine for Dialect {
             return Err(PlanError(format!("{} needs a server: set DB_URI or DB_HOST", job.engine)));
         };
         let mut invocation = self.invocation(self.client(), server)?;
-        let query = "SELECT CONCAT(schema_name, CHAR(0)) FROM information_schema.schemata WHERE schema_name \
-            NOT IN ('information_schema', 'performance_schema', 'sys', 'mysql', 'ndbinfo') ORDER BY 1";
+        let query = format!(
+            "SELECT CONCAT(schema_name, CHAR(0)) FROM information_schema.schemata WHERE schema_name NOT IN \
+             ({OWN_DATABASES}) ORDER BY 1"
+        );
         let args = [
             "--batch",
             "--raw",
             "--skip-column-names",
             "--default-character-set=utf8mb4",
             "--execute",
-            query,
+            &query,
         ];
         invocation.args.extend(args.map(|arg| Arg::Plain(arg.to_owned())));
         Ok(invocation)

@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use dbstash_testkit::{MysqlServer, RemoteKind, Scratch, TestRemote};
+use dbstash_testkit::{Dbstash, MysqlServer, RemoteKind, Scratch, Signal, TestRemote};
 
 use super::conformance::in_order;
 use super::{each_family, product};
 use crate::modes::{Work, fetched};
+use crate::restore::{expect_refused, restore};
 use crate::scene::{PATIENCE, backups, listed};
 
 const CANARY: &str = "canary 16180339\\ \"'#;";
@@ -110,11 +111,47 @@ fn whole_server(server: &mut MysqlServer) {
             files.into_iter().flat_map(|file| fs::read(file).unwrap()).collect()
         };
         let fresh = MysqlServer::start(server.family(), "other").unwrap();
+        let expect_whole = |how: &str| {
+            for database in ["shop", "a first one"] {
+                let (copy, whole) = (fresh.digest(database), server.digest(database));
+                assert_eq!(copy, whole, "{how} {mode} {database}");
+            }
+            assert!(fresh.sql("", "SHOW GRANTS FOR keeper@localhost").contains("`shop`"));
+            // Its password is the one that it had there.
+            fresh.sql("", "DROP USER keeper@localhost");
+        };
+        by_dbstash(&work.run, &fresh, mode);
+        expect_whole("by dbstash");
+        fresh.sql("", "DROP DATABASE shop; DROP DATABASE `a first one`");
         fresh.try_sql("", &bytes).unwrap();
-        for database in ["shop", "a first one"] {
-            assert_eq!(fresh.digest(database), server.digest(database), "{mode} {database}");
-        }
         fresh.sql("", "FLUSH PRIVILEGES");
-        assert!(fresh.sql("", "SHOW GRANTS FOR keeper@localhost").contains("`shop`"));
+        expect_whole("by hand");
     }
+}
+
+/// Into a server that has nothing yet; first one that is killed in the middle.
+fn by_dbstash(run: &Dbstash, fresh: &MysqlServer, mode: &str) {
+    fresh.sql("", "GRANT ALL ON *.* TO stash@'127.0.0.1'; GRANT ALL ON *.* TO stash@localhost");
+    let to = fresh.uri("");
+    let words = ["--db", "*", "--to", &to];
+    fresh.createdb("mine");
+    expect_refused(run, &[&words[..], &["--clean"]].concat(), &["has: database mine"]);
+    fresh.sql("", "DROP DATABASE mine");
+    if mode == "stream" {
+        let slow = run.clone().env("RCLONE_BWLIMIT", "100K");
+        let mut killed = slow.args(["restore", "--yes"].iter().chain(&words)).spawn();
+        let databases = || fresh.sql("", "SHOW DATABASES");
+        killed.wait_until(PATIENCE, |_| databases().contains("a first one"));
+        killed.signal(Signal::KILL);
+        killed.wait(PATIENCE);
+        assert!(databases().contains("dbstash_restore_incomplete"));
+        expect_refused(run, &words, &["of an interrupted restore: drop them first"]);
+        fresh.sql("", "DROP DATABASE `a first one`; DROP DATABASE IF EXISTS shop");
+        expect_refused(run, &words, &["holds an interrupted restore", "--clean"]);
+        restore(run, &[&words[..], &["--clean"]].concat()).expect_code(0).expect_no_leftovers();
+    } else {
+        let done = restore(run, &[&words[..], &["--jobs", "2"]].concat());
+        assert!(done.expect_code(0).stdout.contains("by one session"), "{done}");
+    }
+    assert!(!fresh.sql("", "SHOW DATABASES").contains("dbstash"), "{mode}");
 }

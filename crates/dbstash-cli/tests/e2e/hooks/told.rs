@@ -153,6 +153,7 @@ fn the_environment_is_the_users_own() {
     assert_eq!(said(&done, "pre")[0].1, " fe ff 20 6b 65 70 74");
     // Beside what hooks are told, only what the shell adds by itself.
     let given = ["CALLS", "DB_URI_FILE", "HOME", "ODD", "PATH", "PGPASSWORD", "PG_GLOBALS"];
+    let given = [&given[..], &["GOGC", "GOMEMLIMIT"]].concat();
     let names: BTreeSet<_> = pre.keys().map(String::as_str).collect();
     for name in given.iter().chain(&KNOWN_BEFORE) {
         assert!(names.contains(name), "{name}: {names:?}");

@@ -155,6 +155,11 @@ impl<'a> Scene<'a> {
                 return done.map_err(|error| RestoreError::Left(Box::new(error)));
             }
         }
+        // What a script has not begun is no news where other stages have, and none at all of one transaction.
+        let done = done.map_err(|error| match error {
+            RestoreError::Before(error) if load.atomic || at > ready => *error,
+            error => error,
+        });
         match done {
             // What made the loader stumble may be the backup: then that is the cause.
             Err(error @ (RestoreError::Loader { .. } | RestoreError::Script(_))) if load.atomic => {

@@ -15,7 +15,8 @@ use crate::spool::{files, of_file};
 
 const BUFFER: usize = 256 * 1024;
 
-/// Carries one out; what its programs had to remark.
+/// Carries one out; what its programs had to remark. Where nothing was said to the loader before it failed, the error is
+/// [`RestoreError::Before`].
 pub(super) async fn carry_out(
     script: Script,
     scene: &Scene<'_>,
@@ -25,9 +26,9 @@ pub(super) async fn carry_out(
     let start = |program, excuse| Loader::start(&placed(program, tree), &private, excuse, scene.cx);
     let mut loader = start(script.loader, script.excuse)?;
     loader.ignore_output();
-    let mut sink = Sink { loader, edit: script.edit, out: Vec::new() };
+    let mut sink = Sink { loader, edit: script.edit, out: Vec::new(), has_said: false };
     let work = async {
-        sink.loader.write(script.before.as_bytes()).await?;
+        sink.say(script.before.as_bytes()).await?;
         match script.feed {
             Feed::Object(object) => match script.through {
                 None => straight(object, &mut sink, scene).await?,
@@ -57,7 +58,10 @@ pub(super) async fn carry_out(
     if done.is_err() {
         sink.loader.kill().await;
     }
-    done
+    done.map_err(|error| match error {
+        error if sink.has_said => error,
+        error => RestoreError::Before(Box::new(error)),
+    })
 }
 
 /// Where the bytes go.
@@ -65,14 +69,24 @@ struct Sink {
     loader: Loader,
     edit: Option<Box<dyn Edit>>,
     out: Vec<u8>,
+    /// Whether the loader was told anything.
+    has_said: bool,
 }
 
 impl Sink {
+    async fn say(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        self.has_said |= !bytes.is_empty();
+        self.loader.write(bytes).await
+    }
+
     async fn put(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
-        let Some(edit) = &mut self.edit else { return self.loader.write(bytes).await };
-        self.out.clear();
-        edit.feed(bytes, &mut self.out).map_err(RestoreError::Script)?;
-        self.loader.write(&self.out).await
+        let Some(edit) = &mut self.edit else { return self.say(bytes).await };
+        let mut out = std::mem::take(&mut self.out);
+        out.clear();
+        edit.feed(bytes, &mut out).map_err(RestoreError::Script)?;
+        self.say(&out).await?;
+        self.out = out;
+        Ok(())
     }
 
     async fn take_all(&mut self, from: &mut dyn Producer) -> Result<(), RestoreError> {
@@ -85,12 +99,12 @@ impl Sink {
 
     /// All of it was there, and is what was stored.
     async fn finish(&mut self, after: &[u8]) -> Result<Vec<String>, RestoreError> {
-        self.out.clear();
+        let mut out = Vec::new();
         if let Some(edit) = self.edit.take() {
-            edit.finish(&mut self.out).map_err(RestoreError::Script)?;
+            edit.finish(&mut out).map_err(RestoreError::Script)?;
         }
-        self.out.extend_from_slice(after);
-        self.loader.write(&self.out).await?;
+        out.extend_from_slice(after);
+        self.say(&out).await?;
         self.loader.end().await
     }
 }

@@ -113,7 +113,9 @@ fn mongorestore(wish: &Wish<'_>, object: &Object, is_tree: bool) -> Result<Invoc
     }
     word("--stopOnError".to_owned());
     if is_whole(wish) {
-        LEFT.iter().for_each(|name| word(format!("--nsExclude={name}.*")));
+        for name in LEFT {
+            word(format!("--nsExclude={name}.*"));
+        }
     } else {
         let of = pattern(&wish.manifest.database);
         if wish.extent.tables.is_empty() {

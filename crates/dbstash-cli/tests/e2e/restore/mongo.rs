@@ -170,7 +170,7 @@ fn a_whole_server_is_marked_until_all_of_it_is_there() {
     // Who may not see all of it is not told that it is empty.
     server.keep(&["user", "half", "readWrite", "shop"]);
     let half = server.root_uri("").replace("root:", "half:").replace("=admin", "=shop");
-    expect_refused(&run, &["--to", &half], &["error: "]);
+    expect_refused(&run, &["--to", &half], &["may not read everything"]);
     assert_eq!(databases(&server), ["other", "shop"]);
 
     let (path, hold) = waiting(&server);

@@ -126,6 +126,14 @@ def digest(name):
             print("  ", len(documents), "documents", sums.hexdigest())
 
 
+def everything():
+    """The same of each of users' databases."""
+    for name in sorted(client.list_database_names()):
+        if name not in ("admin", "config", "local"):
+            print("database", name)
+            digest(name)
+
+
 class Reader:
     """An archive, from its beginning."""
 

@@ -131,12 +131,12 @@ fn a_whole_server_comes_back_in_an_empty_one() {
     server.keep(&["few", ODD]);
     server.keep(&["make", "shop", "rows"]);
     server.keep(&["make", "admin", "ours"]);
-    let (digest, shop) = (server.digest(ODD), server.digest("shop"));
+    let all = server.keep(&["everything"]);
+    assert!(all.contains(&format!("database {ODD}\ntypes ")) && all.contains("database shop"));
     let run = run.env("DB_URI", server.root_uri("")).env("BACKUP_ALL_DATABASES", "true");
     for (mode, setting, value, clean) in [
         ("stream", "BACKUP_COMPRESSION", "zstd", &[][..]),
         ("directory", "BACKUP_COMPRESS", "true", &["--clean"]),
-        ("tar", "BACKUP_COMPRESSION", "gzip", &["--clean"]),
     ] {
         let run = run
             .clone()
@@ -150,11 +150,10 @@ fn a_whole_server_comes_back_in_an_empty_one() {
         assert!(done.stdout.contains("users and roles are not restored"), "{done}");
         assert!(!done.to_string().contains("canary"), "{done}");
         assert_eq!(done.samples.as_ref().unwrap().args_with("canary"), [""; 0]);
-        assert_eq!(databases(&fresh), [ODD, "shop"], "{mode}");
-        assert_eq!((fresh.digest(ODD), fresh.digest("shop")), (digest.clone(), shop.clone()));
-        assert!(!fresh.digest("admin").contains("ours"), "{mode}");
+        assert_eq!(fresh.keep(&["everything"]), all, "{mode}");
         fresh.keep(&["make", "other", "rows"]);
     }
+    assert!(!fresh.digest("admin").contains("ours"));
 }
 
 #[test]

@@ -96,10 +96,12 @@ mod tests {
         let drilled = |of: &str| {
             let text = format!(
                 r#"{{"format": 1, "id": "x", "job": "j", "engine": "mongo", "database": "{of}", "mode": "stream",
-                  "objects": [], "started": "2026-01-01T00:00:00Z", "ended": "2026-01-01T00:00:01Z", "host": "h",
-                  "dbstash": "0"}}"#
+                  "objects": [{{"name": "x.archive", "format": "archive", "bytes": 1, "raw_bytes": 1,
+                  "sha256": "{:064}", "encodings": [], "check": "blocks"}}], "started": "2026-01-01T00:00:00Z",
+                  "ended": "2026-01-01T00:00:01Z", "host": "h", "dbstash": "0"}}"#,
+                0
             );
-            let manifest = Manifest::read("x.dbstash.json", text.as_bytes()).unwrap();
+            let manifest = Manifest::read("x.archive.dbstash.json", text.as_bytes()).unwrap();
             let source = parse_uri("mongodb://u:geheim@h").unwrap().source;
             let place = Place::Scratch(EngineKey::Mongo, &source, "dbstash_drill_x");
             let drill = drill(&Ground { manifest: &manifest, place, assertions: &[] });

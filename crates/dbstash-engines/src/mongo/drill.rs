@@ -7,7 +7,7 @@ use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::Source;
 use dbstash_core::load::Extent;
 
-use super::load::asking;
+use super::load::{ALL, asking};
 use super::{ASKER, address};
 use crate::rows::rows;
 
@@ -16,13 +16,18 @@ const READING: [&str; 4] = ["read", "readAnyDatabase", "backup", "clusterMonitor
 
 pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
     ground.refuse_private()?;
+    if ground.manifest.database == ALL {
+        return Err(PlanError(
+            "a dump of all databases has no drill: BACKUP_SPLIT_DATABASES=true makes one of each that has".to_owned(),
+        ));
+    }
     let Place::Scratch(engine, source @ Source::Server(server), database) = ground.place else {
         return Err(PlanError("DRILL_URI has to name a server: mongodb://user@host".to_owned()));
     };
     if !ground.assertions.is_empty() {
         return Err(PlanError("DRILL_SQL is not for mongo, which has no SQL".to_owned()));
     }
-    let question = asking(server, database, "counts", &[])?;
+    let question = asking(server, "counts", &[database])?;
     Ok(Drill {
         goal: Some(Goal {
             engine,
@@ -31,7 +36,7 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
             extent: Extent::default(),
         }),
         census: Some(Census { question, read: Box::new(read) }),
-        dropped: Some(asking(server, database, "drop", &[])?),
+        dropped: Some(asking(server, "drop", &[database])?),
         tools: vec![Tool::any("mongorestore", "--version", "MongoDB's database tools")],
         permit: address::for_driver(server).ok().map(|content| {
             let mut question = Invocation::new(ASKER, ["checkup"]);
@@ -80,7 +85,32 @@ fn read(said: &str) -> Result<Found, String> {
 
 #[cfg(test)]
 mod tests {
+    use dbstash_core::job::EngineKey;
+    use dbstash_core::manifest::Manifest;
+
     use super::*;
+    use crate::conn::parse_uri;
+
+    #[test]
+    fn all_databases_are_no_scratch_database() {
+        let drilled = |of: &str| {
+            let text = format!(
+                r#"{{"format": 1, "id": "x", "job": "j", "engine": "mongo", "database": "{of}", "mode": "stream",
+                  "objects": [{{"name": "x.archive", "format": "archive", "bytes": 1, "raw_bytes": 1,
+                  "sha256": "{:064}", "encodings": [], "check": "blocks"}}], "started": "2026-01-01T00:00:00Z",
+                  "ended": "2026-01-01T00:00:01Z", "host": "h", "dbstash": "0"}}"#,
+                0
+            );
+            let manifest = Manifest::read("x.archive.dbstash.json", text.as_bytes()).unwrap();
+            let source = parse_uri("mongodb://u:geheim@h").unwrap().source;
+            let place = Place::Scratch(EngineKey::Mongo, &source, "dbstash_drill_x");
+            let drill = drill(&Ground { manifest: &manifest, place, assertions: &[] });
+            drill.map(|drill| drill.dropped.unwrap().to_string()).map_err(|error| error.to_string())
+        };
+        let dropped = "dbstash-mongo drop <private file> dbstash_drill_x".to_owned();
+        assert_eq!(drilled("shop"), Ok(dropped));
+        assert!(drilled("*").unwrap_err().contains("BACKUP_SPLIT_DATABASES=true"));
+    }
 
     #[test]
     fn who_may_write() {

@@ -126,6 +126,14 @@ def digest(name):
             print("  ", len(documents), "documents", sums.hexdigest())
 
 
+def everything():
+    """The same of each of users' databases."""
+    for name in sorted(client.list_database_names()):
+        if name not in ("admin", "config", "local"):
+            print("database", name)
+            digest(name)
+
+
 class Reader:
     """An archive, from its beginning."""
 
@@ -193,19 +201,25 @@ def fill(db, name, documents):
 
 
 def restore(source, target, path, *only):
-    """One database of an archive or tree, under another name, with new collections; all of them for '*'."""
+    """One database of an archive or tree, under another name, with new collections."""
+    load(path, lambda db, name: db == source and (not only or name in only), lambda _: target)
+
+
+def restore_all(path, *without):
+    """All databases of one but these."""
+    load(path, lambda db, _: db not in without, lambda db: db)
+
+
+def load(path, is_wanted, named):
     if os.path.isdir(path):
-        return restore_tree(source, target, path, only)
+        return load_tree(path, is_wanted, named)
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         parts = Reader(io.BufferedReader(gzip.GzipFile(fileobj=file)) if zipped else file).namespaces()
-        promised = next(parts)
-        named = lambda db: target if source != "*" else f"{target}{db}"
-        wanted = [meta for meta in promised if source in ("*", meta["db"]) and meta["db"] not in ("admin", "config")
-                  and (not only or meta["collection"] in only)]
+        wanted = [meta for meta in next(parts) if is_wanted(meta["db"], meta["collection"])]
         if not wanted:
-            sys.exit(f"nothing of {source} in the archive")
+            sys.exit("nothing of that in the archive")
         # Views last: of what they look at.
         for meta in sorted(wanted, key=lambda meta: meta["type"] == "view"):
             create(client[named(meta["db"])], meta["collection"], meta["metadata"])
@@ -220,15 +234,20 @@ def restore(source, target, path, *only):
             fill(client[named(key[0])], key[1], documents)
 
 
-def restore_tree(source, target, path, only):
-    folder = os.path.join(path, source)
+def load_tree(path, is_wanted, named):
+    for db in sorted(os.listdir(path)):
+        if os.path.isdir(os.path.join(path, db)):
+            load_folder(os.path.join(path, db), lambda name: is_wanted(db, name), named(db))
+
+
+def load_folder(folder, is_wanted, target):
     opened = lambda path: gzip.open(path + ".gz", "rb") if os.path.exists(path + ".gz") else open(path, "rb")
     metas = sorted({name.removesuffix(".gz") for name in os.listdir(folder) if ".metadata.json" in name})
     read = [opened(os.path.join(folder, name)).read().decode() for name in metas]
     views = lambda pair: '"viewOn"' in pair[1]
     for name, metadata in sorted(zip(metas, read), key=views):
         collection = json_util.loads(metadata)["collectionName"]
-        if only and collection not in only:
+        if not is_wanted(collection):
             continue
         create(client[target], collection, metadata)
         if views((name, metadata)):

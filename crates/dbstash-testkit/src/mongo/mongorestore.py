@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 import yaml
 from pymongo import uri_parser
 
-OPTIONS = {"config", "dir", "nsInclude", "nsFrom", "nsTo"}
+OPTIONS = {"config", "dir", "nsInclude", "nsExclude", "nsFrom", "nsTo"}
 SWITCHES = {"archive", "gzip", "stopOnError"}
 
 
@@ -48,9 +48,13 @@ def main(words):
     if user:
         scheme, rest = uri.split("//", 1)
         uri = f"{scheme}//{quote_plus(user)}:{quote_plus(password)}@{rest.split('@', 1)[1]}"
-    source = given["nsInclude"][0].split(".", 1)[0]
-    target = given["nsTo"][0].removesuffix(".*") if "nsTo" in given else source
-    only = [name(pattern.split(".", 1)[1]) for pattern in given["nsInclude"] if not pattern.endswith(".*")]
+    if "nsInclude" in given:
+        source = given["nsInclude"][0].split(".", 1)[0]
+        target = given["nsTo"][0].removesuffix(".*") if "nsTo" in given else source
+        only = [name(pattern.split(".", 1)[1]) for pattern in given["nsInclude"] if not pattern.endswith(".*")]
+        which = ["restore", name(source), name(target), None, *only]
+    else:
+        which = ["restore_all", None, *(name(pattern.removesuffix(".*")) for pattern in given.get("nsExclude", []))]
     log("preparing collections to restore from")
     if "dir" in given:
         folder = given["dir"][0]
@@ -59,7 +63,7 @@ def main(words):
         if not names or any(name.endswith(".gz") != ("gzip" in given) for name in names):
             log("Failed: nothing there that could be restored")
             return 1
-        return ended(load(uri, patience, source, target, folder, only))
+        return ended(load(uri, patience, which, folder))
     # Without a name: nothing of it stays when this is killed.
     with tempfile.TemporaryFile() as file:
         # The real one reads on while it writes; a tool that ends before its input does is never told that it ended.
@@ -71,14 +75,14 @@ def main(words):
         if zipped != ("gzip" in given):
             log("Failed: stream or file does not appear to be a mongodump archive")
             return 1
-        return ended(load(uri, patience, source, target, path, only, file.fileno()))
+        return ended(load(uri, patience, which, path, file.fileno()))
 
 
-def load(uri, patience, source, target, path, only, *passed):
+def load(uri, patience, which, path, *passed):
     keeper = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "keeper.py")
     env = {"MONGO_URI": uri, "MONGO_PASSWORD": "", "MONGO_PATIENCE": str(int(patience * 1000)), "PATH": os.environ["PATH"]}
-    return subprocess.run([sys.executable, keeper, "restore", name(source), name(target), path, *only],
-                          env=env, stderr=subprocess.PIPE, text=True, pass_fds=passed)
+    words = [path if word is None else word for word in which]
+    return subprocess.run([sys.executable, keeper, *words], env=env, stderr=subprocess.PIPE, text=True, pass_fds=passed)
 
 
 def ended(done):

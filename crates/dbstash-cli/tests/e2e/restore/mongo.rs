@@ -115,6 +115,83 @@ fn what_is_there_stays_unless_it_may_go() {
     }
 }
 
+/// What the server's users have.
+fn databases(server: &MongoServer) -> Vec<String> {
+    let names = server.keep(&["names"]);
+    let names = names.lines().filter(|name| !["admin", "config", "local"].contains(name));
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn a_whole_server_comes_back_in_an_empty_one() {
+    let Some((server, remote, run)) = scene(RemoteKind::Local, "canary 31") else { return };
+    let Some(fresh) = MongoServer::start("canary 31") else { return };
+    server.keep(&["few", ODD]);
+    server.keep(&["make", "shop", "rows"]);
+    server.keep(&["make", "admin", "ours"]);
+    let all = server.keep(&["everything"]);
+    assert!(all.contains(&format!("database {ODD}\ntypes ")) && all.contains("database shop"));
+    let run = run.env("DB_URI", server.root_uri("")).env("BACKUP_ALL_DATABASES", "true");
+    for (mode, setting, value, clean) in [
+        ("stream", "BACKUP_COMPRESSION", "zstd", &[][..]),
+        ("directory", "BACKUP_COMPRESS", "true", &["--clean"]),
+    ] {
+        let run = run
+            .clone()
+            .env("BACKUP_MODE", mode)
+            .env(setting, value)
+            .env("RCLONE_REMOTE", format!("{}/{mode}", remote.root()))
+            .env("RESTORE_TO", fresh.root_uri(""));
+        run.run(PATIENCE).expect_code(0);
+        let done = restore(&run.sampled(), clean);
+        done.expect_code(0).expect_no_leftovers();
+        assert!(done.stdout.contains("users and roles are not restored"), "{done}");
+        assert!(!done.to_string().contains("canary"), "{done}");
+        assert_eq!(done.samples.as_ref().unwrap().args_with("canary"), [""; 0]);
+        assert_eq!(fresh.keep(&["everything"]), all, "{mode}");
+        fresh.keep(&["make", "other", "rows"]);
+    }
+    assert!(!fresh.digest("admin").contains("ours"));
+}
+
+#[test]
+fn a_whole_server_is_marked_until_all_of_it_is_there() {
+    let Some((server, remote, run)) = scene(RemoteKind::Local, "pw") else { return };
+    server.keep(&["few", "shop"]);
+    let shop = server.digest("shop");
+    let run = run.env("DB_URI", server.root_uri("")).env("BACKUP_ALL_DATABASES", "true");
+    run.run(PATIENCE).expect_code(0);
+    server.keep(&["make", "other", "rows"]);
+    expect_refused(&run, &[], &["not empty (database other, database shop)", "--clean"]);
+    expect_refused(&run, &["--clean", "--table", "types"], &["--table is not for a dump of all"]);
+    // Who may not see all of it is not told that it is empty.
+    server.keep(&["user", "half", "readWrite", "shop"]);
+    let half = server.root_uri("").replace("root:", "half:").replace("=admin", "=shop");
+    expect_refused(&run, &["--to", &half], &["may not read everything"]);
+    assert_eq!(databases(&server), ["other", "shop"]);
+
+    let (path, hold) = waiting(&server);
+    let slow = run.clone().env("PATH", path);
+    let mut running = slow.args(["restore", "--yes", "--clean"]).spawn();
+    running.wait_until(PATIENCE, |_| databases(&server) == [MARK]);
+    running.signal(Signal::KILL);
+    running.wait(PATIENCE);
+    fs::remove_file(hold).unwrap();
+    server.keep(&["make", "shop", "half"]);
+    expect_refused(&run, &[], &["holds an interrupted restore of", "--clean"]);
+    let taken = run.run(PATIENCE);
+    taken.expect_code(1);
+    assert!(taken.stderr.contains(MARK) && backups(&run).len() == 1, "{taken}");
+    let done = restore(&run, &["--clean"]);
+    done.expect_code(0).expect_no_leftovers();
+    let told = "every database of the server is dropped first, whoever made it: database shop";
+    assert!(done.stdout.contains(told), "{done}");
+    assert_eq!((databases(&server), server.digest("shop")), (vec!["shop".to_owned()], shop));
+    drop(remote);
+}
+
 /// A `PATH` with a mongorestore that waits as long as a file is there, and that file.
 fn waiting(server: &MongoServer) -> (OsString, PathBuf) {
     let path = server.path(Mongodump::Fake).unwrap();

@@ -175,7 +175,7 @@ fn who_says_nothing_is_given_up() {
                 });
             }
             // The dump stops in the middle: that is what the stall timeout is for.
-            for marked in [false, true] {
+            let stalled = [false, true].map(|marked| {
                 let place = &place;
                 scope.spawn(move || {
                     let dump = rdb::dump(3 << 20);
@@ -184,8 +184,12 @@ fn who_says_nothing_is_given_up() {
                     let run = run.env("BACKUP_STALL_TIMEOUT", "3s");
                     let done = run.run(Duration::from_secs(60));
                     failed(&done, "stall", "moved no byte");
-                    nothing_left(place, &run, &done);
-                });
+                    (run, done)
+                })
+            });
+            // Each sees what the other has yet to take away.
+            for (run, done) in stalled.map(|one| one.join().unwrap()) {
+                nothing_left(&place, &run, &done);
             }
         });
         place.undisturbed_by(&place.run());

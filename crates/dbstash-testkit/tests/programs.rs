@@ -106,7 +106,8 @@ fn a_run_starts_from_an_empty_environment() {
     assert_eq!(finished.stderr, "{\"n\":1}\nplain\n");
     let calls = fakes.calls();
     let names: Vec<&str> = calls[0].env.keys().map(String::as_str).collect();
-    assert_eq!(names, ["DBSTASH_STATE_DIR", "DB_URI", "HEALTH_ADDR", "HOME", "PATH"]);
+    let ours = ["DBSTASH_STATE_DIR", "DB_URI", "GOGC", "GOMEMLIMIT", "HEALTH_ADDR", "HOME", "PATH"];
+    assert_eq!(names, ours);
     assert_eq!(calls[0].args, ["list", "--json"]);
 }
 

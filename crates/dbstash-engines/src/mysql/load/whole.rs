@@ -43,14 +43,15 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     wish.refuse_parts("a dump of all databases")?;
     let to = At::of(of, wish)?;
     let there = target.version.as_deref().unwrap_or_default();
-    if let Some(version) = wish.dump()?.passed.server_version.as_deref()
-        && (series(version) != series(there) || Dialect::of_version(Some(there)) != Some(of))
+    let version = wish.dump()?.passed.server_version.as_deref().and_then(series);
+    if version.is_none() || version != series(there) || Dialect::of_version(Some(there)) != Some(of)
     {
+        let version = version
+            .map_or("of a version that it does not tell".to_owned(), |(a, b)| format!("{a}.{b}"));
         return Err(PlanError(format!(
-            "a dump of all databases has the server's own tables in it, and goes only into {} {}, and this is {there}: \
-             BACKUP_SPLIT_DATABASES=true makes backups of each database, which go into newer ones",
-            of.name(),
-            series(version).map_or_else(|| version.to_owned(), |(a, b)| format!("{a}.{b}")),
+            "a dump of all databases has the server's own tables in it, and goes only into {} {version}, and this is \
+             {there}: BACKUP_SPLIT_DATABASES=true makes backups of each database, which go into newer ones",
+            of.name()
         )));
     }
     if !target.holds.is_empty() {
@@ -87,7 +88,12 @@ fn series(version: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use dbstash_core::job::EngineKey;
+    use dbstash_core::load::Extent;
+    use dbstash_core::manifest::Manifest;
+
     use super::*;
+    use crate::conn::parse_uri;
 
     #[test]
     fn answers_are_read() {
@@ -97,6 +103,42 @@ mod tests {
         assert_eq!(target.mark.as_deref(), Some("2026-x"));
         assert_eq!(target.holds, ["database a b", "database shop"]);
         assert!(read("database\tshop\n").is_err() && read("version\t9\nwhat\n").is_err());
+    }
+
+    #[test]
+    fn the_servers_own_tables_go_only_into_their_like() {
+        let refused = |of: Option<&str>, there: &str| {
+            let version = of.map_or(String::new(), |of| format!(r#""server_version": "{of}","#));
+            let text = format!(
+                r#"{{"format": 1, "id": "x", "job": "j", "engine": "mariadb", "database": "*", "mode": "stream",
+                  "objects": [{{"name": "x.sql", "format": "plain", "bytes": 1, "raw_bytes": 1, "sha256": "{:064}",
+                  {version} "encodings": [], "check": "footer", "tool_version": "1"}}],
+                  "started": "2026-01-01T00:00:00Z", "ended": "2026-01-01T00:00:01Z", "host": "h", "dbstash": "0"}}"#,
+                0
+            );
+            let manifest = Manifest::read("x.sql.dbstash.json", text.as_bytes()).unwrap();
+            let source = parse_uri("mysql://u@h").unwrap().source;
+            let (engine, database, extent) = (EngineKey::Mariadb, "*", Extent::default());
+            let wish = Wish {
+                manifest: &manifest,
+                engine,
+                source: &source,
+                database,
+                extent: &extent,
+                clean: true,
+                jobs: 1,
+            };
+            let target = Target { version: Some(there.to_owned()), ..Target::default() };
+            load(Dialect::Mariadb, &wish, &target).err().map(|error| error.to_string())
+        };
+        let ours = Some("10.11.14-MariaDB");
+        assert_eq!(refused(ours, "10.11.2-MariaDB"), None);
+        for (of, there) in [(ours, "10.6.2-MariaDB"), (ours, "11.8.1-MariaDB"), (ours, "10.11.0")] {
+            let told = refused(of, there).unwrap();
+            assert!(told.contains("goes only into MariaDB 10.11, and this is"), "{told}");
+        }
+        let told = refused(None, "10.11.14-MariaDB").unwrap();
+        assert!(told.contains("of a version that it does not tell"), "{told}");
     }
 
     #[test]

@@ -13,6 +13,7 @@
 pub mod bins;
 pub mod certificates;
 mod clients;
+mod failures;
 pub mod fake;
 mod feed;
 pub mod http;

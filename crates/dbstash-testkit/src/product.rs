@@ -53,7 +53,8 @@ impl Dbstash {
             binary: binary.into(),
             env,
             args: Vec::new(),
-            grace: Duration::from_millis(250),
+            // A process that was killed may take that long to go where two processors have a hundred to serve.
+            grace: Duration::from_secs(1),
             sampled: false,
             scratch: Arc::new(scratch),
         }
@@ -102,7 +103,7 @@ impl Dbstash {
         self
     }
 
-    /// How long what is left behind may take to end by itself; 250 ms unless told.
+    /// How long what is left behind may take to end by itself; a second unless told.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::failures;
+
 const PREFIX: &str = "dbstash-testkit-";
 
 /// A directory of its own, removed with all in it when dropped.
@@ -26,6 +28,7 @@ impl Scratch {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         static SWEEP: Once = Once::new();
         SWEEP.call_once(|| sweep(&std::env::temp_dir()));
+        failures::tell_at_once();
         if parent != std::env::temp_dir() {
             sweep(parent);
         }

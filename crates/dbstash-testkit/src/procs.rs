@@ -66,6 +66,23 @@ pub fn written(pid: i32) -> u64 {
     line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
 }
 
+/// Whether a process has a socket that listens on this port. Somebody who only connects there may reach another one.
+pub fn listens(pid: Pid, port: u16) -> bool {
+    let (own, port) = (format!("/proc/{}", pid.as_raw_nonzero()), format!(":{port:04X}"));
+    let table = |name| fs::read_to_string(format!("{own}/net/{name}")).unwrap_or_default();
+    // number, local address, remote address, state (10 listens), and, as the tenth, the inode
+    let listening = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, local, _, "0A", ..] = fields[..] else { return None };
+        local.ends_with(&port).then(|| format!("socket:[{}]", fields.get(9).unwrap_or(&"")))
+    };
+    let tables = table("tcp") + &table("tcp6");
+    let sockets: Vec<PathBuf> = tables.lines().filter_map(listening).map(PathBuf::from).collect();
+    let open = fs::read_dir(format!("{own}/fd")).into_iter().flatten().flatten();
+    let mut open = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+    !sockets.is_empty() && open.any(|file| sockets.contains(&file))
+}
+
 /// All that descend from `ancestor`, itself not counted.
 pub fn descendants(ancestor: i32) -> Vec<Process> {
     let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();

@@ -1,14 +1,17 @@
 //! Directories that go away, and ports that are free.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
 use crate::failures;
 
 const PREFIX: &str = "dbstash-testkit-";
+/// Far fewer than there are, so that one is always found soon.
+const MOST_PORTS: usize = 4096;
 
 /// A directory of its own, removed with all in it when dropped.
 ///
@@ -75,9 +78,19 @@ pub(crate) fn is_of_the_dead(dir: &Path) -> bool {
     pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
 }
 
-/// A loopback port that was free a moment ago. Another process can take it before it is used:
-/// whoever starts a server on it tries again with another one.
+/// A loopback port that was free a moment ago, and another one every time. Another process can take it before it is
+/// used: whoever starts a server on it tries again, and makes sure that it is not that process which answers.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static TOLD: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() > MOST_PORTS {
+            told.clear();
+        }
+        if told.insert(port) {
+            return port;
+        }
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, mpsc};
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::procs;
 use crate::scratch::free_port;
 
 /// A running server; killed when dropped.
@@ -43,18 +43,20 @@ impl Server {
         let (command, child) = spawn(command);
         self.command = command;
         self.child = child.unwrap();
-        let mut up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let pid = self.pid();
+        let mut up = || procs::listens(pid, port);
         assert!(self.wait_until(Duration::from_secs(60), &mut up), "{}", self.log());
     }
 
-    /// Starts the command made for a free port, and returns once something listens there; on
-    /// another port when that one was taken meanwhile.
+    /// Starts the command made for a free port, and returns once it listens there; on another
+    /// port when that one was taken meanwhile.
     pub fn start_on_port(log: &Path, command: impl Fn(u16) -> Command) -> (Self, u16) {
         for _ in 0..5 {
             let port = free_port();
             let mut server = Self::start(command(port), log);
-            let mut up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
-            if server.wait_until(Duration::from_secs(60), &mut up) && !server.has_ended() {
+            let pid = server.pid();
+            let mut up = || procs::listens(pid, port);
+            if server.wait_until(Duration::from_secs(60), &mut up) {
                 return (server, port);
             }
         }

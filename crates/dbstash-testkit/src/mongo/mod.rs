@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::feed::{feed, percent_encoded};
+use crate::procs;
 use crate::scratch::{Scratch, free_port};
 use crate::server::{Server, dies_with_test, eventually};
 use crate::tools;
@@ -80,8 +81,8 @@ impl MongoServer {
                 .current_dir(self.scratch.path())
                 .env("HOME", self.scratch.path());
             let mut server = Server::start(command, &self.scratch.path().join("log"));
-            let port = self.port;
-            let mut up = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+            let (pid, port) = (server.pid(), self.port);
+            let mut up = || procs::listens(pid, port);
             if server.wait_until(Duration::from_secs(120), &mut up) {
                 self.server = Some(server);
                 self.keep(&["ready"]);

@@ -253,7 +253,8 @@ impl Install {
             // One that cannot load what it finds ends before it listens, or just after.
             let port = crate::scratch::free_port();
             let mut server = Server::start(make(port), &log);
-            let mut up = || Client::connect(port).is_ok();
+            let pid = server.pid();
+            let mut up = || procs::listens(pid, port) && Client::connect(port).is_ok();
             if server.wait_until(STARTS, &mut up) && !server.has_ended() {
                 let mut this = RedisServer { family, clients, scratch, port, server };
                 if until_ready && !this.is_ready() {

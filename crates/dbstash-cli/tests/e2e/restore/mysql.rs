@@ -225,7 +225,16 @@ fn held(run: &Dbstash, server: &MysqlServer, words: &[&str]) -> (Running, Child)
 
 #[test]
 fn what_is_cut_off_is_known_as_such() {
-    let Some(mut server) = MysqlServer::start_mariadb("one") else { return };
+    is_cut_off(Family::Mariadb, &["dbstash", "client", "server"]);
+}
+
+#[test]
+fn a_mysql_that_is_killed_in_the_middle() {
+    is_cut_off(Family::Mysql, &["server"]);
+}
+
+fn is_cut_off(family: Family, ways: &[&str]) {
+    let Some(mut server) = MysqlServer::start(family, "one") else { return };
     let Some(remote) = TestRemote::start(RemoteKind::Local) else { return };
     may_write(&server);
     server.createdb("shop");
@@ -234,12 +243,12 @@ fn what_is_cut_off_is_known_as_such() {
     let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("shop"));
     run.run(PATIENCE).expect_code(0);
     restore(&run, &["--schema-only", "--to", &server.uri("copy")]).expect_code(0);
-    for way in ["dbstash", "client", "server"] {
+    for &way in ways {
         let to = server.uri("copy");
         let (running, mut holder) = held(&run, &server, &["--data-only", "--clean", "--to", &to]);
         match way {
             "dbstash" => running.signal(Signal::KILL),
-            "client" => running.child("mariadb").unwrap().signal(Signal::KILL),
+            "client" => running.child(family.scheme()).unwrap().signal(Signal::KILL),
             _ => server.kill(),
         }
         let done = running.wait(PATIENCE);

@@ -56,7 +56,12 @@ pub(super) fn arguments() -> Vec<Arg> {
             .help("Only this table or collection; may be given several times"),
         switch("schema-only").conflicts_with("data-only").help("Structure without rows"),
         switch("data-only").help("Rows without structure"),
-        switch("globals").help("The roles and tablespaces stored beside it, first (pg)"),
+        switch("globals")
+            .conflicts_with("no-owner")
+            .help("The roles and tablespaces stored beside it, first (pg)"),
+        switch("no-owner").help(
+            "Without owners, rights, policies of roles and tablespaces: all of it belongs to whoever restores (pg)",
+        ),
         value("on-existing", "WHAT")
             .value_parser(on_existing)
             .help("A key that is there already: fail (the default), skip or replace (redis)"),
@@ -85,7 +90,7 @@ pub(super) fn read(matches: &ArgMatches) -> Command {
             tables: matches.get_many::<String>("table").into_iter().flatten().cloned().collect(),
             side,
             globals: matches.get_flag("globals"),
-            bare: false,
+            bare: matches.get_flag("no-owner"),
             on_existing: matches.get_one("on-existing").copied(),
         },
         clean: matches.get_flag("clean"),

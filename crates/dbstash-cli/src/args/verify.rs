@@ -22,8 +22,8 @@ const LEVEL: &str = "level";
 pub(super) fn arguments() -> [Arg; 4] {
     [
         Arg::new(ID).value_name("ID").help(
-            "The id of a backup or the name of its object; \"latest\" (the default) is the newest of each \
-             database",
+            "The id of a backup or the name of its object, or the beginning of ids: all of those; \"latest\" (the \
+             default) is the newest of each database",
         ),
         Arg::new(ALL)
             .long(ALL)

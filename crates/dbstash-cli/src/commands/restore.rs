@@ -12,7 +12,7 @@ use dbstash_core::catalog::{Broken, LATEST};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::drill::Trial;
 use dbstash_core::engine::Engine;
-use dbstash_core::job::Source;
+use dbstash_core::job::{EngineKey, Source};
 use dbstash_core::launch::Local;
 use dbstash_core::load::{Extent, Load, OnExisting, Target as There, Wish};
 use dbstash_core::recipe::{Subject, recipe};
@@ -152,6 +152,10 @@ impl Attempt<'_> {
             ));
             return Ok(Exit::Failed);
         }
+        if let Some(what) = self.misplaced() {
+            complain(&format!("error: {what}"));
+            return Ok(Exit::Usage);
+        }
         let planned = plan(engine, &wish, cx).await;
         let (there, load) = match planned {
             Ok(planned) => planned,
@@ -182,6 +186,22 @@ impl Attempt<'_> {
             Err(error) => return Err(error.into()),
         };
         self.restore(load, cx).await
+    }
+
+    /// A flag that means nothing to what is restored: left out, it would not do what it says.
+    fn misplaced(&self) -> Option<String> {
+        let (extent, manifest) = (&self.wanted.extent, &self.found.backup.manifest);
+        if extent.bare && manifest.engine == EngineKey::Pg && manifest.database == "*" {
+            return Some("--no-owner: a dump of a whole server brings its roles".to_owned());
+        }
+        let flags = [
+            ("--globals", extent.globals, EngineKey::Pg),
+            ("--no-owner", extent.bare, EngineKey::Pg),
+            ("--on-existing", extent.on_existing.is_some(), EngineKey::Redis),
+        ];
+        let (flag, _, of) =
+            flags.into_iter().find(|(_, asked, of)| *asked && *of != manifest.engine)?;
+        Some(format!("{flag} is for backups of {of}, and this one is of {}", manifest.engine))
     }
 
     /// Why nothing is written to this target.

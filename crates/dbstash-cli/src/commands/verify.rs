@@ -209,16 +209,26 @@ fn chosen<'a>(catalog: &'a Catalog, wanted: &Wanted, jobs: Option<&[JobId]>) -> 
         Wanted::Some(sample) => return verify::chosen(catalog, *sample, ours),
         Wanted::One(name) => name.trim_end_matches('/'),
     };
+    let id_begins = |manifest: Option<&Manifest>| {
+        !name.is_empty() && manifest.is_some_and(|manifest| manifest.id.starts_with(name))
+    };
     let is = |manifest_name: &str, manifest: Option<&Manifest>| {
         let object = manifest_name.strip_suffix(manifest::SUFFIX);
         manifest_name == name
             || object == Some(name)
             || manifest.is_some_and(|manifest| manifest.id == name)
     };
+    let of = |target: &Target<'a>| match target {
+        Target::Broken(broken) => (&*broken.manifest_name, broken.manifest.as_deref()),
+        Target::Backup(backup) => (&*backup.manifest_name, Some(&*backup.manifest)),
+    };
     let all = verify::chosen(catalog, Sample::All, ours);
-    let meant = all.into_iter().filter(|target| match target {
-        Target::Broken(broken) => is(&broken.manifest_name, broken.manifest.as_deref()),
-        Target::Backup(backup) => is(&backup.manifest_name, Some(&backup.manifest)),
+    let (meant, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|target| {
+        let (manifest_name, manifest) = of(target);
+        is(manifest_name, manifest)
     });
-    meant.collect()
+    if !meant.is_empty() {
+        return meant;
+    }
+    others.into_iter().filter(|target| id_begins(of(target).1)).collect()
 }

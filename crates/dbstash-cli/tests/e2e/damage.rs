@@ -220,6 +220,13 @@ fn what_is_forged_is_not_believed() {
     assert!(list["without_manifest"].as_array().unwrap().contains(&orphan.into()), "{list}");
     run.clone().args(["verify", "--all"]).run(PATIENCE).expect_code(0);
     remote.delete(orphan);
+    // A whole id is one, the beginning of ids all of those.
+    let id = list["backups"][0]["id"].as_str().unwrap();
+    for (text, many) in [(id, 1), (&id[..2], 2), ("9", 0)] {
+        let done = run.clone().args(["verify", text]).run(PATIENCE);
+        assert_eq!(done.stdout.matches("good").count(), many, "{done}");
+        done.expect_code(if many > 0 { 0 } else { 4 });
+    }
 
     // From before the backup: of another one of the same name.
     remote.write(&format!("{}.20200101T000000000Z.corrupt.verified.json", names[0]), text);

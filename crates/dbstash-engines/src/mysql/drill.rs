@@ -47,11 +47,17 @@ const GTIDS: [&str; 2] = ["--gtid-mode=ON", "--enforce-gtid-consistency=ON"];
 
 pub(super) fn drill(of: Dialect, ground: &Ground<'_>) -> Result<Drill, PlanError> {
     let manifest = ground.manifest;
+    let is_whole = manifest.database == load::ALL;
     let mut drill = Drill::new();
     let (engine, source, database) = match ground.place {
         Place::Private(dir) => {
             let server = private(of, dir, &mut drill)?;
             (manifest.engine, Source::Server(server), manifest.database.as_str())
+        }
+        Place::Scratch(..) if is_whole => {
+            return Err(PlanError(
+                "a dump of all databases needs a server of its own for its drill: leave DRILL_URI unset".to_owned(),
+            ));
         }
         Place::Scratch(engine @ (EngineKey::Mysql | EngineKey::Mariadb), source, name) => {
             (engine, source.clone(), name)
@@ -62,21 +68,14 @@ pub(super) fn drill(of: Dialect, ground: &Ground<'_>) -> Result<Drill, PlanError
         return Err(PlanError("DRILL_URI has to name a server".to_owned()));
     };
     let client = if engine == EngineKey::Mysql { Dialect::Mysql } else { Dialect::Mariadb };
-    // A server of our own may be told of the log of another one.
-    let bare = matches!(ground.place, Place::Scratch(..));
-    let extent = Extent { bare, ..Extent::default() };
+    // A server of our own may be told of the log of another one; its user stays ours.
+    let is_scratch = matches!(ground.place, Place::Scratch(..));
+    let extent = Extent { bare: is_scratch || is_whole, ..Extent::default() };
     let (clean, jobs) = (false, 1);
     // Before a server is started for nothing.
     let wish = Wish { manifest, engine, source: &source, database, extent: &extent, clean, jobs };
     load::refuse(&wish)?;
-    if manifest.database == load::ALL {
-        return Err(PlanError(
-            "a dump of all databases has the server's own tables in it, which the server of a drill cannot do without: \
-             BACKUP_SPLIT_DATABASES=true makes backups of each, which have drills"
-                .to_owned(),
-        ));
-    }
-    if bare {
+    if is_scratch {
         let drop = format!(
             "SET SESSION lock_wait_timeout = 5; DROP DATABASE IF EXISTS {}",
             load::name(database)
@@ -86,8 +85,11 @@ pub(super) fn drill(of: Dialect, ground: &Ground<'_>) -> Result<Drill, PlanError
     }
     drill.tools.push(Tool::any(client.client(), "--version", super::checkup::package(client)));
     drill.census = Some(census::census(client, manifest, server, database)?);
-    let within = format!("--database={database}");
-    let assertion = |text: &String| asking(client, server, &[&within, "--execute", text]);
+    let within = (!is_whole).then(|| format!("--database={database}"));
+    let assertion = |text: &String| {
+        let words = within.as_deref().into_iter().chain(["--execute", text]);
+        asking(client, server, &words.collect::<Vec<_>>())
+    };
     drill.assertions = ground.assertions.iter().map(assertion).collect::<Result<_, PlanError>>()?;
     let database = database.to_owned();
     drill.goal = Some(Goal { engine, source, database, extent });

@@ -96,6 +96,10 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
                 .to_owned(),
         );
     }
+    if wish.extent.bare {
+        load.notes
+            .push("owners, rights, policies of roles and tablespaces are left out".to_owned());
+    }
     if !target.exists {
         load.stages.push(made(server, wish.database, target)?);
         load.notes.push(
@@ -230,6 +234,10 @@ fn by_several(
     mark.edit = Some(Box::new(Reader::new(bared(wish, Box::new(One::new(wish.database))))));
     "\nCOMMIT;\n".clone_into(&mut mark.after);
     let mut restore = tools::pg_restore_into(server, wish.database, wish.jobs)?;
+    if wish.extent.bare {
+        let left_out = ["--no-owner", "--no-privileges", "--no-tablespaces"];
+        restore.args.extend(left_out.map(|flag| Arg::Plain(flag.to_owned())));
+    }
     restore.args.extend([section("data"), section("post-data"), tools::in_copy(copy)]);
     load.mark = Some(load.stages.len());
     let unmark = format!("SET client_min_messages = warning; DROP SCHEMA {MARK} CASCADE");

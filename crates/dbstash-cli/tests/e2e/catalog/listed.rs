@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dbstash_core::job::EngineKey::{Mongo, Pg};
-use dbstash_testkit::{Dbstash, RemoteKind, TestRemote};
+use dbstash_testkit::{Dbstash, RemoteKind, TestRemote, Tmpfs};
 use serde_json::Value;
 
 use super::{Laid, json, with};
 use crate::retention::seed::Seed;
-use crate::scene::dbstash;
+use crate::scene::{PATIENCE, dbstash};
 
 /// Of two jobs, three databases and two engines, an hour to eight days old.
 fn laid(remote: &TestRemote) -> (Dbstash, DateTime<Utc>) {
@@ -37,6 +37,21 @@ fn objects(run: &Dbstash, args: &[&str]) -> String {
         name.chars().find(char::is_ascii_digit).unwrap()
     };
     all.map(number).collect()
+}
+
+/// It is where manifests are read from, and not the remote.
+#[test]
+fn a_full_disk_of_this_machine_is_named() {
+    let (Some(remote), Some(disk)) = (TestRemote::start(RemoteKind::Local), Tmpfs::mount("8m"))
+    else {
+        return;
+    };
+    let (run, _) = laid(&remote);
+    assert!(std::fs::write(disk.path().join("full"), vec![0; 16 << 20]).is_err());
+    let done = run.env("DBSTASH_STATE_DIR", disk.path().join("state")).args(["list"]).run(PATIENCE);
+    done.expect_code(1);
+    assert!(done.stderr.contains("this machine has no room for"), "{done}");
+    assert!(done.stderr.contains("DBSTASH_STATE_DIR"), "{done}");
 }
 
 #[test]

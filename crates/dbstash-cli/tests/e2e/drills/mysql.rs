@@ -89,7 +89,7 @@ fn lying(tool: &str, path: &OsStr) -> Scratch {
     let scratch = Scratch::new("liar");
     let real = std::env::split_paths(path).map(|dir| dir.join(tool)).find(|tool| tool.exists());
     let text = format!(
-        "#!/bin/sh\n{} \"$@\" | sed 's/^-- Dump completed/DELETE FROM bulk WHERE id <= 10;\\n&/'\n",
+        "#!/bin/sh\n{} \"$@\" | sed 's/^-- Dump completed/DELETE FROM shop.bulk WHERE id <= 10;\\n&/'\n",
         real.unwrap().display()
     );
     tools::write_program(&scratch.path().join(tool), &text);
@@ -160,5 +160,41 @@ fn in_a_scratch_database() {
         if family == Family::Mysql && is_other {
             expect(&drill(&run), 4, "mysqld on this machine is MariaDB's", work.path());
         }
+    }
+}
+
+/// With the users and rights of a server that has another root than the private one.
+#[test]
+fn all_databases_in_a_server_of_their_own() {
+    for family in Family::ALL {
+        let Some(server) = MysqlServer::start(family, PASSWORD) else { continue };
+        let remote = TestRemote::start(RemoteKind::Local).unwrap();
+        server.createdb("shop");
+        server.seed_shop("shop", 30);
+        server.createdb("a.b");
+        server.sql("a.b", "CREATE TABLE `c.d` (x INT); INSERT INTO `c.d` VALUES (1), (2)");
+        server.sql(
+            "",
+            "CREATE USER keeper@localhost IDENTIFIED BY 'kept'; GRANT SELECT ON shop.* TO keeper@localhost; \
+             CREATE USER root@'%' IDENTIFIED BY 'far'",
+        );
+        let (work, own) = (Scratch::new("work"), Scratch::new("own"));
+        let (mode, path) = match family {
+            Family::Mysql => ("stream", server.path_with_server(own.path())),
+            Family::Mariadb => ("directory", server.path()),
+        };
+        let run = product(&server, &remote, &work).env("DB_URI", server.uri("")).env("PATH", path);
+        let run = run.env("BACKUP_ALL_DATABASES", "true").env("BACKUP_NAME_TEMPLATE", "{uuid}");
+        run.clone().env("BACKUP_MODE", mode).run(PATIENCE).expect_code(0);
+        let is_there = "SELECT COUNT(*) = 1 FROM mysql.user WHERE User = 'keeper'";
+        let asked = format!("SELECT COUNT(*) = 30 FROM shop.bulk\n{is_there}");
+        let done = drill(&run.clone().env("DRILL_SQL", asked));
+        expect(&done, 0, "as many as were counted; 2 assertions of DRILL_SQL", work.path());
+        let elsewhere = run.clone().env("DRILL_URI", server.uri(""));
+        expect(&drill(&elsewhere), 4, "leave DRILL_URI unset", work.path());
+        let lying = lying(family.dump_tool(), &server.path());
+        let path = format!("{}:{}", lying.path().display(), server.path().to_string_lossy());
+        run.clone().env("PATH", path).run(PATIENCE).expect_code(0);
+        expect(&drill(&run), 1, "when it was made: shop.bulk: 20 of 30", work.path());
     }
 }

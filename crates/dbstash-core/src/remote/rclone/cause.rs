@@ -29,17 +29,20 @@ impl Known {
     }
 }
 
+/// There is no room where something is written.
+const FULL: [&str; 6] = [
+    "no space left on device",
+    "file too big for remaining disk space",
+    "disk quota exceeded",
+    "quotaexceeded",
+    "insufficient storage",
+    "xminiostoragefull",
+];
+
 /// The first that fits.
 const KNOWN: [Known; 21] = [
     answer(
-        &[
-            "no space left on device",
-            "file too big for remaining disk space",
-            "disk quota exceeded",
-            "quotaexceeded",
-            "insufficient storage",
-            "xminiostoragefull",
-        ],
+        &FULL,
         "the remote is full: make room there, or keep fewer backups (RETENTION_MAX_FILES, RETENTION_MAX_DAYS)",
     ),
     answer(
@@ -165,6 +168,12 @@ fn known(text: &str) -> Option<&'static Known> {
 /// The sentence for a complaint; where it says nothing itself, for what was said before it.
 pub(super) fn sentence(complaint: &str, stderr: &str) -> Option<&'static str> {
     known(complaint).or_else(|| known(stderr)).map(|known| known.sentence)
+}
+
+/// Whether there is no room where something is written: here, for what is read.
+pub(super) fn is_full(stderr: &str) -> bool {
+    let text = stderr.to_lowercase();
+    FULL.iter().any(|mark| text.contains(mark))
 }
 
 /// Whether a failure stays until somebody does something about it.

@@ -321,7 +321,12 @@ impl Remote for Rclone {
             &into,
         ];
         let answer = self.call(&args, lines(names)?.as_bytes(), LONG).await?;
-        succeeded(answer, &what).map(drop)
+        match succeeded(answer, &what) {
+            Err(error) if cause::is_full(&error.stderr) => Err(RemoteError::new(format!(
+                "this machine has no room for {into}: make some, or set DBSTASH_STATE_DIR to a bigger disk"
+            ))),
+            done => done.map(drop),
+        }
     }
 
     async fn read(&self, name: &str) -> Result<Box<dyn Download>, RemoteError> {

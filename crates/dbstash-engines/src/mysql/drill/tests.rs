@@ -62,6 +62,17 @@ fn a_private_server_of_each_family() {
     }
 }
 
+/// Whoever may log in there is nobody here.
+#[test]
+fn all_databases_with_the_private_servers_own_user() {
+    let drill = in_private(Dialect::Mariadb, &manifest("mariadb", "*", "plain")).unwrap();
+    let goal = drill.goal.unwrap();
+    assert!(goal.database == "*" && goal.extent.bare);
+    assert!(!drill.assertions[0].to_string().contains("--database"));
+    let asked = drill.census.unwrap().question.to_string();
+    assert!(asked.contains("table_schema NOT IN ("), "{asked}");
+}
+
 #[test]
 fn a_scratch_database_of_a_server_of_others() {
     let source = parse_uri("mysql://u:geheim@h/other").unwrap().source;
@@ -87,13 +98,19 @@ fn what_cannot_be_restored_starts_no_server() {
         let refused = in_private(Dialect::Mariadb, &manifest("mariadb", database, format));
         refused.err().unwrap().to_string()
     };
-    assert!(of("*", "plain").contains("BACKUP_SPLIT_DATABASES=true"));
     assert!(of("shop", "tab-files").contains("--tab"));
     let dir = format!("/{}", "x".repeat(110));
     let manifest = manifest("mariadb", "shop", "plain");
     let place = Place::Private(Path::new(&dir));
     let ground = Ground { manifest: &manifest, place, assertions: &[] };
     assert!(drill(Dialect::Mariadb, &ground).err().unwrap().to_string().contains("by 6 bytes"));
+    let source = parse_uri("mariadb://u@h").unwrap().source;
+    let place = Place::Scratch(EngineKey::Mariadb, &source, "x");
+    let ground =
+        Ground { manifest: &self::manifest("mariadb", "*", "plain"), place, assertions: &[] };
+    assert!(
+        drill(Dialect::Mariadb, &ground).err().unwrap().to_string().contains("leave DRILL_URI")
+    );
     let source = parse_uri("postgresql://h/x").unwrap().source;
     let place = Place::Scratch(EngineKey::Pg, &source, "x");
     let ground = Ground { manifest: &manifest, place, assertions: &[] };

@@ -62,13 +62,18 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
             if target.mark.is_some() { ", of an interrupted restore: drop them first" } else { "" }
         )));
     }
-    let mut notes = vec![
-        "users, passwords and rights become those of the backup: afterwards this login may be no longer valid"
-            .to_owned(),
-    ];
+    let mut notes = Vec::new();
+    let mut after = format!("\nDROP DATABASE `{MARK}`;\n");
+    if !wish.extent.bare {
+        notes.push(
+            "users, passwords and rights become those of the backup: afterwards this login may be no longer valid"
+                .to_owned(),
+        );
+        after.insert_str(0, "\nFLUSH PRIVILEGES;");
+    }
     let mut stages = loading(wish, 1, to.loader(None)?, Vec::new(), &mut notes)?;
     if let Some(Stage::Script(script)) = stages.last_mut() {
-        script.after = format!("\nFLUSH PRIVILEGES;\nDROP DATABASE `{MARK}`;\n");
+        script.after = after;
     }
     let prepared = format!(
         "DROP DATABASE IF EXISTS `{MARK}`; CREATE DATABASE `{MARK}`; {}",

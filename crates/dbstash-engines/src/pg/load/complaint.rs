@@ -21,7 +21,7 @@ pub(in super::super) fn explain(stderr: &str) -> Option<String> {
     if let Some(role) = named("ERROR:  role \"", "\" does not exist") {
         return Some(format!(
             "the target has no role \"{role}\": make it first, or --globals makes the roles that are stored beside \
-             the backup"
+             the backup, or --no-owner leaves out what is of roles"
         ));
     }
     if let Some(role) = named("must be member of role \"", "\"")
@@ -29,7 +29,7 @@ pub(in super::super) fn explain(stderr: &str) -> Option<String> {
     {
         return Some(format!(
             "something of the backup belongs to \"{role}\", and the role of the target is no member of it: restore as \
-             a superuser, or GRANT it"
+             a superuser, or GRANT it, or with --no-owner"
         ));
     }
     if let Some(extension) = named("extension \"", "\" is not available") {

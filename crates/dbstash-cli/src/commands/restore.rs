@@ -1,6 +1,7 @@
 //! `dbstash restore`: the plan first, and then the target.
 
 mod audit;
+mod plan;
 mod progress;
 mod target;
 
@@ -11,20 +12,20 @@ use anyhow::Result;
 use dbstash_core::catalog::{Broken, LATEST};
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::drill::Trial;
-use dbstash_core::engine::Engine;
 use dbstash_core::job::{EngineKey, Source};
 use dbstash_core::launch::Local;
 use dbstash_core::load::{Extent, Load, OnExisting, Target as There, Wish};
 use dbstash_core::recipe::{Subject, recipe};
 use dbstash_core::remote::Remote as _;
-use dbstash_core::restore::{RestoreError, Scene, survey};
+use dbstash_core::restore::{RestoreError, Scene};
 use dbstash_core::secret::Redactor;
 use dbstash_core::spool::Spool;
 use dbstash_core::state::LockError;
 use dbstash_core::store::Progress;
-use dbstash_core::verify::{Context, Outcome};
+use dbstash_core::verify::Context;
 
 use self::audit::Audit;
+use self::plan::{look, plan};
 use self::progress::Bar;
 use self::target::Goal;
 use super::site::{Found, Sites, named};
@@ -35,7 +36,7 @@ use crate::exit::Exit;
 use crate::settings::children::tool_environment;
 use crate::settings::{Here, Layers, Machine as _};
 use crate::signals::Signals;
-use crate::text::{age, shown, size};
+use crate::text::age;
 
 /// Restores the one that is meant.
 pub fn one(
@@ -156,6 +157,17 @@ impl Attempt<'_> {
             complain(&format!("error: {what}"));
             return Ok(Exit::Usage);
         }
+        // Before the target is looked at: it stays as it is seen, as far as we have a say in it.
+        let into = self.goal.named(&backup.manifest.database);
+        let alone = (!self.dry).then(|| site.app.state.claim("restore", &self.goal.place()));
+        let _alone = match alone.transpose()? {
+            Some(None) => {
+                let into = self.redactor.redact(&into);
+                complain(&format!("error: another restore into {into} is at work"));
+                return Ok(Exit::Skipped);
+            }
+            alone => alone,
+        };
         let planned = plan(engine, &wish, cx).await;
         let (there, load) = match planned {
             Ok(planned) => planned,
@@ -169,13 +181,21 @@ impl Attempt<'_> {
         if self.dry {
             return Ok(Exit::Done);
         }
-        let question = format!(
-            "restore into {}?",
-            self.redactor.redact(&self.goal.named(&backup.manifest.database))
-        );
+        let question = format!("restore into {}?", self.redactor.redact(&into));
         if !self.wanted.yes && !confirmed(&question)? {
             complain("nothing was restored; --yes restores without asking");
             return Ok(Exit::Failed);
+        }
+        // Whoever is asked may take a while to answer.
+        if !self.wanted.yes && there.is_empty() {
+            let why = match look(engine, &wish, cx).await {
+                Ok(now) => self.refusal(&now),
+                Err(error) => return Ok(self.failed(&error)),
+            };
+            if let Some(why) = why {
+                complain(&format!("error: meanwhile, {}", self.redactor.redact(&why)));
+                return Ok(Exit::Failed);
+            }
         }
         let _held = match self.lock() {
             Ok(held) => held,
@@ -310,68 +330,4 @@ impl Attempt<'_> {
         complain(&self.redactor.redact(&text));
         Exit::Failed
     }
-
-    /// What will be done, for people.
-    fn text(&self, wish: &Wish<'_>, there: &There, load: &Load) -> String {
-        let manifest = wish.manifest;
-        let now = SystemClock.now();
-        let mut text = String::new();
-        let mut line = |name: &str, what: &str| {
-            let _ = writeln!(text, "{name:<9} {}", shown(what));
-        };
-        line("restore", &named(self.found.backup));
-        line("from", &self.found.site.root);
-        let took = age(manifest.ended - manifest.started);
-        let (stored, raw) = (size(manifest.bytes()), size(manifest.raw_bytes()));
-        line(
-            "backup",
-            &format!("{} old, {stored} stored, a dump of {raw}", age(now - manifest.started)),
-        );
-        let twice = if load.atomic { "" } else { ", and the time to read it once more before" };
-        line("expect", &format!("about {took}, which the backup took{twice}"));
-        let version = manifest.dump().and_then(|dump| dump.passed.server_version.as_deref());
-        line("version", &format!("{} {}", manifest.engine, version.unwrap_or("(not known)")));
-        if let Some(mark) = self.found.backup.verified() {
-            let found = match mark.outcome {
-                Outcome::Corrupt => "CORRUPT: dbstash verify says what is wrong",
-                good => good.as_str(),
-            };
-            line("verified", &format!("{found}, {} ago", age(now - mark.at)));
-        }
-        line("into", &self.goal.named(&manifest.database));
-        if let Some(version) = &there.version {
-            line("", &format!("{} {version}", self.goal.engine));
-        }
-        let holds = match (&there.mark, there.exists, there.holds.is_empty()) {
-            (Some(of), ..) => format!("an interrupted restore of {of}"),
-            (None, false, _) => "nothing: it is made".to_owned(),
-            (None, true, true) => "nothing".to_owned(),
-            (None, true, false) => there.holds.join(", "),
-        };
-        line("it holds", &holds);
-        let how = if load.atomic {
-            "all of it or nothing: it counts once every byte was proven"
-        } else {
-            "the backup is verified first; an interrupted restore leaves a mark"
-        };
-        line("how", how);
-        for command in load.commands(manifest) {
-            line("run", &command);
-        }
-        for note in &load.notes {
-            line("note", note);
-        }
-        text
-    }
-}
-
-/// Looks at the target, and then at what to do.
-async fn plan(
-    engine: &dyn Engine,
-    wish: &Wish<'_>,
-    cx: Context<'_>,
-) -> Result<(There, Load), RestoreError> {
-    let there = survey(&engine.survey(wish)?, cx).await?;
-    let load = engine.load(wish, &there)?;
-    Ok((there, load))
 }

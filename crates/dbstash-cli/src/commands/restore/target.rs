@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dbstash_core::catalog::Backup;
-use dbstash_core::job::{EngineKey, Source};
+use dbstash_core::job::{EngineKey, Server, Source};
 use dbstash_core::secret::{ExposeSecret as _, Redactor, SecretString};
 use dbstash_engines::conn::{self, Connection};
 
@@ -102,19 +102,7 @@ impl Goal {
         match &self.source {
             Source::File(path) => path.display().to_string(),
             Source::Server(server) => {
-                let hosts: Vec<String> = server
-                    .hosts
-                    .iter()
-                    .map(|host| match host.port {
-                        Some(port) => format!("{}:{port}", host.name),
-                        None => host.name.clone(),
-                    })
-                    .collect();
-                let hosts = if hosts.is_empty() {
-                    "the default server".to_owned()
-                } else {
-                    hosts.join(",")
-                };
+                let hosts = hosts(server);
                 let user = server.user.as_ref().map_or(String::new(), |user| format!("{user}@"));
                 let database = match of {
                     "*" => "all databases".to_owned(),
@@ -124,4 +112,23 @@ impl Goal {
             }
         }
     }
+
+    /// The same for every user that writes there.
+    pub(super) fn place(&self) -> String {
+        match &self.source {
+            Source::File(path) => path.display().to_string(),
+            Source::Server(server) => format!("{}/{}", hosts(server), self.database),
+        }
+    }
+}
+
+fn hosts(server: &Server) -> String {
+    if server.hosts.is_empty() {
+        return "the default server".to_owned();
+    }
+    let each = server.hosts.iter().map(|host| match host.port {
+        Some(port) => format!("{}:{port}", host.name),
+        None => host.name.clone(),
+    });
+    each.collect::<Vec<_>>().join(",")
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dbstash_testkit::{RemoteKind, Scratch, TestRemote, sqlite};
+use dbstash_testkit::{FakeTools, RemoteKind, Scratch, TestRemote, sqlite, tools};
 
 use super::{expect_refused, restore};
 use crate::scene::{PATIENCE, dbstash, listed, shop_file};
@@ -66,6 +66,49 @@ fn the_backup_and_the_target_are_those_that_were_named() {
         let done = restore(&run, &words);
         assert!(!done.to_string().contains("hidden"), "{done}");
     }
+}
+
+#[test]
+fn one_at_a_time_into_a_target() {
+    let Some(shop) = shop_file(10) else { return };
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = dbstash(&remote).env("DB_URI", shop.uri());
+    run.run(PATIENCE).expect_code(0);
+    let fakes = FakeTools::new();
+    let (there, go) = (fakes.file("there"), fakes.file("go"));
+    let real = tools::find("rclone").unwrap();
+    let (wait, real) =
+        (format!("touch {}\nwait-for {}", there.display(), go.display()), real.display());
+    let fakes =
+        fakes.tool("rclone", &format!("when cat\n{wait}\nexec {real}\notherwise\nexec {real}"));
+    let scratch = Scratch::new("target");
+    let to = format!("sqlite://{}/new.db", scratch.path().display());
+    let slow = run.clone().env("PATH", fakes.path()).args(["restore", "--yes", "--to", &to]);
+    let mut running = slow.spawn();
+    running.wait_until(PATIENCE, |_| there.exists());
+    let second = restore(&run, &["--to", &to]);
+    assert!(second.expect_code(3).stderr.contains("another restore into"), "{second}");
+    restore(&run, &["--to", &to, "--dry-run"]).expect_code(0);
+    restore(&run, &["--to", &format!("{to}.other")]).expect_code(0);
+    fs::write(&go, "").unwrap();
+    running.wait(PATIENCE).expect_code(0);
+    assert_eq!(sqlite::digest(&scratch.path().join("new.db")), sqlite::digest(&shop.path));
+}
+
+/// Somebody makes something there while the plan is being read.
+#[test]
+fn what_comes_before_the_answer_stays() {
+    let Some(shop) = shop_file(10) else { return };
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = dbstash(&remote).env("DB_URI", shop.uri());
+    run.run(PATIENCE).expect_code(0);
+    let scratch = Scratch::new("target");
+    let path = scratch.path().join("new.db");
+    let typed = r#"(sleep 5; sqlite3 "$1" 'CREATE TABLE mine (x)'; echo y) | script -qec "$2 restore --to sqlite://$1" /dev/null"#;
+    let words = ["-c", typed, "sh", path.to_str().unwrap(), env!("CARGO_BIN_EXE_dbstash")];
+    let done = run.within(&tools::find("sh").unwrap(), words).run(PATIENCE);
+    assert!(done.expect_code(1).stdout.contains("the target is not empty"), "{done}");
+    assert_eq!(sqlite::run(&path, "SELECT name FROM sqlite_master").trim(), "mine", "{done}");
 }
 
 #[test]

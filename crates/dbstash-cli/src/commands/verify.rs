@@ -50,7 +50,8 @@ pub fn all(
             if found.places.len() > 1 {
                 print(&format!("== {}\n", redactor.redact(&place.remote.root)))?;
             }
-            let ground = Ground { place, state: &state, environment: &layers.environment };
+            let (environment, dry) = (&layers.environment, found.dry_run);
+            let ground = Ground { place, state: &state, environment, dry };
             let one = ground.verify(wanted, level, &signals, &mut done);
             if let Err(error) = one.await {
                 done.untested += 1;
@@ -99,6 +100,8 @@ struct Ground<'a> {
     place: &'a Place,
     state: &'a StateDir,
     environment: &'a Environment,
+    /// Only tell what would be read.
+    dry: bool,
 }
 
 impl Ground<'_> {
@@ -131,6 +134,12 @@ impl Ground<'_> {
                     continue;
                 }
             };
+            if self.dry {
+                done.good += 1;
+                let name = backup.objects().next().unwrap_or_default();
+                print(&line("not read", &name, &format!("--dry-run (level {})", level.as_str())))?;
+                continue;
+            }
             let now = SystemClock.now();
             let random = uuid::Uuid::new_v4().simple().to_string();
             let run = format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), &random[..8]);

@@ -220,6 +220,10 @@ fn what_is_forged_is_not_believed() {
     assert!(list["without_manifest"].as_array().unwrap().contains(&orphan.into()), "{list}");
     run.clone().args(["verify", "--all"]).run(PATIENCE).expect_code(0);
     remote.delete(orphan);
+    let before = remote.stored();
+    let done = run.clone().args(["verify", "--all", "--dry-run"]).run(PATIENCE);
+    assert_eq!(done.expect_code(0).stdout.matches("not read").count(), 2, "{done}");
+    assert_eq!(remote.stored(), before);
     // A whole id is one, the beginning of ids all of those.
     let id = list["backups"][0]["id"].as_str().unwrap();
     for (text, many) in [(id, 1), (&id[..2], 2), ("9", 0)] {

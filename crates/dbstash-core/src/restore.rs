@@ -105,19 +105,43 @@ async fn ask(
     read(&said).map_err(|what| RestoreError::Survey { what, stderr: String::new() })
 }
 
+/// Engines speak of the settings of a backup: where a target is named by another one, a text that names that.
+pub fn named_by(setting: &str, text: &str) -> String {
+    const WORDS: [&str; 4] = [
+        "DB_URI, or DB_USER and DB_PASSWORD",
+        "DB_URI, or in DB_PASSWORD where DB_HOST is set",
+        "DB_URI or DB_PASSWORD",
+        "DB_URI and DB_PASSWORD",
+    ];
+    WORDS.iter().fold(text.to_owned(), |text, words| text.replace(words, setting))
+}
+
 fn file(path: &Path) -> Result<Target, RestoreError> {
     let mut target = Target::default();
+    let no = |path: &Path, why: &str| {
+        Err(RestoreError::File { path: path.to_owned(), reason: io::Error::other(why) })
+    };
     match fs::symlink_metadata(path) {
-        Err(_) => {}
-        Ok(meta) if meta.is_symlink() => {
-            let reason =
-                io::Error::other("it is a symbolic link: name the file that it stands for");
+        Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
             return Err(RestoreError::File { path: path.to_owned(), reason });
+        }
+        Err(_) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                return no(folder, "there is no such folder: make it first");
+            }
+        }
+        Ok(meta) if meta.is_symlink() => {
+            return no(path, "it is a symbolic link: name the file that it stands for");
+        }
+        Ok(meta) if meta.is_dir() => return no(path, "it is a folder: name a file in it"),
+        Ok(meta) if !meta.is_file() => {
+            return no(path, "it is no regular file, and would be one: name another");
         }
         Ok(meta) => {
             target.exists = true;
             // An empty file is what many programs make before they have a database in it.
-            if !meta.is_file() || meta.len() > 0 {
+            if meta.len() > 0 {
                 target.holds.push(format!("a file of {} bytes", meta.len()));
             }
         }

@@ -194,7 +194,7 @@ pub(crate) fn mongo(stored: Subject<'_>) -> Option<Vec<String>> {
 pub(crate) fn redis(stored: Subject<'_>) -> Option<Vec<String>> {
     let dump = stored.manifest.dump().filter(|dump| dump.format == "rdb")?;
     let mut lines = vec![target(stored, "dump.rdb")];
-    lines.extend(new_file(&format!("{} >\"$TARGET.new\"", stored.pipe(dump)?)));
+    lines.extend(new_file(&format!("{} >\"$new/file\"", stored.pipe(dump)?), &[]));
     lines.push(
         "# in the place of a stopped server's file; start that with --appendonly no".to_owned(),
     );
@@ -205,12 +205,12 @@ pub(crate) fn sqlite(stored: Subject<'_>) -> Option<Vec<String>> {
     let dump = stored.manifest.dump()?;
     let pipe = stored.pipe(dump)?;
     let make = match &*dump.format {
-        "plain" => format!("{pipe} | sqlite3 -batch -bail -init /dev/null \"$TARGET.new\""),
-        "file" => format!("{pipe} >\"$TARGET.new\""),
+        "plain" => format!("{pipe} | sqlite3 -batch -bail -init /dev/null \"$new/file\""),
+        "file" => format!("{pipe} >\"$new/file\""),
         _ => return None,
     };
     let name = format!("{}.db", stored.manifest.database.replace('/', "_"));
-    Some([vec![target(stored, &name)], new_file(&make)].concat())
+    Some([vec![target(stored, &name)], new_file(&make, &["-wal", "-journal"])].concat())
 }
 
 fn target(stored: Subject<'_>, name: &str) -> String {
@@ -220,13 +220,20 @@ fn target(stored: Subject<'_>, name: &str) -> String {
     }
 }
 
-fn new_file(make: &str) -> Vec<String> {
-    vec![
-        "[[ ! -e $TARGET ]] || { echo \"$TARGET is there already\" >&2; exit 1; }".to_owned(),
-        "rm -f \"$TARGET.new\"".to_owned(),
+/// Makes a file beside its place. With what `ends` name there, left of another one, it would not be what was stored.
+fn new_file(make: &str, ends: &[&str]) -> Vec<String> {
+    let absent = |end: &&str| {
+        let name = format!("$TARGET{end}");
+        format!("[[ ! -e {name} ]] || {{ echo \"{name} is there already\" >&2; exit 1; }}")
+    };
+    let mut lines: Vec<String> = std::iter::once(&"").chain(ends).map(absent).collect();
+    lines.extend([
+        "new=$(mktemp -d \"$TARGET.XXXXXX\")".to_owned(),
         make.to_owned(),
-        "mv -n \"$TARGET.new\" \"$TARGET\"".to_owned(),
-    ]
+        "mv -n \"$new/file\" \"$TARGET\"".to_owned(),
+        "rmdir \"$new\"".to_owned(),
+    ]);
+    lines
 }
 
 #[cfg(test)]

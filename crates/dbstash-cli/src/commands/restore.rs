@@ -17,7 +17,7 @@ use dbstash_core::launch::Local;
 use dbstash_core::load::{Extent, Load, OnExisting, Target as There, Wish};
 use dbstash_core::recipe::{Subject, recipe};
 use dbstash_core::remote::Remote as _;
-use dbstash_core::restore::{RestoreError, Scene};
+use dbstash_core::restore::{RestoreError, Scene, named_by};
 use dbstash_core::secret::Redactor;
 use dbstash_core::spool::Spool;
 use dbstash_core::state::LockError;
@@ -312,6 +312,9 @@ impl Attempt<'_> {
                         "the restore is not complete: the target is marked as such, and another restore of it needs --clean"
                     }
                 });
+                if self.wanted.extent.globals {
+                    complain("--globals: roles that were made for it stay");
+                }
                 Ok(signals.caught().map_or(exit, Exit::Signal))
             }
         }
@@ -323,6 +326,9 @@ impl Attempt<'_> {
         // Of a program of its own it is told already.
         if let Some(what) = engine.explain(error.stderr()).filter(|what| !text.contains(what)) {
             let _ = write!(text, ": {what}");
+        }
+        if !self.goal.own {
+            text = named_by("--to or RESTORE_TO", &text);
         }
         for line in error.stderr().lines() {
             let _ = write!(text, "\n  {line}");

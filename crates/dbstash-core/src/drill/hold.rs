@@ -15,7 +15,7 @@ use crate::error::RunError;
 use crate::invocation::Invocation;
 use crate::load::Wish;
 use crate::manifest::Manifest;
-use crate::restore::{RestoreError, Scene, survey};
+use crate::restore::{RestoreError, Scene, named_by, survey};
 use crate::secret::ExposeSecret as _;
 use crate::spool::Spool;
 use crate::state::RunDir;
@@ -52,6 +52,9 @@ pub(crate) async fn hold(
     Ok(match done {
         Ok(drilled) => Verdict::Restored(drilled),
         Err(Flaw::Corrupt(what)) => Verdict::Corrupt(what),
+        Err(Flaw::Untested(why)) if trial.elsewhere(cx.engine).is_some() => {
+            Verdict::Untested(named_by("DRILL_URI", &why))
+        }
         Err(Flaw::Untested(why)) => Verdict::Untested(why),
         Err(Flaw::Gone) => Verdict::Gone,
     })

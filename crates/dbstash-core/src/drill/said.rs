@@ -29,6 +29,8 @@ pub(super) fn left(done: Result<Drilled, Flaw>, scratch: &str, why: &str) -> Fla
         Err(Flaw::Corrupt(what)) => {
             Flaw::Corrupt(format!("{what}; the scratch database {scratch} is left: {why}"))
         }
+        // What keeps us from dropping it kept us from making it.
+        Err(Flaw::Untested(first)) if first.contains(why) => Flaw::Untested(first),
         // Nor is it known whether it was made.
         Err(Flaw::Untested(first)) => Flaw::Untested(format!(
             "{first}; the scratch database {scratch} may be left, and cannot be dropped: {why}"

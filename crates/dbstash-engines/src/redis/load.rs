@@ -23,6 +23,12 @@ const FUNCTIONS: u32 = 7;
 pub(super) fn survey(wish: &Wish<'_>) -> Result<Survey, PlanError> {
     match wish.source {
         Source::File(path) => Ok(Survey::File(path.clone())),
+        Source::Server(_) if ![&*wish.manifest.database, "0"].contains(&wish.database) => {
+            Err(PlanError(format!(
+                "every key goes back to the number that it had: leave /{} out of the target",
+                wish.database
+            )))
+        }
         Source::Server(server) => {
             let (login, tls) = login(server)?;
             let errand = errand(server, tls, Arc::new(survey::Survey(login)));

@@ -113,10 +113,14 @@ impl Goal {
         }
     }
 
-    /// The same for every user that writes there.
+    /// The same for everybody who writes there.
     pub(super) fn place(&self) -> String {
         match &self.source {
-            Source::File(path) => path.display().to_string(),
+            Source::File(path) => {
+                let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+                let path = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
+                path.map_or_else(|| self.named(""), |path| path.display().to_string())
+            }
             Source::Server(server) => format!("{}/{}", hosts(server), self.database),
         }
     }

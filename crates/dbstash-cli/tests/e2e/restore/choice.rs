@@ -117,7 +117,11 @@ fn what_cannot_be_written_to_is_named() {
     let remote = TestRemote::start(RemoteKind::Local).unwrap();
     let run = dbstash(&remote).env("DB_URI", shop.uri());
     run.run(PATIENCE).expect_code(0);
-    expect_refused(&run, &["--to", "sqlite:///nowhere/at/all.db"], &["/nowhere/at/"]);
+    expect_refused(
+        &run,
+        &["--to", "sqlite:///nowhere/at/all.db"],
+        &["/nowhere/at: there is no such folder"],
+    );
     expect_refused(&run, &["--to", "sqlite:///dev/full/a.db"], &["/dev/full/"]);
     let run = run.env("PATH", "/nonexistent");
     let done = run.args(["restore", "--yes", "--clean"]).run(PATIENCE);

@@ -119,8 +119,13 @@ fn what_is_there_stays_unless_it_may_go() {
     }
     assert_eq!([few.info("db0"), small.info("db0")], ["", ""]);
     let wrong = target.uri().replace("//", "//:wrong@");
-    expect_refused(&run, &["--to", &wrong], &["refuses the user or the password"]);
+    expect_refused(
+        &run,
+        &["--to", &wrong],
+        &["refuses the user or the password", "check --to or RESTORE_TO"],
+    );
     expect_refused(&run, &["--to", "redis://127.0.0.1:1"], &["the connection was refused"]);
+    expect_refused(&run, &["--to", &format!("{}/5", target.uri()), "--clean"], &["leave /5 out"]);
     // Out of memory in the middle: marked, and mended once there is enough.
     let full = RedisServer::start_with(Family::Redis7, &["--maxmemory", "2mb"]).unwrap();
     expect_refused(&run, &["--to", &full.uri()], &["OOM", "maxmemory", "is marked"]);

@@ -71,6 +71,21 @@ fn what_is_there_stays_unless_it_may_go() {
     dry.expect_code(0);
     assert!(dry.stdout.contains("sqlite3") && dry.stdout.contains("shop.db"), "{dry}");
     assert_ne!(sqlite::digest(&shop.path), before);
+    let odd = Scratch::new("odd");
+    let fifo = odd.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    for (path, told) in [
+        (&*fifo, "no regular file"),
+        (odd.path(), "a folder"),
+        (&odd.path().join("none/a.db"), "no such folder"),
+    ] {
+        let to = format!("sqlite://{}", path.display());
+        for words in [&["--to", &*to, "--clean"][..], &["--to", &to, "--clean", "--dry-run"]] {
+            expect_refused(&run, words, &[told]);
+        }
+    }
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&fs::metadata(&fifo).unwrap().file_type()));
     restore(&run, &["--clean"]).expect_code(0).expect_no_leftovers();
     assert_eq!(sqlite::digest(&shop.path), before);
     expect_only(shop.path.parent().unwrap(), &["shop.db"]);

@@ -81,7 +81,8 @@ fn full_from_the_start() {
         let list = run.clone().args(["list"]).run(PATIENCE);
         if case == "never used" {
             let cache = tmpfs.state().join("cache").display().to_string();
-            let told = list.stderr.contains(&cache) && list.stderr.contains("space");
+            let told =
+                list.stderr.contains(&cache) && list.stderr.contains("this machine has no room");
             assert!(list.expect_code(1).stdout.is_empty() && told, "{case}: {list}");
         } else {
             assert_eq!(list.expect_code(0).stdout.lines().count(), 1 + 2, "{case}: {list}");

@@ -135,6 +135,15 @@ impl Finding {
         Self { verdict: Verdict::Fail, ..Self::warn(topic, what, way_out) }
     }
 
+    /// Half of what an interrupted restore brought: no backup of it is made.
+    pub fn marked(of: &str) -> Self {
+        Self::fail(
+            "database",
+            format!("it holds an interrupted restore of {of}, and is not backed up"),
+            "dbstash restore --clean makes it whole",
+        )
+    }
+
     /// In the way of a backup, in a sentence that has the way out in it.
     pub fn failed(topic: &'static str, what: impl Into<String>) -> Self {
         Self { verdict: Verdict::Fail, ..Self::ok(topic, what) }

@@ -8,6 +8,7 @@ use dbstash_core::dialogue::Endpoint;
 use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::Arg;
 use dbstash_core::job::{Database, Databases, Job, Server, Source};
+use dbstash_core::load::MARK;
 
 use super::Dialect;
 use super::grants::Grants;
@@ -15,13 +16,15 @@ use crate::rows::version;
 
 const PORT: u16 = 3306;
 
-/// Lines of a word and what belongs to it, and the server's own lines on privileges. `$` is the database's name.
-const ASKED: [&str; 6] = [
+/// Lines of a word and what belongs to it, and the server's own lines on privileges. `$` is the database's name, `@`
+/// the mark of a restore.
+const ASKED: [&str; 7] = [
     "SELECT 'server', VERSION()",
     "SELECT 'clock', FLOOR(UNIX_TIMESTAMP(NOW(3)) * 1000)",
     "SELECT 'user', CURRENT_USER()",
     "SELECT 'schema', schema_name FROM information_schema.schemata WHERE schema_name = $",
     "SELECT 'routines', COUNT(*) FROM information_schema.routines WHERE routine_schema = $ AND definer <> CURRENT_USER()",
+    "SELECT 'mark', table_comment FROM information_schema.tables WHERE table_schema = $ AND table_name = '@'",
     "SHOW SESSION STATUS LIKE 'Ssl_version'",
 ];
 
@@ -42,7 +45,7 @@ pub(super) fn checkup(
         hex
     });
     let literal = format!("CONVERT(x'{hex}' USING utf8)");
-    let asked = ASKED.map(|sql| sql.replace('$', &literal)).join("; ");
+    let asked = ASKED.map(|sql| sql.replace('$', &literal).replace('@', MARK)).join("; ");
     let mut invocation = dialect.invocation(dialect.client(), server)?;
     let args = ["--batch", "--raw", "--skip-column-names", "--execute"].map(str::to_owned);
     let args = args.into_iter().chain([format!("{asked}; SHOW GRANTS")]);
@@ -135,6 +138,8 @@ impl Reading for Rights {
             }
         }
         all.push(self.server(one("server"), versions));
+        let mark = one("mark");
+        all.extend((!mark.is_empty()).then(|| Finding::marked(mark)));
         if !self.only_login {
             let found = self.missing(&grants, &user, one("routines"));
             let has_any = self.name.as_ref().is_none_or(|name| grants.any(name));

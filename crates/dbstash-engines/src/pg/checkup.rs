@@ -8,6 +8,7 @@ use dbstash_core::checkup::{
 use dbstash_core::dialogue::Endpoint;
 use dbstash_core::engine::PlanError;
 use dbstash_core::job::{Database, Databases, Globals, Host, Job, Server};
+use dbstash_core::load::MARK;
 
 use super::{client, server};
 use crate::rows::{more, rows, version};
@@ -52,7 +53,12 @@ pub(super) fn checkup(job: &Job, database: &Database) -> Result<Checkup, PlanErr
         Database::All => (!named).then_some("postgres"),
     };
     let args = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-z", "-0"];
-    let args = args.into_iter().map(str::to_owned).chain([format!("--command={ASKED}")]);
+    let mark = format!(
+        "SELECT 'mark', coalesce(obj_description(oid, 'pg_namespace'), '?'), '' FROM pg_catalog.pg_namespace \
+         WHERE nspname = '{MARK}'"
+    );
+    let asked = format!("--command={ASKED} UNION ALL {mark}");
+    let args = args.into_iter().map(str::to_owned).chain([asked]);
     let question = client("psql", server, name, args.collect())?;
     let whole = job.databases == Databases::All;
     let mut programs = vec![if whole { "pg_dumpall" } else { "pg_dump" }];
@@ -117,6 +123,7 @@ impl Reading for Rights {
         let mut all = vec![Finding::ok("login", format!("the role {role} is let into {here}"))];
         all.extend(self.tls(one("tls")));
         all.push(age(one("server").0, versions));
+        all.extend(of("mark").first().map(|(of, _)| Finding::marked(of)));
         if self.here {
             let missing = self.missing(role, &of);
             if missing.is_empty() {

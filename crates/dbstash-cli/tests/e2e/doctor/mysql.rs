@@ -121,6 +121,9 @@ fn rights(family: Family) {
             finds(&here, ("drill", "ok", words), &["remote"]);
         }
     }
+    let marked: Line<'_> = ("database", "fail", &["interrupted restore of 2026-x", "--clean"]);
+    server.sql("shop", "CREATE TABLE dbstash_restore_incomplete (x INT) COMMENT='2026-x'");
+    finds(&with(&server.uri("shop")), marked, &["remote"]);
     let wrong = findings(&with(&foreign), &[]);
     let named = |topic| {
         let told: Line<'_> = (topic, "fail", &[engine]);

@@ -124,6 +124,11 @@ fn a_server_and_its_rights() {
     server.psql("postgres", "ALTER ROLE stash CREATEDB");
     let may: Line<'_> = ("drill", "ok", &["stash may make a scratch database on PostgreSQL 1"]);
     finds(&elsewhere(&server.uri("postgres")), may, &["remote"]);
+    let marked: Line<'_> = ("database", "fail", &["interrupted restore of 2026-x", "--clean"]);
+    let mark = "dbstash_restore_incomplete";
+    server.psql("shop", &format!("CREATE SCHEMA {mark}; COMMENT ON SCHEMA {mark} IS '2026-x'"));
+    finds(&shop, marked, &["remote"]);
+    server.psql("shop", &format!("DROP SCHEMA {mark}"));
     // Each of the server's databases is looked at by itself.
     server.psql("postgres", "REVOKE CONNECT ON DATABASE shop FROM public, stash");
     let all = [("BACKUP_ALL_DATABASES", "--no-role-passwords"), ("BACKUP_SPLIT_DATABASES", "")];

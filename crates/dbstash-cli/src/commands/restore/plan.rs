@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use dbstash_core::clock::{Clock as _, SystemClock};
 use dbstash_core::engine::Engine;
+use dbstash_core::job::EngineKey;
 use dbstash_core::load::{Load, Target, Wish};
 use dbstash_core::restore::{RestoreError, survey};
 use dbstash_core::verify::{Context, Outcome};
@@ -19,7 +20,11 @@ pub(super) async fn plan(
     cx: Context<'_>,
 ) -> Result<(Target, Load), RestoreError> {
     let there = look(engine, wish, cx).await?;
-    let load = engine.load(wish, &there)?;
+    let mut load = engine.load(wish, &there)?;
+    let by_one = [EngineKey::Mongo, EngineKey::Redis, EngineKey::Sqlite];
+    if wish.jobs > 1 && by_one.contains(&engine.key()) {
+        load.notes.push(format!("--jobs has no effect: one connection loads {}", engine.key()));
+    }
     Ok((there, load))
 }
 

@@ -182,7 +182,19 @@ fn files_by_hand() {
             both(&run, &remote, &path, &[("TARGET", name)], |place| {
                 assert_eq!(sqlite::digest(place.as_ref()), sqlite::digest(&shop.path));
             });
+            // The log of another database would be read into it.
+            let (stale, log) = (new("stale.db"), new("stale.db-wal"));
+            fs::write(&log, "another's").unwrap();
+            let printed = run.clone().args(["restore", "--print-command"]).run(PATIENCE);
+            let mut shell = Command::new("bash");
+            shell.args(["-c", &printed.stdout]).env("TARGET", &stale).envs(remote.env());
+            let done = shell.env("PATH", &path).output().unwrap();
+            let told = String::from_utf8_lossy(&done.stderr).contains("-wal is there already");
+            assert!(!done.status.success() && told, "{done:?}");
+            fs::remove_file(&log).unwrap();
         }
+        // Nothing but what was asked for.
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 6);
     }
     if let Some(server) = RedisServer::start(RedisFamily::ALL[0]) {
         server.seed(3);

@@ -203,7 +203,6 @@ pub fn command() -> Clap {
         .override_usage("dbstash [COMMAND] [SETTINGS]")
         .after_help(AFTER_SHORT)
         .after_long_help(AFTER_LONG)
-        .disable_help_subcommand(true)
         .subcommands([
             sub("run", "Back up once or on schedule, as the settings say (the default)"),
             sub("backup", "Make one backup now, whatever the schedule").arg(all),

@@ -143,8 +143,8 @@ fn for_rows_only(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
 /// What goes before, for people.
 fn cleaning(wish: &Wish<'_>, atomic: bool) -> String {
     if is_part(wish) {
-        return "--clean: the tables that are there go in the same transaction, and their foreign keys, triggers, rules \
-                and policies with them: those are not made again"
+        return "--clean: the tables that are there go in the same transaction, and their foreign keys, triggers and \
+                rules with them: those are not made again"
             .to_owned();
     }
     let which = if atomic { "the same" } else { "a" };
@@ -191,8 +191,8 @@ fn in_one(
     let mut edit: Box<dyn Edit> = Box::new(Reader::new(bared(wish, judge)));
     if !wish.extent.tables.is_empty() {
         load.notes.push(
-            "--table: a table has its rows, indexes, sequences and constraints; foreign keys, triggers, rules and \
-             policies are left out"
+            "--table: a table has its rows, indexes, sequences, constraints and policies; foreign keys, triggers and \
+             rules are left out"
                 .to_owned(),
         );
     }

@@ -141,6 +141,12 @@ impl Parts {
         if let Some((column, _)) = after("COMMENT ON COLUMN ").and_then(of_column) {
             return keep(self.wants_name(&column));
         }
+        // Without them, a table with row level security shows its rows to nobody but its owner.
+        let policy = after("CREATE POLICY ").or_else(|| after("COMMENT ON POLICY "));
+        if let Some(table) = policy.and_then(name).and_then(|(_, rest)| rest.strip_prefix(b" ON "))
+        {
+            return keep(self.wants(table));
+        }
         let is_right = statement.starts_with(b"GRANT ") || statement.starts_with(b"REVOKE ");
         if let Some(at) = find(statement, b" ON TABLE ").filter(|_| is_right) {
             return keep(self.wants(&statement[at + b" ON TABLE ".len()..]));
@@ -204,8 +210,10 @@ impl Parts {
         if self.held.as_ref().is_some_and(|(held, _)| *held == name) {
             return self.of_sequence(&name, what, statement);
         }
-        let needs_others = [&b" FOREIGN KEY "[..], b" ATTACH PARTITION ", b" ROW LEVEL SECURITY"];
-        if !self.wants_name(&name) || needs_others.iter().any(|word| find(what, word).is_some()) {
+        let needs_others = [&b" FOREIGN KEY "[..], b" ATTACH PARTITION "];
+        let is_left_out =
+            needs_others.iter().any(|word| find(what, word).is_some()) || switches(what);
+        if is_left_out || !self.wants_name(&name) {
             return Fate::Omit;
         }
         if let Some(at) = find(what, b"SEQUENCE NAME ") {
@@ -296,6 +304,17 @@ pub(super) fn no_split(name: &str, side: Side) -> String {
         "--table: {name} has partitions or is one, and does not come back without the others: restore all of it into \
          another database (--to), and copy from there{more}"
     )
+}
+
+/// Whether an `ALTER TABLE` is about a trigger or rule, which are left out.
+fn switches(what: &[u8]) -> bool {
+    let on_or_off = [&b" ENABLE "[..], b" DISABLE "];
+    let Some(rest) = on_or_off.iter().find_map(|word| what.strip_prefix(*word)) else {
+        return false;
+    };
+    let when = [&b"ALWAYS "[..], b"REPLICA "].iter().find_map(|word| rest.strip_prefix(*word));
+    let rest = when.unwrap_or(rest);
+    rest.starts_with(b"RULE ") || rest.starts_with(b"TRIGGER ") && rest != b"TRIGGER ALL;"
 }
 
 /// Whether a quote comes before this place.

@@ -49,6 +49,18 @@ fn a_table_with_what_is_its_own() {
 }
 
 #[test]
+fn who_sees_its_rows_is_its_own() {
+    let kept = "CREATE TABLE public.a (n int);\nALTER TABLE ONLY public.a FORCE ROW LEVEL SECURITY;\n\
+        CREATE POLICY \"of ON public.b\" ON public.a FOR SELECT TO x USING (true);\n\
+        COMMENT ON POLICY \"of ON public.b\" ON public.a IS 'x';\n\
+        ALTER TABLE public.a ENABLE ROW LEVEL SECURITY;\nALTER TABLE public.a DISABLE TRIGGER ALL;";
+    let others = "CREATE POLICY p ON public.b;\nALTER TABLE public.b ENABLE ROW LEVEL SECURITY;\n\
+        ALTER TABLE public.a DISABLE TRIGGER \"T\";\nALTER TABLE public.a ENABLE ALWAYS TRIGGER t;\n\
+        ALTER TABLE public.a ENABLE REPLICA RULE r;\nALTER TABLE public.a DISABLE RULE r;\n";
+    assert_eq!(seen_of(&format!("{kept}\n{others}"), &["a"], Side::All).unwrap(), kept);
+}
+
+#[test]
 fn one_side() {
     let schema = seen(&[], Side::Schema).unwrap();
     assert!(schema.contains("CREATE VIEW") && !schema.contains("COPY") && !schema.contains("\n2"));

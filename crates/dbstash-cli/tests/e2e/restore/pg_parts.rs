@@ -1,0 +1,54 @@
+//! PostgreSQL: a part of a backup, into what is there and stays.
+
+use dbstash_testkit::{Dbstash, PgServer, RemoteKind, TestRemote};
+
+use super::{expect_refused, restore};
+use crate::scene::{PATIENCE, dbstash};
+
+const MADE: &str = "CREATE ROLE app; ALTER ROLE stash SUPERUSER";
+const SHOP: &str = "CREATE TABLE o AS SELECT n, 'u' || n AS who FROM generate_series(1, 9) n; \
+    ALTER TABLE o ENABLE ROW LEVEL SECURITY; CREATE POLICY \"of ON app\" ON o FOR SELECT TO app USING (n < 3); \
+    COMMENT ON POLICY \"of ON app\" ON o IS 'x'; GRANT SELECT ON o TO app; \
+    CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+    CREATE TRIGGER tr AFTER DELETE ON o EXECUTE FUNCTION f(); ALTER TABLE o DISABLE TRIGGER tr; \
+    CREATE TABLE forced (n int); ALTER TABLE forced FORCE ROW LEVEL SECURITY; \
+    CREATE POLICY p ON forced USING (EXISTS (SELECT FROM o))";
+const SECURITY: &str = "SELECT string_agg(concat_ws(' ', relname, relrowsecurity, relforcerowsecurity, polname, \
+    obj_description(p.oid, 'pg_policy')), ',' ORDER BY relname) FROM pg_class c LEFT JOIN pg_policy p ON polrelid = c.oid \
+    WHERE relname IN ('o', 'forced')";
+
+#[test]
+fn tables_beside_others() {
+    let Some(server) = PgServer::start("one") else { return };
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    server.psql("postgres", MADE);
+    server.createdb("shop");
+    server.psql("shop", SHOP);
+    let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("shop"));
+    let run = run.env("PG_GLOBALS", "off");
+    run.run(PATIENCE).expect_code(0);
+    server.createdb("kept");
+    restore(&run, &["--to", &server.uri("kept")]).expect_code(0);
+    row_security_stays(&server, &run);
+}
+
+/// With its rights and without its policies, a table would show everything.
+fn row_security_stays(server: &PgServer, run: &Dbstash) {
+    let before = server.psql("shop", SECURITY);
+    let words =
+        ["--to", &server.uri("kept"), "--clean", "--table", "public.o", "--table", "forced"];
+    let done = restore(run, &words);
+    done.expect_code(0).expect_no_leftovers();
+    assert!(done.stdout.contains("triggers and rules are left out"), "{done}");
+    assert_eq!(server.psql("kept", SECURITY), before);
+    let seen = "SELECT count(*) FROM o; SET ROLE app; SELECT count(*) FROM o";
+    assert_eq!(server.psql("kept", seen), "9\n2");
+    // Those who have policies may be left out, not what keeps all others away.
+    restore(run, &[&words[..], &["--no-owner"]].concat()).expect_code(0);
+    server.psql("kept", "GRANT SELECT ON o TO app");
+    assert_eq!(server.psql("kept", seen), "9\n0");
+    // A policy may want more than there is.
+    let words = ["--to", &server.uri("new"), "--table", "forced"];
+    let told = ["relation \"public.o\" does not exist", "as it was"];
+    expect_refused(run, &words, &told);
+}

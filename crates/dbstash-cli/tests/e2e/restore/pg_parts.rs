@@ -12,7 +12,10 @@ const SHOP: &str = "CREATE TABLE o AS SELECT n, 'u' || n AS who FROM generate_se
     CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
     CREATE TRIGGER tr AFTER DELETE ON o EXECUTE FUNCTION f(); ALTER TABLE o DISABLE TRIGGER tr; \
     CREATE TABLE forced (n int); ALTER TABLE forced FORCE ROW LEVEL SECURITY; \
-    CREATE POLICY p ON forced USING (EXISTS (SELECT FROM o))";
+    CREATE POLICY p ON forced USING (EXISTS (SELECT FROM o)); \
+    CREATE VIEW vw AS SELECT 1 AS n; CREATE MATERIALIZED VIEW mv AS SELECT 7 AS n; CREATE INDEX ON mv (n); \
+    ALTER VIEW vw OWNER TO app; ALTER MATERIALIZED VIEW mv OWNER TO app; GRANT SELECT ON vw, mv TO stash; \
+    COMMENT ON COLUMN mv.n IS 'x'";
 const SECURITY: &str = "SELECT string_agg(concat_ws(' ', relname, relrowsecurity, relforcerowsecurity, polname, \
     obj_description(p.oid, 'pg_policy')), ',' ORDER BY relname) FROM pg_class c LEFT JOIN pg_policy p ON polrelid = c.oid \
     WHERE relname IN ('o', 'forced')";
@@ -30,6 +33,7 @@ fn tables_beside_others() {
     server.createdb("kept");
     restore(&run, &["--to", &server.uri("kept")]).expect_code(0);
     row_security_stays(&server, &run);
+    a_view_is_no_table(&server, &run);
 }
 
 /// With its rights and without its policies, a table would show everything.
@@ -51,4 +55,18 @@ fn row_security_stays(server: &PgServer, run: &Dbstash) {
     let words = ["--to", &server.uri("new"), "--table", "forced"];
     let told = ["relation \"public.o\" does not exist", "as it was"];
     expect_refused(run, &words, &told);
+}
+
+/// Whether it is there or not: what is said about it restores nothing of it.
+fn a_view_is_no_table(server: &PgServer, run: &Dbstash) {
+    server.psql("kept", "ALTER VIEW vw OWNER TO stash; ALTER MATERIALIZED VIEW mv OWNER TO stash");
+    let owners = "SELECT string_agg(relowner::regrole::text, ',') FROM pg_class WHERE relkind IN ('v', 'm') \
+        AND relnamespace = 'public'::regnamespace";
+    for (database, table) in [("kept", "vw"), ("kept", "mv"), ("new", "mv"), ("new", "public.vw")] {
+        let words = ["--to", &server.uri(database), "--table", table];
+        expect_refused(run, &words, &[&format!("it has no table {table}"), "as it was"]);
+    }
+    let words = ["--to", &server.uri("kept"), "--table", "mv", "--data-only"];
+    expect_refused(run, &words, &["it has no table mv with rows", "as it was"]);
+    assert_eq!(server.psql("kept", owners), "stash,stash");
 }

@@ -58,7 +58,10 @@ pub(super) struct Parts {
     one: One,
     side: Side,
     wanted: Vec<Wanted>,
+    /// Of these, what is wanted was seen.
     found: BTreeSet<usize>,
+    /// Wanted tables that were seen: of a view nothing but what is said about it may come.
+    made: BTreeSet<Name>,
     /// A sequence whose table is not known yet.
     held: Option<(Name, Vec<u8>)>,
     /// Of the wanted tables.
@@ -77,6 +80,7 @@ impl Parts {
             side: extent.side,
             wanted: wanted.collect::<Result<_, _>>()?,
             found: BTreeSet::new(),
+            made: BTreeSet::new(),
             held: None,
             sequences: BTreeSet::new(),
             roots: BTreeSet::new(),
@@ -84,22 +88,27 @@ impl Parts {
         })
     }
 
-    /// Whether a text begins with the name of a wanted table.
-    fn wants(&mut self, text: &[u8]) -> bool {
+    /// Whether a text begins with the name of a wanted table that was seen.
+    fn wants(&self, text: &[u8]) -> bool {
         let text = text.strip_prefix(b"ONLY ").unwrap_or(text);
-        let Some((name, _)) = qualified(text) else { return false };
-        self.wants_name(&name)
+        qualified(text).is_some_and(|(name, _)| self.made.contains(&name))
     }
 
-    fn wants_name(&mut self, name: &Name) -> bool {
-        let mut any = false;
-        for (at, wanted) in self.wanted.iter().enumerate() {
-            if wanted.is(name) {
-                self.found.insert(at);
-                any = true;
-            }
+    fn wants_name(&self, name: &Name) -> bool {
+        self.wanted.iter().any(|wanted| wanted.is(name))
+    }
+
+    /// Whether this is a wanted table: what makes it, or its rows.
+    fn is_wanted(&mut self, name: &Name, is_rows: bool) -> bool {
+        let is = self.wants_name(name);
+        if is && !self.made.contains(name) {
+            self.made.insert(name.clone());
         }
-        any
+        if self.side == Side::All || is_rows == (self.side == Side::Data) {
+            let wanted = self.wanted.iter().enumerate();
+            self.found.extend(wanted.filter(|(_, wanted)| wanted.is(name)).map(|(at, _)| at));
+        }
+        is
     }
 
     /// Of all statements of a script, what is to be done with this one for the tables' sake.
@@ -112,11 +121,13 @@ impl Parts {
             "CREATE FOREIGN TABLE ",
             "COPY ",
             "INSERT INTO ",
-            "COMMENT ON TABLE ",
         ] {
-            if let Some(rest) = after(start) {
-                return keep(self.wants(rest));
+            if let Some((name, _)) = after(start).and_then(qualified) {
+                return keep(self.is_wanted(&name, !start.starts_with("CREATE ")));
             }
+        }
+        if let Some(table) = after("COMMENT ON TABLE ") {
+            return keep(self.wants(table));
         }
         if let Some(rest) = after("ALTER TABLE ") {
             return self.altered(statement, rest);
@@ -139,7 +150,7 @@ impl Parts {
             return keep(self.wants(table));
         }
         if let Some((column, _)) = after("COMMENT ON COLUMN ").and_then(of_column) {
-            return keep(self.wants_name(&column));
+            return keep(self.made.contains(&column));
         }
         // Without them, a table with row level security shows its rows to nobody but its owner.
         let policy = after("CREATE POLICY ").or_else(|| after("COMMENT ON POLICY "));
@@ -213,7 +224,9 @@ impl Parts {
         let needs_others = [&b" FOREIGN KEY "[..], b" ATTACH PARTITION "];
         let is_left_out =
             needs_others.iter().any(|word| find(what, word).is_some()) || switches(what);
-        if is_left_out || !self.wants_name(&name) {
+        // Before the rows of a dump that has only them.
+        let is_seen = self.made.contains(&name) || what == b" DISABLE TRIGGER ALL;";
+        if is_left_out || !is_seen || !self.wants_name(&name) {
             return Fate::Omit;
         }
         if let Some(at) = find(what, b"SEQUENCE NAME ") {
@@ -288,7 +301,10 @@ impl Judge for Parts {
     fn rest(&mut self) -> Result<Vec<u8>, String> {
         let missing = self.wanted.iter().enumerate().find(|(at, _)| !self.found.contains(at));
         match missing {
-            Some((_, wanted)) => Err(format!("it has no table {}", wanted.word)),
+            Some((_, wanted)) => {
+                let rows = if self.side == Side::Data { " with rows" } else { "" };
+                Err(format!("it has no table {}{rows}", wanted.word))
+            }
             None => Ok(Vec::new()),
         }
     }

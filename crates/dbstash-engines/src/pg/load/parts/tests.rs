@@ -61,6 +61,29 @@ fn who_sees_its_rows_is_its_own() {
 }
 
 #[test]
+fn what_is_said_of_a_view_makes_no_table_of_it() {
+    let of = |name: &str| {
+        format!(
+            "ALTER TABLE {name} OWNER TO x;\nCREATE INDEX i ON {name} USING btree (n);\nCOMMENT ON COLUMN {name}.n IS \
+             'x';\nGRANT SELECT ON TABLE {name} TO y;"
+        )
+    };
+    let script = format!("CREATE VIEW s.a AS SELECT 1;\n{}\n", of("s.a"));
+    for side in [Side::All, Side::Schema] {
+        assert_eq!(seen_of(&script, &["s.a"], side).unwrap_err(), "it has no table s.a");
+    }
+    assert_eq!(seen_of(&script, &["a"], Side::Data).unwrap_err(), "it has no table a with rows");
+    // Nor where a table of that name is in another schema.
+    let table = format!("CREATE TABLE public.a (n int);\n{}", of("public.a"));
+    assert_eq!(seen_of(&format!("{script}{table}\n"), &["a"], Side::All).unwrap(), table);
+    // Of a dump that has only rows, they count, unless only the other side is wanted.
+    let rows = "ALTER TABLE public.a DISABLE TRIGGER ALL;\nINSERT INTO public.a VALUES (1);";
+    assert_eq!(seen_of(rows, &["a"], Side::All).unwrap(), rows);
+    assert!(seen_of(rows, &["a"], Side::Schema).is_err());
+    assert!(seen_of(&table, &["a"], Side::Data).is_err());
+}
+
+#[test]
 fn one_side() {
     let schema = seen(&[], Side::Schema).unwrap();
     assert!(schema.contains("CREATE VIEW") && !schema.contains("COPY") && !schema.contains("\n2"));

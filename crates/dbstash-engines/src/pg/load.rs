@@ -37,6 +37,12 @@ pub(super) fn survey(wish: &Wish<'_>) -> Result<Survey, PlanError> {
     if is_whole_server(wish) {
         return ask(tools::maintenance(server), ask::of_server());
     }
+    if matches!(wish.database, "template0" | "template1") {
+        return Err(PlanError(format!(
+            "{} is what new databases are made from: name another (--to)",
+            wish.database
+        )));
+    }
     let of_database = if is_part(wish) {
         let wanted = wish.extent.tables.iter().map(|word| Wanted::read(word));
         let wanted: Vec<Wanted> = wanted.collect::<Result<_, _>>().map_err(PlanError)?;

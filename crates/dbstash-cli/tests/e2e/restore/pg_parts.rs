@@ -15,7 +15,8 @@ const SHOP: &str = "CREATE TABLE o AS SELECT n, 'u' || n AS who FROM generate_se
     CREATE POLICY p ON forced USING (EXISTS (SELECT FROM o)); \
     CREATE VIEW vw AS SELECT 1 AS n; CREATE MATERIALIZED VIEW mv AS SELECT 7 AS n; CREATE INDEX ON mv (n); \
     ALTER VIEW vw OWNER TO app; ALTER MATERIALIZED VIEW mv OWNER TO app; GRANT SELECT ON vw, mv TO stash; \
-    COMMENT ON COLUMN mv.n IS 'x'";
+    COMMENT ON COLUMN mv.n IS 'x'; \
+    CREATE SCHEMA \"it's\" AUTHORIZATION stash CREATE TABLE line (id serial PRIMARY KEY); INSERT INTO \"it's\".line VALUES (7)";
 const SECURITY: &str = "SELECT string_agg(concat_ws(' ', relname, relrowsecurity, relforcerowsecurity, polname, \
     obj_description(p.oid, 'pg_policy')), ',' ORDER BY relname) FROM pg_class c LEFT JOIN pg_policy p ON polrelid = c.oid \
     WHERE relname IN ('o', 'forced')";
@@ -34,6 +35,7 @@ fn tables_beside_others() {
     restore(&run, &["--to", &server.uri("kept")]).expect_code(0);
     row_security_stays(&server, &run);
     a_view_is_no_table(&server, &run);
+    templates_are_no_targets(&server, &run);
 }
 
 /// With its rights and without its policies, a table would show everything.
@@ -62,11 +64,20 @@ fn a_view_is_no_table(server: &PgServer, run: &Dbstash) {
     server.psql("kept", "ALTER VIEW vw OWNER TO stash; ALTER MATERIALIZED VIEW mv OWNER TO stash");
     let owners = "SELECT string_agg(relowner::regrole::text, ',') FROM pg_class WHERE relkind IN ('v', 'm') \
         AND relnamespace = 'public'::regnamespace";
-    for (database, table) in [("kept", "vw"), ("kept", "mv"), ("new", "mv"), ("new", "public.vw")] {
+    for (database, table) in [("kept", "vw"), ("new", "public.vw")] {
         let words = ["--to", &server.uri(database), "--table", table];
         expect_refused(run, &words, &[&format!("it has no table {table}"), "as it was"]);
     }
     let words = ["--to", &server.uri("kept"), "--table", "mv", "--data-only"];
     expect_refused(run, &words, &["it has no table mv with rows", "as it was"]);
     assert_eq!(server.psql("kept", owners), "stash,stash");
+}
+
+/// What is in them would be in every database made later.
+fn templates_are_no_targets(server: &PgServer, run: &Dbstash) {
+    for database in ["template0", "template1"] {
+        let told = format!("{database} is what new databases are made from");
+        expect_refused(run, &["--to", &server.uri(database)], &[&told]);
+    }
+    assert_eq!(server.psql("template1", "SELECT to_regclass('o') IS NULL"), "t");
 }

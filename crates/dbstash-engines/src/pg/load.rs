@@ -143,6 +143,12 @@ fn for_rows_only(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
             "--data-only cannot have --clean: TRUNCATE the tables first".to_owned(),
         ));
     }
+    if !target.holds.is_empty() {
+        return Err(PlanError(format!(
+            "--data-only: the target has {}: TRUNCATE the tables first",
+            target.holds.join(", ")
+        )));
+    }
     Ok(())
 }
 

@@ -36,6 +36,7 @@ fn tables_beside_others() {
     row_security_stays(&server, &run);
     a_view_is_no_table(&server, &run);
     templates_are_no_targets(&server, &run);
+    rows_go_into_empty_tables(&server, &run);
 }
 
 /// With its rights and without its policies, a table would show everything.
@@ -80,4 +81,15 @@ fn templates_are_no_targets(server: &PgServer, run: &Dbstash) {
         expect_refused(run, &["--to", &server.uri(database)], &[&told]);
     }
     assert_eq!(server.psql("template1", "SELECT to_regclass('o') IS NULL"), "t");
+}
+
+fn rows_go_into_empty_tables(server: &PgServer, run: &Dbstash) {
+    let words = ["--to", &server.uri("kept"), "--data-only", "--table", "o"];
+    let done = restore(run, &words);
+    done.expect_code(1);
+    let told = "the target has rows of o: TRUNCATE the tables first";
+    assert!(done.stderr.contains(told) && !done.stderr.contains("--clean"), "{done}");
+    server.psql("kept", "TRUNCATE o");
+    restore(run, &words).expect_code(0);
+    assert_eq!(server.psql("kept", "SELECT count(*) FROM o"), "9");
 }

@@ -207,6 +207,11 @@ fn in_one(
              rules are left out"
                 .to_owned(),
         );
+        if wish.extent.side != Side::Data {
+            load.notes.push(
+                "a schema that is missing is made, and belongs to whoever restores".to_owned(),
+            );
+        }
     }
     match wish.dump()?.format.as_str() {
         "directory" => {

@@ -35,6 +35,7 @@ fn tables_beside_others() {
     restore(&run, &["--to", &server.uri("kept")]).expect_code(0);
     row_security_stays(&server, &run);
     a_view_is_no_table(&server, &run);
+    a_schema_comes_with_its_table(&server, &run);
     templates_are_no_targets(&server, &run);
     rows_go_into_empty_tables(&server, &run);
 }
@@ -72,6 +73,22 @@ fn a_view_is_no_table(server: &PgServer, run: &Dbstash) {
     let words = ["--to", &server.uri("kept"), "--table", "mv", "--data-only"];
     expect_refused(run, &words, &["it has no table mv with rows", "as it was"]);
     assert_eq!(server.psql("kept", owners), "stash,stash");
+}
+
+fn a_schema_comes_with_its_table(server: &PgServer, run: &Dbstash) {
+    let to = server.uri("new");
+    let seen = "SELECT sum(id), nextval('\"it''s\".line_id_seq') FROM \"it's\".line";
+    let done = restore(run, &["--to", &to, "--table", "it's.line", "--table", "public.o"]);
+    done.expect_code(0).expect_no_leftovers();
+    assert!(done.stdout.contains("a schema that is missing is made"), "{done}");
+    assert_eq!(server.psql("new", seen), "7|1");
+    // Nobody needs the right to make one that is there.
+    let nobody = "ALTER ROLE stash NOSUPERUSER; ALTER DATABASE kept OWNER TO app";
+    server.psql("postgres", nobody);
+    let words = ["--to", &server.uri("kept"), "--table", "line", "--clean"];
+    let done = restore(run, &words);
+    server.psql("postgres", "ALTER ROLE stash SUPERUSER");
+    done.expect_code(0);
 }
 
 /// What is in them would be in every database made later.

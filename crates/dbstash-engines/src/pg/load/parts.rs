@@ -62,6 +62,8 @@ pub(super) struct Parts {
     found: BTreeSet<usize>,
     /// Wanted tables that were seen: of a view nothing but what is said about it may come.
     made: BTreeSet<Name>,
+    /// Schemas that are there by now.
+    schemas: BTreeSet<Vec<u8>>,
     /// A sequence whose table is not known yet.
     held: Option<(Name, Vec<u8>)>,
     /// Of the wanted tables.
@@ -81,6 +83,7 @@ impl Parts {
             wanted: wanted.collect::<Result<_, _>>()?,
             found: BTreeSet::new(),
             made: BTreeSet::new(),
+            schemas: BTreeSet::from([b"public".to_vec()]),
             held: None,
             sequences: BTreeSet::new(),
             roots: BTreeSet::new(),
@@ -123,7 +126,13 @@ impl Parts {
             "INSERT INTO ",
         ] {
             if let Some((name, _)) = after(start).and_then(qualified) {
-                return keep(self.is_wanted(&name, !start.starts_with("CREATE ")));
+                let is_rows = !start.starts_with("CREATE ");
+                let is_wanted = self.is_wanted(&name, is_rows);
+                let schema = name.0.filter(|_| is_wanted && !is_rows);
+                let schema = schema.filter(|schema| self.schemas.insert(schema.clone()));
+                return schema
+                    .and_then(|schema| made(&schema))
+                    .map_or(keep(is_wanted), |make| Fate::Say([&make, statement].concat()));
             }
         }
         if let Some(table) = after("COMMENT ON TABLE ") {
@@ -331,6 +340,24 @@ fn switches(what: &[u8]) -> bool {
     let when = [&b"ALWAYS "[..], b"REPLICA "].iter().find_map(|word| rest.strip_prefix(*word));
     let rest = when.unwrap_or(rest);
     rest.starts_with(b"RULE ") || rest.starts_with(b"TRIGGER ") && rest != b"TRIGGER ALL;"
+}
+
+/// Makes a schema where it is missing: who has it already may lack the right to.
+fn made(schema: &[u8]) -> Option<Vec<u8>> {
+    let doubled = |of: &[u8]| -> Vec<u8> {
+        let twice = |byte: &u8| if of.contains(byte) { vec![*byte; 2] } else { vec![*byte] };
+        schema.iter().flat_map(twice).collect()
+    };
+    find(schema, b"$dbstash$").is_none().then(|| {
+        [
+            b"DO $dbstash$ BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = E'",
+            &doubled(b"'\\")[..],
+            b"') THEN CREATE SCHEMA \"",
+            &doubled(b"\""),
+            b"\"; END IF; END $dbstash$; ",
+        ]
+        .concat()
+    })
 }
 
 /// Whether a quote comes before this place.

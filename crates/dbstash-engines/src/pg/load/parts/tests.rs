@@ -37,6 +37,13 @@ fn a_table_with_what_is_its_own() {
          ALTER TABLE ONLY public.a ADD CONSTRAINT p PRIMARY KEY (n);\nCREATE INDEX \"x ON y\" ON public.a USING btree \
          (n);\nCOMMENT ON COLUMN public.a.n IS 'x';"
     );
+    let schema = seen(&["B c"], Side::Schema).unwrap();
+    assert!(
+        schema.contains(
+            "nspname = E'o.s') THEN CREATE SCHEMA \"o.s\"; END IF; END $dbstash$; CREATE TABLE \"o.s\"."
+        ),
+        "{schema}"
+    );
     for word in ["B c", "\"o.s\".\"B c\""] {
         assert_eq!(
             seen(&[word], Side::Data).unwrap(),
@@ -81,6 +88,16 @@ fn what_is_said_of_a_view_makes_no_table_of_it() {
     assert_eq!(seen_of(rows, &["a"], Side::All).unwrap(), rows);
     assert!(seen_of(rows, &["a"], Side::Schema).is_err());
     assert!(seen_of(&table, &["a"], Side::Data).is_err());
+}
+
+#[test]
+fn a_schema_is_made_once_whatever_its_name() {
+    let script = "CREATE TABLE \"a'\"\"\\\".a (n int);\nCREATE TABLE \"a'\"\"\\\".b (n int);\n";
+    let said = seen_of(script, &["a", "b"], Side::All).unwrap();
+    assert!(said.contains("E'a''\"\\\\') THEN CREATE SCHEMA \"a'\"\"\\\";"), "{said}");
+    assert_eq!(said.matches("CREATE SCHEMA").count(), 1);
+    let odd = "CREATE TABLE \"$dbstash$\".a (n int);";
+    assert_eq!(seen_of(odd, &["a"], Side::All).unwrap(), odd);
 }
 
 #[test]

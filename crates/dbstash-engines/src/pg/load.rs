@@ -175,15 +175,23 @@ fn cleaned(wish: &Wish<'_>, target: &Target) -> String {
         let tables: Vec<&str> = tables.collect();
         return match tables.as_slice() {
             [] => String::new(),
-            tables => format!("DROP TABLE {}; ", tables.join(", ")),
+            tables => in_time(&format!("DROP TABLE {}; ", tables.join(", "))),
         };
     }
     if wish.clean && !target.is_empty() {
         let all = clean::everything(target.version.as_deref());
-        format!("SET client_min_messages = warning; {all}")
+        in_time(&format!("SET client_min_messages = warning; {all}"))
     } else {
         String::new()
     }
+}
+
+/// Who waits for a session that goes on would say nothing for ever. Only while cleaning, and a limit of the role stays.
+fn in_time(cleaning: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('lock_timeout', '60s', false) \
+         WHERE pg_catalog.current_setting('lock_timeout') = '0'; {cleaning}RESET lock_timeout; "
+    )
 }
 
 /// All of it in one transaction.

@@ -3,6 +3,7 @@
 use dbstash_testkit::{Dbstash, PgServer, RemoteKind, TestRemote};
 
 use super::{expect_refused, restore};
+use crate::matrix::dump::held::Held;
 use crate::scene::{PATIENCE, dbstash};
 
 const MADE: &str = "CREATE ROLE app; ALTER ROLE stash SUPERUSER";
@@ -38,6 +39,7 @@ fn tables_beside_others() {
     a_schema_comes_with_its_table(&server, &run);
     templates_are_no_targets(&server, &run);
     rows_go_into_empty_tables(&server, &run);
+    what_is_in_use_is_told(&server, &run);
 }
 
 /// With its rights and without its policies, a table would show everything.
@@ -109,4 +111,17 @@ fn rows_go_into_empty_tables(server: &PgServer, run: &Dbstash) {
     server.psql("kept", "TRUNCATE o");
     restore(run, &words).expect_code(0);
     assert_eq!(server.psql("kept", "SELECT count(*) FROM o"), "9");
+}
+
+/// Nobody waits for ever without a word; a limit of the role's own stays.
+fn what_is_in_use_is_told(server: &PgServer, run: &Dbstash) {
+    server.psql("postgres", "ALTER ROLE stash SET lock_timeout = '200ms'");
+    let mut session = server.client("psql");
+    session.args(["-qAtX", "-d", "kept"]);
+    let _held = Held::by(session, "BEGIN; LOCK TABLE o IN ACCESS SHARE MODE;\n\\echo held");
+    let to = server.uri("kept");
+    for words in [&["--table", "o"][..], &["--jobs", "1"]] {
+        let words = [&["--to", &*to, "--clean"], words].concat();
+        expect_refused(run, &words, &["somebody uses", "pg_stat_activity", "as it was"]);
+    }
 }

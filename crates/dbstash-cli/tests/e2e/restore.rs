@@ -10,6 +10,7 @@ mod mongo;
 mod mysql;
 mod owners;
 mod pg;
+mod pg_parts;
 mod redis;
 mod sqlite;
 

@@ -37,6 +37,12 @@ pub(super) fn survey(wish: &Wish<'_>) -> Result<Survey, PlanError> {
     if is_whole_server(wish) {
         return ask(tools::maintenance(server), ask::of_server());
     }
+    if matches!(wish.database, "template0" | "template1") {
+        return Err(PlanError(format!(
+            "{} is what new databases are made from: name another (--to)",
+            wish.database
+        )));
+    }
     let of_database = if is_part(wish) {
         let wanted = wish.extent.tables.iter().map(|word| Wanted::read(word));
         let wanted: Vec<Wanted> = wanted.collect::<Result<_, _>>().map_err(PlanError)?;
@@ -137,14 +143,20 @@ fn for_rows_only(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
             "--data-only cannot have --clean: TRUNCATE the tables first".to_owned(),
         ));
     }
+    if !target.holds.is_empty() {
+        return Err(PlanError(format!(
+            "--data-only: the target has {}: TRUNCATE the tables first",
+            target.holds.join(", ")
+        )));
+    }
     Ok(())
 }
 
 /// What goes before, for people.
 fn cleaning(wish: &Wish<'_>, atomic: bool) -> String {
     if is_part(wish) {
-        return "--clean: the tables that are there go in the same transaction, and their foreign keys, triggers, rules \
-                and policies with them: those are not made again"
+        return "--clean: the tables that are there go in the same transaction, and their foreign keys, triggers and \
+                rules with them: those are not made again"
             .to_owned();
     }
     let which = if atomic { "the same" } else { "a" };
@@ -163,15 +175,23 @@ fn cleaned(wish: &Wish<'_>, target: &Target) -> String {
         let tables: Vec<&str> = tables.collect();
         return match tables.as_slice() {
             [] => String::new(),
-            tables => format!("DROP TABLE {}; ", tables.join(", ")),
+            tables => in_time(&format!("DROP TABLE {}; ", tables.join(", "))),
         };
     }
     if wish.clean && !target.is_empty() {
         let all = clean::everything(target.version.as_deref());
-        format!("SET client_min_messages = warning; {all}")
+        in_time(&format!("SET client_min_messages = warning; {all}"))
     } else {
         String::new()
     }
+}
+
+/// Who waits for a session that goes on would say nothing for ever. Only while cleaning, and a limit of the role stays.
+fn in_time(cleaning: &str) -> String {
+    format!(
+        "SELECT pg_catalog.set_config('lock_timeout', '60s', false) \
+         WHERE pg_catalog.current_setting('lock_timeout') = '0'; {cleaning}RESET lock_timeout; "
+    )
 }
 
 /// All of it in one transaction.
@@ -191,10 +211,15 @@ fn in_one(
     let mut edit: Box<dyn Edit> = Box::new(Reader::new(bared(wish, judge)));
     if !wish.extent.tables.is_empty() {
         load.notes.push(
-            "--table: a table has its rows, indexes, sequences and constraints; foreign keys, triggers, rules and \
-             policies are left out"
+            "--table: a table has its rows, indexes, sequences, constraints and policies; foreign keys, triggers and \
+             rules are left out"
                 .to_owned(),
         );
+        if wish.extent.side != Side::Data {
+            load.notes.push(
+                "a schema that is missing is made, and belongs to whoever restores".to_owned(),
+            );
+        }
     }
     match wish.dump()?.format.as_str() {
         "directory" => {

@@ -45,6 +45,12 @@ pub(in super::super) fn explain(stderr: &str) -> Option<String> {
     if let Some(space) = named("ERROR:  tablespace \"", "\" does not exist") {
         return Some(format!("the target has no tablespace \"{space}\": make it first"));
     }
+    if has("canceling statement due to lock timeout") {
+        return Some(
+            "somebody uses what is to be replaced: end those sessions (pg_stat_activity shows them), and try again"
+                .to_owned(),
+        );
+    }
     if has("the backup is in SQL_ASCII, and the database in ") {
         return Some(
             "a database of another encoding could not read all of its text: make it first, by CREATE DATABASE ... \
@@ -113,6 +119,7 @@ mod tests {
                 "psql:<stdin>:4: ERROR:  could not extend file \"base/5/1\": wrote only 4096 of 8192 bytes",
                 "disk is full",
             ),
+            ("psql:<stdin>:1: ERROR:  canceling statement due to lock timeout", "somebody uses"),
             ("ERROR:  permission denied to create database", "CREATEDB"),
             ("psql:<stdin>:4: ERROR:  permission denied for schema public", "lacks rights"),
         ] {

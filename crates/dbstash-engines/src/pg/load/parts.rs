@@ -58,7 +58,12 @@ pub(super) struct Parts {
     one: One,
     side: Side,
     wanted: Vec<Wanted>,
+    /// Of these, what is wanted was seen.
     found: BTreeSet<usize>,
+    /// Wanted tables that were seen: of a view nothing but what is said about it may come.
+    made: BTreeSet<Name>,
+    /// Schemas that are there by now.
+    schemas: BTreeSet<Vec<u8>>,
     /// A sequence whose table is not known yet.
     held: Option<(Name, Vec<u8>)>,
     /// Of the wanted tables.
@@ -77,6 +82,8 @@ impl Parts {
             side: extent.side,
             wanted: wanted.collect::<Result<_, _>>()?,
             found: BTreeSet::new(),
+            made: BTreeSet::new(),
+            schemas: BTreeSet::from([b"public".to_vec()]),
             held: None,
             sequences: BTreeSet::new(),
             roots: BTreeSet::new(),
@@ -84,22 +91,27 @@ impl Parts {
         })
     }
 
-    /// Whether a text begins with the name of a wanted table.
-    fn wants(&mut self, text: &[u8]) -> bool {
+    /// Whether a text begins with the name of a wanted table that was seen.
+    fn wants(&self, text: &[u8]) -> bool {
         let text = text.strip_prefix(b"ONLY ").unwrap_or(text);
-        let Some((name, _)) = qualified(text) else { return false };
-        self.wants_name(&name)
+        qualified(text).is_some_and(|(name, _)| self.made.contains(&name))
     }
 
-    fn wants_name(&mut self, name: &Name) -> bool {
-        let mut any = false;
-        for (at, wanted) in self.wanted.iter().enumerate() {
-            if wanted.is(name) {
-                self.found.insert(at);
-                any = true;
-            }
+    fn wants_name(&self, name: &Name) -> bool {
+        self.wanted.iter().any(|wanted| wanted.is(name))
+    }
+
+    /// Whether this is a wanted table: what makes it, or its rows.
+    fn is_wanted(&mut self, name: &Name, is_rows: bool) -> bool {
+        let is = self.wants_name(name);
+        if is && !self.made.contains(name) {
+            self.made.insert(name.clone());
         }
-        any
+        if self.side == Side::All || is_rows == (self.side == Side::Data) {
+            let wanted = self.wanted.iter().enumerate();
+            self.found.extend(wanted.filter(|(_, wanted)| wanted.is(name)).map(|(at, _)| at));
+        }
+        is
     }
 
     /// Of all statements of a script, what is to be done with this one for the tables' sake.
@@ -112,11 +124,19 @@ impl Parts {
             "CREATE FOREIGN TABLE ",
             "COPY ",
             "INSERT INTO ",
-            "COMMENT ON TABLE ",
         ] {
-            if let Some(rest) = after(start) {
-                return keep(self.wants(rest));
+            if let Some((name, _)) = after(start).and_then(qualified) {
+                let is_rows = !start.starts_with("CREATE ");
+                let is_wanted = self.is_wanted(&name, is_rows);
+                let schema = name.0.filter(|_| is_wanted && !is_rows);
+                let schema = schema.filter(|schema| self.schemas.insert(schema.clone()));
+                return schema
+                    .and_then(|schema| made(&schema))
+                    .map_or(keep(is_wanted), |make| Fate::Say([&make, statement].concat()));
             }
+        }
+        if let Some(table) = after("COMMENT ON TABLE ") {
+            return keep(self.wants(table));
         }
         if let Some(rest) = after("ALTER TABLE ") {
             return self.altered(statement, rest);
@@ -139,7 +159,13 @@ impl Parts {
             return keep(self.wants(table));
         }
         if let Some((column, _)) = after("COMMENT ON COLUMN ").and_then(of_column) {
-            return keep(self.wants_name(&column));
+            return keep(self.made.contains(&column));
+        }
+        // Without them, a table with row level security shows its rows to nobody but its owner.
+        let policy = after("CREATE POLICY ").or_else(|| after("COMMENT ON POLICY "));
+        if let Some(table) = policy.and_then(name).and_then(|(_, rest)| rest.strip_prefix(b" ON "))
+        {
+            return keep(self.wants(table));
         }
         let is_right = statement.starts_with(b"GRANT ") || statement.starts_with(b"REVOKE ");
         if let Some(at) = find(statement, b" ON TABLE ").filter(|_| is_right) {
@@ -204,8 +230,12 @@ impl Parts {
         if self.held.as_ref().is_some_and(|(held, _)| *held == name) {
             return self.of_sequence(&name, what, statement);
         }
-        let needs_others = [&b" FOREIGN KEY "[..], b" ATTACH PARTITION ", b" ROW LEVEL SECURITY"];
-        if !self.wants_name(&name) || needs_others.iter().any(|word| find(what, word).is_some()) {
+        let needs_others = [&b" FOREIGN KEY "[..], b" ATTACH PARTITION "];
+        let is_left_out =
+            needs_others.iter().any(|word| find(what, word).is_some()) || switches(what);
+        // Before the rows of a dump that has only them.
+        let is_seen = self.made.contains(&name) || what == b" DISABLE TRIGGER ALL;";
+        if is_left_out || !is_seen || !self.wants_name(&name) {
             return Fate::Omit;
         }
         if let Some(at) = find(what, b"SEQUENCE NAME ") {
@@ -280,7 +310,10 @@ impl Judge for Parts {
     fn rest(&mut self) -> Result<Vec<u8>, String> {
         let missing = self.wanted.iter().enumerate().find(|(at, _)| !self.found.contains(at));
         match missing {
-            Some((_, wanted)) => Err(format!("it has no table {}", wanted.word)),
+            Some((_, wanted)) => {
+                let rows = if self.side == Side::Data { " with rows" } else { "" };
+                Err(format!("it has no table {}{rows}", wanted.word))
+            }
             None => Ok(Vec::new()),
         }
     }
@@ -296,6 +329,35 @@ pub(super) fn no_split(name: &str, side: Side) -> String {
         "--table: {name} has partitions or is one, and does not come back without the others: restore all of it into \
          another database (--to), and copy from there{more}"
     )
+}
+
+/// Whether an `ALTER TABLE` is about a trigger or rule, which are left out.
+fn switches(what: &[u8]) -> bool {
+    let on_or_off = [&b" ENABLE "[..], b" DISABLE "];
+    let Some(rest) = on_or_off.iter().find_map(|word| what.strip_prefix(*word)) else {
+        return false;
+    };
+    let when = [&b"ALWAYS "[..], b"REPLICA "].iter().find_map(|word| rest.strip_prefix(*word));
+    let rest = when.unwrap_or(rest);
+    rest.starts_with(b"RULE ") || rest.starts_with(b"TRIGGER ") && rest != b"TRIGGER ALL;"
+}
+
+/// Makes a schema where it is missing: who has it already may lack the right to.
+fn made(schema: &[u8]) -> Option<Vec<u8>> {
+    let doubled = |of: &[u8]| -> Vec<u8> {
+        let twice = |byte: &u8| if of.contains(byte) { vec![*byte; 2] } else { vec![*byte] };
+        schema.iter().flat_map(twice).collect()
+    };
+    find(schema, b"$dbstash$").is_none().then(|| {
+        [
+            b"DO $dbstash$ BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = E'",
+            &doubled(b"'\\")[..],
+            b"') THEN CREATE SCHEMA \"",
+            &doubled(b"\""),
+            b"\"; END IF; END $dbstash$; ",
+        ]
+        .concat()
+    })
 }
 
 /// Whether a quote comes before this place.

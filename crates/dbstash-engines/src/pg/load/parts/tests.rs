@@ -37,6 +37,13 @@ fn a_table_with_what_is_its_own() {
          ALTER TABLE ONLY public.a ADD CONSTRAINT p PRIMARY KEY (n);\nCREATE INDEX \"x ON y\" ON public.a USING btree \
          (n);\nCOMMENT ON COLUMN public.a.n IS 'x';"
     );
+    let schema = seen(&["B c"], Side::Schema).unwrap();
+    assert!(
+        schema.contains(
+            "nspname = E'o.s') THEN CREATE SCHEMA \"o.s\"; END IF; END $dbstash$; CREATE TABLE \"o.s\"."
+        ),
+        "{schema}"
+    );
     for word in ["B c", "\"o.s\".\"B c\""] {
         assert_eq!(
             seen(&[word], Side::Data).unwrap(),
@@ -46,6 +53,51 @@ fn a_table_with_what_is_its_own() {
     assert!(seen(&["public.a"], Side::Schema).unwrap().lines().all(|line| !line.contains("COPY")));
     assert_eq!(seen(&["a", "public.none"], Side::All).unwrap_err(), "it has no table public.none");
     assert!(seen(&["\"a"], Side::All).is_err());
+}
+
+#[test]
+fn who_sees_its_rows_is_its_own() {
+    let kept = "CREATE TABLE public.a (n int);\nALTER TABLE ONLY public.a FORCE ROW LEVEL SECURITY;\n\
+        CREATE POLICY \"of ON public.b\" ON public.a FOR SELECT TO x USING (true);\n\
+        COMMENT ON POLICY \"of ON public.b\" ON public.a IS 'x';\n\
+        ALTER TABLE public.a ENABLE ROW LEVEL SECURITY;\nALTER TABLE public.a DISABLE TRIGGER ALL;";
+    let others = "CREATE POLICY p ON public.b;\nALTER TABLE public.b ENABLE ROW LEVEL SECURITY;\n\
+        ALTER TABLE public.a DISABLE TRIGGER \"T\";\nALTER TABLE public.a ENABLE ALWAYS TRIGGER t;\n\
+        ALTER TABLE public.a ENABLE REPLICA RULE r;\nALTER TABLE public.a DISABLE RULE r;\n";
+    assert_eq!(seen_of(&format!("{kept}\n{others}"), &["a"], Side::All).unwrap(), kept);
+}
+
+#[test]
+fn what_is_said_of_a_view_makes_no_table_of_it() {
+    let of = |name: &str| {
+        format!(
+            "ALTER TABLE {name} OWNER TO x;\nCREATE INDEX i ON {name} USING btree (n);\nCOMMENT ON COLUMN {name}.n IS \
+             'x';\nGRANT SELECT ON TABLE {name} TO y;"
+        )
+    };
+    let script = format!("CREATE VIEW s.a AS SELECT 1;\n{}\n", of("s.a"));
+    for side in [Side::All, Side::Schema] {
+        assert_eq!(seen_of(&script, &["s.a"], side).unwrap_err(), "it has no table s.a");
+    }
+    assert_eq!(seen_of(&script, &["a"], Side::Data).unwrap_err(), "it has no table a with rows");
+    // Nor where a table of that name is in another schema.
+    let table = format!("CREATE TABLE public.a (n int);\n{}", of("public.a"));
+    assert_eq!(seen_of(&format!("{script}{table}\n"), &["a"], Side::All).unwrap(), table);
+    // Of a dump that has only rows, they count, unless only the other side is wanted.
+    let rows = "ALTER TABLE public.a DISABLE TRIGGER ALL;\nINSERT INTO public.a VALUES (1);";
+    assert_eq!(seen_of(rows, &["a"], Side::All).unwrap(), rows);
+    assert!(seen_of(rows, &["a"], Side::Schema).is_err());
+    assert!(seen_of(&table, &["a"], Side::Data).is_err());
+}
+
+#[test]
+fn a_schema_is_made_once_whatever_its_name() {
+    let script = "CREATE TABLE \"a'\"\"\\\".a (n int);\nCREATE TABLE \"a'\"\"\\\".b (n int);\n";
+    let said = seen_of(script, &["a", "b"], Side::All).unwrap();
+    assert!(said.contains("E'a''\"\\\\') THEN CREATE SCHEMA \"a'\"\"\\\";"), "{said}");
+    assert_eq!(said.matches("CREATE SCHEMA").count(), 1);
+    let odd = "CREATE TABLE \"$dbstash$\".a (n int);";
+    assert_eq!(seen_of(odd, &["a"], Side::All).unwrap(), odd);
 }
 
 #[test]

@@ -81,44 +81,47 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
                 .to_owned(),
         );
     }
-    let mut edits: Vec<Box<dyn Edit>> = Vec::new();
-    let mut prepared = String::new();
     if is_part(wish.extent) {
         part(wish, target)?;
-        if !target.exists {
-            let _ = write!(prepared, "CREATE DATABASE {}", name(wish.database));
-        }
         notes.push("what else is in the database stays".to_owned());
-    } else {
-        prepared = emptied(wish, target);
     }
-    if is_part(wish.extent) || wish.extent.side != Side::All {
-        let first = if is_part(wish.extent) { marked(wish) + ";\n" } else { String::new() };
-        edits.push(Box::new(Parts::new(of, wish.extent, wish.clean, first)?));
-    }
-    if ours != of || to.dialect != of || wish.database != wish.manifest.database {
-        let version = target.version.as_deref().unwrap_or_default();
-        let translation = Translation::new(of, to.dialect, ours, version);
-        let translation = translation.renaming(&wish.manifest.database, wish.database);
-        edits.push(Box::new(if wish.extent.bare { translation.logless() } else { translation }));
-    }
+    let edits = || -> Result<Vec<Box<dyn Edit>>, PlanError> {
+        let mut edits: Vec<Box<dyn Edit>> = Vec::new();
+        if is_part(wish.extent) || wish.extent.side != Side::All {
+            edits.push(Box::new(Parts::new(of, wish.extent, wish.clean)?));
+        }
+        if ours != of || to.dialect != of || wish.database != wish.manifest.database {
+            let version = target.version.as_deref().unwrap_or_default();
+            let translation = Translation::new(of, to.dialect, ours, version);
+            let translation = translation.renaming(&wish.manifest.database, wish.database);
+            let bare = wish.extent.bare;
+            edits.push(Box::new(if bare { translation.logless() } else { translation }));
+        }
+        Ok(edits)
+    };
     let loader = to.loader(Some(wish.database))?;
-    let mut stages = loading(wish, wish.jobs, loader, edits, &mut notes)?;
-    let mut mark = None;
-    if !prepared.is_empty() {
-        let invocation = to.statement(&prepared)?;
-        let ready = Stage::Run { what: "the database cannot be made ready", invocation };
-        // A copy first: what cannot be copied changes nothing.
-        let at = usize::from(matches!(stages.first(), Some(Stage::Copy { .. })));
-        stages.insert(at, ready);
-        mark = Some(at);
+    let mut stages = loading(wish, wish.jobs, loader, edits()?, &mut notes)?;
+    // A copy first: what cannot be copied changes nothing.
+    let mut at = usize::from(matches!(stages.first(), Some(Stage::Copy { .. })));
+    if is_part(wish.extent) {
+        // What is not in the dump has to be known before.
+        let feed = if at == 0 { Feed::Object(0) } else { Feed::Tree(Box::new(|_| true)) };
+        stages.insert(at, Stage::ReadThrough { feed, edit: Box::new(Chain(edits()?)) });
+        at += 1;
     }
+    let ready = if is_part(wish.extent) && target.exists {
+        Stage::Mark(to.statement(&added(wish, target))?)
+    } else {
+        let invocation = to.statement(&emptied(wish, target))?;
+        Stage::Run { what: "the database cannot be made ready", invocation }
+    };
+    stages.insert(at, ready);
     stages.push(Stage::Run {
         what: "all of it is there, and the mark cannot be taken away",
         invocation: to
             .statement(&format!("DROP TABLE IF EXISTS {}.`{MARK}`", name(wish.database)))?,
     });
-    Ok(Load { atomic: false, stages, mark, notes, ..Load::default() })
+    Ok(Load { atomic: false, stages, mark: Some(at), notes, ..Load::default() })
 }
 
 /// The stages that bring the dump into the database.
@@ -295,6 +298,15 @@ fn emptied(wish: &Wish<'_>, target: &Target) -> String {
     text + &marked(wish)
 }
 
+/// The mark in a database that keeps what it has: one statement, which is done or not.
+fn added(wish: &Wish<'_>, target: &Target) -> String {
+    let (mark, comment) = (mark(&name(wish.database)), comment(&wish.manifest.id, PART));
+    match target.mark {
+        Some(_) => format!("ALTER TABLE {mark} {comment}"),
+        None => format!("CREATE TABLE {mark} (x INT) {comment}"),
+    }
+}
+
 /// The mark, in the place of a former one.
 fn marked(wish: &Wish<'_>) -> String {
     let part = if is_part(wish.extent) { PART } else { "" };
@@ -303,9 +315,17 @@ fn marked(wish: &Wish<'_>) -> String {
 
 /// A mark in a database that says of which backup it is.
 fn marking(database: &str, of: &str, part: &str) -> String {
-    let mark = format!("{database}.`{MARK}`");
+    let (mark, comment) = (mark(database), comment(of, part));
+    format!("DROP TABLE IF EXISTS {mark}; CREATE TABLE {mark} (x INT) {comment}")
+}
+
+fn mark(database: &str) -> String {
+    format!("{database}.`{MARK}`")
+}
+
+fn comment(of: &str, part: &str) -> String {
     let of: String = of.chars().map(|c| if is_safe(c) { c } else { '?' }).collect();
-    format!("DROP TABLE IF EXISTS {mark}; CREATE TABLE {mark} (x INT) COMMENT='{of:.200}{part}'")
+    format!("COMMENT='{of:.200}{part}'")
 }
 
 fn is_safe(c: char) -> bool {

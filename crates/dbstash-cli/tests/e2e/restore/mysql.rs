@@ -28,7 +28,7 @@ fn run(pair: &Pair, remote: &TestRemote) -> Dbstash {
 }
 
 /// Whether an interrupted restore has left its mark in a database.
-fn is_marked(server: &MysqlServer, database: &str) -> bool {
+pub(super) fn is_marked(server: &MysqlServer, database: &str) -> bool {
     let tables = server.sql(
         "",
         &format!(

@@ -25,8 +25,6 @@ struct Choice {
     /// Names as files have them; all when empty.
     tables: Vec<String>,
     side: Side,
-    /// Said before the first thing that is wanted.
-    first: String,
     /// Whether a table is emptied before its rows come.
     empties: bool,
     found: BTreeSet<String>,
@@ -36,13 +34,8 @@ struct Choice {
 }
 
 impl Parts {
-    /// `first` is said before the first thing that is wanted, if there is any.
-    pub(super) fn new(
-        of: Dialect,
-        extent: &Extent,
-        clean: bool,
-        first: String,
-    ) -> Result<Self, PlanError> {
+    /// With `clean`, rows that come alone take the place of others.
+    pub(super) fn new(of: Dialect, extent: &Extent, clean: bool) -> Result<Self, PlanError> {
         let tables: Vec<String> =
             extent.tables.iter().map(|table| safe(table.as_bytes())).collect();
         if let Some(at) =
@@ -60,7 +53,6 @@ impl Parts {
             choice: Choice {
                 tables,
                 side: extent.side,
-                first,
                 empties: clean && extent.side == Side::Data,
                 found: BTreeSet::new(),
                 is_wanted: false,
@@ -75,7 +67,6 @@ impl Choice {
         match piece {
             Piece::File(path) => self.begin(path),
             Piece::Bytes(bytes) if self.is_wanted => {
-                out.extend_from_slice(std::mem::take(&mut self.first).as_bytes());
                 out.extend_from_slice(bytes);
                 out.extend_from_slice(std::mem::take(&mut self.next).as_bytes());
             }
@@ -149,12 +140,12 @@ mod tests {
     fn said(tables: &[&str], side: Side, clean: bool) -> Result<Vec<String>, String> {
         let tables = tables.iter().map(|table| (*table).to_owned()).collect();
         let extent = Extent { tables, side, ..Extent::default() };
-        let parts = Parts::new(Dialect::Mariadb, &extent, clean, "MARK;\n".to_owned()).unwrap();
+        let parts = Parts::new(Dialect::Mariadb, &extent, clean).unwrap();
         let (mut edit, mut out) = (Box::new(parts), Vec::new());
         DUMP.as_bytes().chunks(5).try_for_each(|chunk| edit.feed(chunk, &mut out))?;
         edit.finish(&mut out)?;
         let text = String::from_utf8(out).unwrap();
-        let words = ["MARK", "CREATE", "INSERT", "TRUNCATE"];
+        let words = ["CREATE", "INSERT", "TRUNCATE"];
         let of_interest = |line: &&str| words.iter().any(|word| line.starts_with(word));
         Ok(text.lines().filter(of_interest).map(str::to_owned).collect())
     }
@@ -165,13 +156,10 @@ mod tests {
 
     #[test]
     fn one_table_comes_with_what_belongs_to_it() {
-        assert_eq!(said(&["a b"], Side::All, false).unwrap(), ["MARK;", TABLE, ROWS, TRIGGER]);
-        assert_eq!(said(&["a b"], Side::Schema, false).unwrap(), ["MARK;", TABLE, TRIGGER]);
-        assert_eq!(said(&["a b"], Side::Data, false).unwrap(), ["MARK;", ROWS]);
-        assert_eq!(
-            said(&["a b"], Side::Data, true).unwrap(),
-            ["MARK;", "TRUNCATE TABLE `a b`;", ROWS]
-        );
+        assert_eq!(said(&["a b"], Side::All, false).unwrap(), [TABLE, ROWS, TRIGGER]);
+        assert_eq!(said(&["a b"], Side::Schema, false).unwrap(), [TABLE, TRIGGER]);
+        assert_eq!(said(&["a b"], Side::Data, false).unwrap(), [ROWS]);
+        assert_eq!(said(&["a b"], Side::Data, true).unwrap(), ["TRUNCATE TABLE `a b`;", ROWS]);
         assert_eq!(said(&["nonesuch"], Side::All, false).unwrap_err(), "it has no table nonesuch");
     }
 
@@ -179,10 +167,7 @@ mod tests {
     fn one_side_of_all() {
         let other = ["CREATE TABLE `c` (x INT);", "INSERT INTO `c` VALUES (2);"];
         let function = "CREATE FUNCTION f() RETURNS INT RETURN 1;";
-        assert_eq!(
-            said(&[], Side::Schema, true).unwrap(),
-            ["MARK;", TABLE, TRIGGER, other[0], function]
-        );
-        assert_eq!(said(&[], Side::Data, false).unwrap(), ["MARK;", ROWS, other[1]]);
+        assert_eq!(said(&[], Side::Schema, true).unwrap(), [TABLE, TRIGGER, other[0], function]);
+        assert_eq!(said(&[], Side::Data, false).unwrap(), [ROWS, other[1]]);
     }
 }

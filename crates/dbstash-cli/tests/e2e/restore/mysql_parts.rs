@@ -1,0 +1,53 @@
+//! Some tables of MySQL and MariaDB: they, what belongs to them, and nothing else.
+
+use dbstash_testkit::{Dbstash, MysqlServer, RemoteKind, TestRemote};
+
+use super::expect_refused;
+use super::mysql::{is_marked, may_write};
+use crate::scene::{PATIENCE, dbstash};
+
+/// Tables that refer to each other, with triggers, and views.
+const SEED: &str = "CREATE TABLE orders (id INT PRIMARY KEY, n INT); CREATE TABLE items (id INT PRIMARY KEY, of INT, \
+    FOREIGN KEY (of) REFERENCES orders (id)); CREATE TABLE log (what VARCHAR(20)); INSERT INTO orders VALUES (1, 1), (2, \
+    2); INSERT INTO items VALUES (1, 1), (2, 2); CREATE TRIGGER new_order BEFORE INSERT ON orders FOR EACH ROW SET NEW.n = \
+    NEW.n + 1; CREATE TRIGGER order_gone AFTER DELETE ON orders FOR EACH ROW INSERT INTO log VALUES ('order'); CREATE \
+    TRIGGER new_line AFTER INSERT ON items FOR EACH ROW INSERT INTO log VALUES ('line'); CREATE VIEW vw AS SELECT id FROM \
+    orders; CREATE VIEW zz AS SELECT 1 AS one";
+
+/// A backup of the seeded database in each mode.
+fn backed_up(server: &MysqlServer) -> Option<Vec<(TestRemote, Dbstash)>> {
+    server.createdb("shop");
+    server.sql("shop", SEED);
+    let one = |mode| {
+        let remote = TestRemote::start(RemoteKind::Local)?;
+        let run = dbstash(&remote).env("PATH", server.path()).env("DB_URI", server.uri("shop"));
+        let run = run.env("BACKUP_MODE", mode);
+        run.run(PATIENCE).expect_code(0);
+        Some((remote, run))
+    };
+    ["stream", "directory", "tar"].into_iter().map(one).collect()
+}
+
+#[test]
+fn parts_of_a_database_mysql() {
+    let Some(server) = MysqlServer::start_mariadb("one") else { return };
+    may_write(&server);
+    let Some(runs) = backed_up(&server) else { return };
+    let digest = server.digest("shop");
+    // A name that is not in the dump is found before the others are touched.
+    server.sql("shop", "INSERT INTO log VALUES ('newer')");
+    let newer = server.digest("shop");
+    let no = ["it has no table nosuch", "the target is as it was"];
+    for (_remote, run) in &runs {
+        expect_refused(run, &["--table", "log", "--table", "nosuch", "--clean"], &no);
+    }
+    let run = &runs[0].1;
+    expect_refused(run, &["--data-only", "--table", "log", "--table", "nosuch", "--clean"], &no);
+    assert_eq!(server.digest("shop"), newer);
+    assert!(!is_marked(&server, "shop"));
+    let to = server.uri("anew");
+    expect_refused(run, &["--to", &to, "--table", "log", "--table", "nosuch"], &no);
+    assert_eq!(server.sql("", "SHOW DATABASES LIKE 'anew'"), "");
+    server.sql("shop", "DELETE FROM log");
+    assert_eq!(server.digest("shop"), digest);
+}

@@ -105,7 +105,7 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     let mut at = usize::from(matches!(stages.first(), Some(Stage::Copy { .. })));
     if is_part(wish.extent) {
         // What is not in the dump has to be known before.
-        let feed = if at == 0 { Feed::Object(0) } else { Feed::Tree(Box::new(|_| true)) };
+        let feed = if at == 0 { Feed::Object(0) } else { Feed::Tree(parts::files(wish.extent)) };
         stages.insert(at, Stage::ReadThrough { feed, edit: Box::new(Chain(edits()?)) });
         at += 1;
     }
@@ -149,7 +149,7 @@ fn loading(
     Ok(match (is_tree, jobs) {
         (false, _) => vec![Stage::Script(Script { edit, ..Script::of(0, loader) })],
         (true, 0 | 1) => {
-            let feed = Feed::Tree(Box::new(|_| true));
+            let feed = Feed::Tree(parts::files(wish.extent));
             let all = Stage::Script(Script { feed, edit, ..Script::of(0, loader) });
             vec![Stage::Copy { object: 0, file: "" }, all]
         }

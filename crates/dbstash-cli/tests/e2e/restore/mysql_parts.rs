@@ -2,8 +2,8 @@
 
 use dbstash_testkit::{Dbstash, MysqlServer, RemoteKind, TestRemote};
 
-use super::expect_refused;
 use super::mysql::{is_marked, may_write};
+use super::{expect_refused, restore};
 use crate::scene::{PATIENCE, dbstash};
 
 /// Tables that refer to each other, with triggers, and views.
@@ -49,5 +49,20 @@ fn parts_of_a_database_mysql() {
     expect_refused(run, &["--to", &to, "--table", "log", "--table", "nosuch"], &no);
     assert_eq!(server.sql("", "SHOW DATABASES LIKE 'anew'"), "");
     server.sql("shop", "DELETE FROM log");
+    assert_eq!(server.digest("shop"), digest);
+    // With its own triggers, and no others.
+    for (_remote, run) in &runs {
+        server.sql("shop", "SET FOREIGN_KEY_CHECKS = 0; TRUNCATE TABLE orders");
+        restore(run, &["--table", "orders", "--clean"]).expect_code(0);
+        assert_eq!(server.digest("shop"), digest);
+    }
+    let run = &runs[1].1;
+    expect_refused(run, &["--table", "nosuch"], &no);
+    server.sql("shop", "DROP VIEW vw");
+    restore(run, &["--table", "vw"]).expect_code(0).expect_no_leftovers();
+    assert_eq!(server.digest("shop"), digest);
+    server.sql("shop", "DROP TABLE items");
+    restore(run, &["--schema-only", "--table", "items"]).expect_code(0);
+    restore(run, &["--table", "items", "--clean"]).expect_code(0);
     assert_eq!(server.digest("shop"), digest);
 }

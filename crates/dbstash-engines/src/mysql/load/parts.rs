@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dbstash_core::engine::{Piece, PlanError, Splitter as _};
-use dbstash_core::load::{Edit, Extent, Side};
+use dbstash_core::load::{self, Edit, Extent, Side};
 
 use super::super::Dialect;
 use super::super::footer::{Footer, Seen};
@@ -36,8 +36,7 @@ struct Choice {
 impl Parts {
     /// With `clean`, rows that come alone take the place of others.
     pub(super) fn new(of: Dialect, extent: &Extent, clean: bool) -> Result<Self, PlanError> {
-        let tables: Vec<String> =
-            extent.tables.iter().map(|table| safe(table.as_bytes())).collect();
+        let tables = in_files(extent);
         if let Some(at) =
             tables.iter().position(|name| name.is_empty() || name.len() > LONGEST_NAME)
         {
@@ -60,6 +59,22 @@ impl Parts {
             },
         })
     }
+}
+
+/// Which files of a dump that is cut are read: those of the tables, where some are named. In a file of triggers, nothing
+/// but its own name tells whose they are.
+pub(super) fn files(extent: &Extent) -> load::Choice {
+    let tables = in_files(extent);
+    Box::new(move |path| {
+        let path = path.rsplit('/').next().unwrap_or(path);
+        let mut names = OF_ONE.into_iter().filter_map(|kind| named(path, kind));
+        tables.is_empty() || names.any(|name| tables.contains(&name))
+    })
+}
+
+/// The names of what is wanted, as files have them.
+fn in_files(extent: &Extent) -> Vec<String> {
+    extent.tables.iter().map(|table| safe(table.as_bytes())).collect()
 }
 
 impl Choice {
@@ -161,6 +176,25 @@ mod tests {
         assert_eq!(said(&["a b"], Side::Data, false).unwrap(), [ROWS]);
         assert_eq!(said(&["a b"], Side::Data, true).unwrap(), ["TRUNCATE TABLE `a b`;", ROWS]);
         assert_eq!(said(&["nonesuch"], Side::All, false).unwrap_err(), "it has no table nonesuch");
+    }
+
+    #[test]
+    fn files_of_other_tables_are_not_read() {
+        let wanted = |tables: &[&str], path: &str| {
+            let tables = tables.iter().map(|table| (*table).to_owned()).collect();
+            files(&Extent { tables, ..Extent::default() })(path)
+        };
+        let a = ["200001-table-a.sql", "x/400004-triggers-a.sql", "200001-table-shop.a.sql"];
+        let b = ["200002-table-b.sql", "400005-triggers-b.sql", "500006-routines-a.sql"];
+        for path in a {
+            assert!(wanted(&["a"], path) && wanted(&["c d", "a"], path), "{path}");
+        }
+        for path in b {
+            assert!(!wanted(&["a"], path) && wanted(&[], path), "{path}");
+        }
+        for path in ["300003-view-columns-c%20d.sql", "700008-view-c%20d.sql"] {
+            assert!(wanted(&["c d"], path), "{path}");
+        }
     }
 
     #[test]

@@ -18,8 +18,8 @@ use dbstash_core::load::{
 
 use self::parts::Parts;
 use self::translation::Translation;
-use super::Dialect;
 use super::split::mark::Kind;
+use super::{Dialect, OWN_DATABASES};
 
 pub(super) use self::complaint::explain;
 
@@ -49,6 +49,7 @@ pub(super) fn survey(of: Dialect, wish: &Wish<'_>) -> Result<Survey, PlanError> 
     if wish.manifest.database == ALL {
         return whole::survey(&At::of(of, wish)?);
     }
+    not_its_own(wish.database)?;
     let question = At::of(of, wish)?.statement(&question::text(wish.database, wish.extent))?;
     Ok(Survey::Ask { question, read: question::read, missing: |_| None })
 }
@@ -58,6 +59,7 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     if wish.manifest.database == ALL {
         return whole::load(of, wish, target);
     }
+    not_its_own(wish.database)?;
     let to = At::of(of, wish)?;
     let object = wish.dump()?;
     let ours = Dialect::of_version(target.version.as_deref()).unwrap_or(to.dialect);
@@ -177,6 +179,15 @@ fn rank(path: &str) -> Ordering {
 /// Whether it goes into a database that keeps what it has.
 fn is_part(extent: &Extent) -> bool {
     !extent.tables.is_empty() || extent.side == Side::Data
+}
+
+/// The server's own databases are none to restore into: it would not live on.
+fn not_its_own(database: &str) -> Result<(), PlanError> {
+    let mut own = OWN_DATABASES.split(", ").map(|name| name.trim_matches('\''));
+    if own.any(|name| name.eq_ignore_ascii_case(database)) {
+        return Err(PlanError(format!("{database} is the server's own database: name another")));
+    }
+    Ok(())
 }
 
 /// What this format cannot be asked for.

@@ -14,6 +14,14 @@ const SEED: &str = "CREATE TABLE orders (id INT PRIMARY KEY, n INT); CREATE TABL
     TRIGGER new_line AFTER INSERT ON items FOR EACH ROW INSERT INTO log VALUES ('line'); CREATE VIEW vw AS SELECT id FROM \
     orders; CREATE VIEW zz AS SELECT 1 AS one";
 
+/// What is in the seeded database, and its triggers.
+fn content(server: &MysqlServer) -> String {
+    let triggers = "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = 'shop' \
+        ORDER BY 1";
+    let rows = ["orders", "items", "log", "vw", "zz"].map(|name| format!("SELECT * FROM {name}; "));
+    server.sql("shop", &(rows.concat() + triggers))
+}
+
 /// A backup of the seeded database in each mode.
 fn backed_up(server: &MysqlServer) -> Option<Vec<(TestRemote, Dbstash)>> {
     server.createdb("shop");
@@ -33,36 +41,44 @@ fn parts_of_a_database_mysql() {
     let Some(server) = MysqlServer::start_mariadb("one") else { return };
     may_write(&server);
     let Some(runs) = backed_up(&server) else { return };
-    let digest = server.digest("shop");
+    let before = content(&server);
     // A name that is not in the dump is found before the others are touched.
     server.sql("shop", "INSERT INTO log VALUES ('newer')");
-    let newer = server.digest("shop");
+    let newer = content(&server);
     let no = ["it has no table nosuch", "the target is as it was"];
     for (_remote, run) in &runs {
         expect_refused(run, &["--table", "log", "--table", "nosuch", "--clean"], &no);
     }
     let run = &runs[0].1;
     expect_refused(run, &["--data-only", "--table", "log", "--table", "nosuch", "--clean"], &no);
-    assert_eq!(server.digest("shop"), newer);
+    assert_eq!(content(&server), newer);
     assert!(!is_marked(&server, "shop"));
     let to = server.uri("anew");
     expect_refused(run, &["--to", &to, "--table", "log", "--table", "nosuch"], &no);
     assert_eq!(server.sql("", "SHOW DATABASES LIKE 'anew'"), "");
     server.sql("shop", "DELETE FROM log");
-    assert_eq!(server.digest("shop"), digest);
+    assert_eq!(content(&server), before);
     // With its own triggers, and no others.
     for (_remote, run) in &runs {
         server.sql("shop", "SET FOREIGN_KEY_CHECKS = 0; TRUNCATE TABLE orders");
         restore(run, &["--table", "orders", "--clean"]).expect_code(0);
-        assert_eq!(server.digest("shop"), digest);
+        assert_eq!(content(&server), before);
     }
     let run = &runs[1].1;
     expect_refused(run, &["--table", "nosuch"], &no);
     server.sql("shop", "DROP VIEW vw");
     restore(run, &["--table", "vw"]).expect_code(0).expect_no_leftovers();
-    assert_eq!(server.digest("shop"), digest);
+    assert_eq!(content(&server), before);
     server.sql("shop", "DROP TABLE items");
     restore(run, &["--schema-only", "--table", "items"]).expect_code(0);
     restore(run, &["--table", "items", "--clean"]).expect_code(0);
-    assert_eq!(server.digest("shop"), digest);
+    assert_eq!(content(&server), before);
+    // What the server needs is nobody's target.
+    let databases = server.sql("", "SHOW DATABASES");
+    for (own, more) in [("mysql", Some("--clean")), ("SYS", Some("--dry-run")), ("ndbinfo", None)] {
+        let (to, told) = (server.uri(own), format!("{own} is the server's own database"));
+        let words: Vec<&str> = more.into_iter().chain(["--to", &to]).collect();
+        expect_refused(run, &words, &[&told]);
+    }
+    assert_eq!(server.sql("", "SHOW DATABASES"), databases);
 }

@@ -86,6 +86,11 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     if is_part(wish.extent) {
         part(wish, target)?;
         notes.push("what else is in the database stays".to_owned());
+    } else if let Some(count) = fact(target, "kin ").filter(|_| !target.is_empty()) {
+        return Err(PlanError(format!(
+            "there is another database whose name differs only in case, and the server would drop its events ({count}) with \
+             this one: restore under another name, or into this one when it is empty"
+        )));
     }
     let edits = || -> Result<Vec<Box<dyn Edit>>, PlanError> {
         let mut edits: Vec<Box<dyn Edit>> = Vec::new();
@@ -228,12 +233,17 @@ fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
             "there is no database to put rows into: restore with --schema-only before".to_owned(),
         ));
     }
-    match target.facts.iter().find_map(|fact| fact.strip_prefix("fires ")) {
+    match fact(target, "fires ") {
         Some(count) => Err(PlanError(format!(
             "the target has triggers ({count}) that would fire for each row: drop them before, or restore the tables whole"
         ))),
         None => Ok(()),
     }
+}
+
+/// What the target was counted to have.
+fn fact<'a>(target: &'a Target, what: &str) -> Option<&'a str> {
+    target.facts.iter().find_map(|fact| fact.strip_prefix(what))
 }
 
 /// The target: its address, and the family of its client.

@@ -81,4 +81,18 @@ fn parts_of_a_database_mysql() {
         expect_refused(run, &words, &[&told]);
     }
     assert_eq!(server.sql("", "SHOW DATABASES"), databases);
+    // A name that differs only in case is another one.
+    server.createdb("T2");
+    server.createdb("t2");
+    let mine = "CREATE EVENT soon ON SCHEDULE EVERY 1 DAY DO DO 1; CREATE TABLE Orders (id INT); CREATE TRIGGER tr \
+        BEFORE INSERT ON Orders FOR EACH ROW SET NEW.id = 7; CREATE FUNCTION f() RETURNS INT RETURN 1";
+    server.sql("t2", mine);
+    let (upper, lower) = (server.uri("T2"), server.uri("t2"));
+    restore(run, &["--to", &upper]).expect_code(0);
+    restore(run, &["--to", &lower, "--table", "orders"]).expect_code(0);
+    // MariaDB would drop the other one's events, too.
+    let no = ["another database", "only in case", "events (1)"];
+    expect_refused(run, &["--to", &upper, "--clean"], &no);
+    assert_eq!(server.sql("T2", "SELECT COUNT(*) FROM orders"), "2");
+    assert!(server.sql("t2", "SHOW EVENTS").contains("soon"));
 }

@@ -86,6 +86,12 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     if is_part(wish.extent) {
         part(wish, target)?;
         notes.push("what else is in the database stays".to_owned());
+        if let Some(count) = fact(target, "referring ").filter(|_| wish.clean) {
+            notes.push(format!(
+                "foreign keys of other tables ({count}) refer to these, and are not looked at: their rows may then refer to \
+                 nothing"
+            ));
+        }
     } else if let Some(count) = fact(target, "kin ").filter(|_| !target.is_empty()) {
         return Err(PlanError(format!(
             "there is another database whose name differs only in case, and the server would drop its events ({count}) with \

@@ -17,7 +17,7 @@ const COUNTED: [(&str, &str, &str, &str); 5] = [
 ];
 
 /// What is counted, and is not in the target's way as such.
-const FACTS: [&str; 2] = ["fires", "kin"];
+const FACTS: [&str; 3] = ["fires", "kin", "referring"];
 
 /// One line for each answer: what it is, and the answer.
 pub(super) fn text(database: &str, extent: &Extent) -> String {
@@ -39,6 +39,17 @@ pub(super) fn text(database: &str, extent: &Extent) -> String {
         true => String::new(),
         false => format!(" AND {}", is_named(column)),
     };
+    if !names.is_empty() {
+        let _ = write!(
+            text,
+            "; SELECT 'referring', COUNT(*) FROM information_schema.referential_constraints WHERE {} AND {} AND {} AND NOT \
+             ({})",
+            of_it("constraint_schema"),
+            of_it("unique_constraint_schema"),
+            is_named("referenced_table_name"),
+            is_named("table_name")
+        );
+    }
     if extent.side == Side::Data {
         let _ = write!(
             text,
@@ -149,7 +160,7 @@ mod tests {
     #[test]
     fn answers_are_read() {
         let said = "version\t10.11.14-MariaDB-0+deb12u2\ndatabase\tutf8mb4\tutf8mb4_bin\nmark\t20260101T000000Z-ab\n\
-            tables\t1\nviews\t12\nroutines\t0\nevents\t0\ntriggers\t2\nkin\t3\n";
+            tables\t1\nviews\t12\nroutines\t0\nevents\t0\ntriggers\t2\nkin\t3\nreferring\t0\n";
         let target = read(said).unwrap();
         assert!(target.exists);
         assert_eq!(target.version.as_deref(), Some("10.11.14-MariaDB-0+deb12u2"));

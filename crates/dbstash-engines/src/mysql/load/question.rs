@@ -32,12 +32,11 @@ pub(super) fn text(database: &str, extent: &Extent) -> String {
     );
     let names: Vec<String> = extent.tables.iter().map(|table| literal(table)).collect();
     let exactly: Vec<String> = names.iter().map(|name| exact(name)).collect();
-    let (named, exactly) = (names.join(", "), exactly.join(", "));
+    let (any, exactly) = (names.join(", "), exactly.join(", "));
     let is_named =
-        |column: &str| format!("{column} IN ({named}) AND {} IN ({exactly})", exact(column));
-    let among = |column: &str| match names.is_empty() {
-        true => String::new(),
-        false => format!(" AND {}", is_named(column)),
+        |column: &str| format!("{column} IN ({any}) AND {} IN ({exactly})", exact(column));
+    let among = |column: &str| {
+        if names.is_empty() { String::new() } else { format!(" AND {}", is_named(column)) }
     };
     if !names.is_empty() {
         let _ = write!(

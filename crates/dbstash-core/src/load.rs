@@ -146,7 +146,7 @@ pub struct Load {
     /// One after the other; one that fails ends it.
     pub stages: Vec<Stage>,
     /// The place of the stage that sets the mark: what comes before it changes nothing, and neither does a
-    /// [`Stage::Script`] there that fails. `None` where a later one, or another way, sets it.
+    /// [`Stage::Script`] or a [`Stage::Mark`] there that fails. `None` where a later one, or another way, sets it.
     pub mark: Option<usize>,
     /// Files that are half-made until the last stage: they are removed before the first one and after a failure.
     pub scraps: Vec<PathBuf>,
@@ -163,6 +163,8 @@ pub enum Stage {
         /// The program. Paths of a [`Stage::Copy`] are in its [`Arg::Tree`](crate::invocation::Arg::Tree).
         invocation: Invocation,
     },
+    /// A program leaves the mark in what is there already; where it fails, nothing was changed.
+    Mark(Invocation),
     /// A program makes something anew, and another one takes it away if a later stage fails.
     Make {
         /// As above.
@@ -186,6 +188,14 @@ pub enum Stage {
     /// The first one, if any: the dump is told to a server that nothing of it changes, in the place of the verification,
     /// to find out what it would refuse.
     Rehearsal(Errand),
+    /// Before anything is changed: the dump passes the edit of a later [`Stage::Script`], and goes nowhere, to find out what
+    /// that would refuse. The first one does it in the place of the verification.
+    ReadThrough {
+        /// Where its bytes come from: an object, or the files of a copy.
+        feed: Feed,
+        /// What they pass.
+        edit: Box<dyn Edit>,
+    },
     /// The dump is told to a server over a connection of ours; its last word is said when every byte was proven.
     Errand(Errand),
     /// An object is copied to local disk, a folder or a tar as its files, another as the file of this name: for what
@@ -289,9 +299,9 @@ impl Load {
     pub fn commands(&self, manifest: &Manifest) -> Vec<String> {
         let name = |object: &usize| manifest.objects.get(*object).map_or("?", |o| &*o.name);
         let command = |stage: &Stage| match stage {
-            Stage::Run { invocation, .. } | Stage::Make { invocation, .. } => {
-                invocation.to_string()
-            }
+            Stage::Run { invocation, .. }
+            | Stage::Make { invocation, .. }
+            | Stage::Mark(invocation) => invocation.to_string(),
             Stage::Copy { object, .. } => {
                 format!("<{}> -> <temporary directory>", name(object))
             }
@@ -313,11 +323,10 @@ impl Load {
                 }
                 text
             }
-            Stage::Rehearsal(_) => String::new(),
+            Stage::Rehearsal(_) | Stage::ReadThrough { .. } => String::new(),
             Stage::Errand(errand) => format!("<{}> | {errand}", name(&0)),
         };
-        let all = self.stages.iter().filter(|stage| !matches!(stage, Stage::Rehearsal(_)));
-        all.map(command).collect()
+        self.stages.iter().map(command).filter(|text| !text.is_empty()).collect()
     }
 }
 

@@ -159,6 +159,8 @@ impl<'a> Scene<'a> {
             (self.tell)("verifying the backup before anything is changed");
             let proven = match load.stages.first() {
                 Some(Stage::Rehearsal(errand)) => self.rehearsed(errand).await,
+                // It is read there.
+                Some(Stage::ReadThrough { .. }) => self.known().await,
                 _ => self.verified().await,
             };
             proven.map_err(|error| RestoreError::Before(Box::new(error)))?;
@@ -167,6 +169,7 @@ impl<'a> Scene<'a> {
         // What is copied first changes nothing.
         let ready = load.mark.unwrap_or(usize::from(copied));
         let is_transaction = matches!(load.stages.get(ready), Some(Stage::Script(_)));
+        let is_gentle = matches!(load.stages.get(ready), Some(Stage::Mark(_)));
         let (mut undo, mut at) = (Vec::new(), 0);
         let done = self.stages(load.stages, &mut undo, &mut at).await;
         if done.is_err() {
@@ -194,11 +197,15 @@ impl<'a> Scene<'a> {
                 }
             }
             Err(error) if at < ready => Err(RestoreError::Before(Box::new(error))),
-            Err(error) if load.mark == Some(at) => Err(if is_transaction {
-                RestoreError::Before(Box::new(error))
-            } else {
-                RestoreError::Unmarked(Box::new(error))
-            }),
+            Err(error) if load.mark == Some(at) => {
+                // Of what was cut off, nobody knows how far it came.
+                let is_whole = !matches!(error, RestoreError::Interrupted);
+                Err(if is_transaction || is_gentle && is_whole {
+                    RestoreError::Before(Box::new(error))
+                } else {
+                    RestoreError::Unmarked(Box::new(error))
+                })
+            }
             done => done,
         }
     }
@@ -231,7 +238,15 @@ impl<'a> Scene<'a> {
                     let work = parallel::carry_out(&files, &loader, jobs, self, &tree);
                     restored.remarks.extend(work.await?);
                 }
+                Stage::Mark(invocation) => {
+                    let marked = self.program("the target cannot be marked", &invocation);
+                    self.unless_cancelled(marked).await?;
+                }
                 Stage::Rehearsal(_) => {}
+                Stage::ReadThrough { feed, edit } => {
+                    let read = script::read_through(feed, edit, self, &tree);
+                    self.unless_cancelled(read).await?;
+                }
                 Stage::Errand(errand) => {
                     restored.remarks.extend(errand::told(&errand, self.moved, self).await?);
                 }

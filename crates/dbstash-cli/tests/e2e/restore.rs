@@ -8,6 +8,7 @@ mod kills;
 mod matrix;
 mod mongo;
 mod mysql;
+mod mysql_parts;
 mod owners;
 mod pg;
 mod pg_parts;

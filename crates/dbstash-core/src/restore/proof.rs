@@ -16,10 +16,15 @@ impl Scene<'_> {
         }
     }
 
-    /// The same, and whoever gets it says what would be refused.
+    /// Whether it is still the backup that the remote has the manifest of.
+    pub(super) async fn known(&self) -> Result<(), RestoreError> {
+        let known = async { Ok(told(self.backup, self.cx).await.map(drop)?) };
+        self.unless_cancelled(known).await
+    }
+
+    /// A read of its own, and whoever gets it says what would be refused.
     pub(super) async fn rehearsed(&self, errand: &Errand) -> Result<(), RestoreError> {
-        let known = async { Ok(told(self.backup, self.cx).await?) };
-        self.unless_cancelled(known).await?;
+        self.known().await?;
         match errand::told(errand, &|_| {}, self).await {
             // What cannot be followed may have changed: then that is the cause.
             Err(error @ RestoreError::Server { .. }) => {

@@ -26,37 +26,19 @@ pub(super) async fn carry_out(
     let start = |program, excuse| Loader::start(&placed(program, tree), &private, excuse, scene.cx);
     let mut loader = start(script.loader, script.excuse)?;
     loader.ignore_output();
-    let mut sink = Sink { loader, edit: script.edit, out: Vec::new(), has_said: false };
+    let mut sink =
+        Sink { loader: Some(loader), edit: script.edit, out: Vec::new(), has_said: false };
     let work = async {
         sink.say(script.before.as_bytes()).await?;
-        match script.feed {
-            Feed::Object(object) => match script.through {
-                None => straight(object, &mut sink, scene).await?,
-                Some(program) => through(object, start(program, None)?, &mut sink, scene).await?,
-            },
-            Feed::Program(program) => {
-                let program = placed(program, tree);
-                let mut tool = scene.cx.launcher.launch(&program, &private).await?;
-                sink.take_all(&mut *tool).await?;
-                tool.finish().await?;
-            }
-            Feed::Files(names) => {
-                for file in names {
-                    sink.take_all(&mut of_file(tree.join(file))).await?;
-                }
-            }
-            Feed::Tree(choice) => {
-                let all = files(tree)?;
-                for file in all.iter().filter(|file| choice(&file.path)) {
-                    sink.take_all(&mut of_file(tree.join(&file.path))).await?;
-                }
-            }
-        }
+        let through = script.through.map(|program| start(program, None)).transpose()?;
+        pour(script.feed, through, &mut sink, scene, tree).await?;
         sink.finish(script.after.as_bytes()).await
     };
     let done = scene.unless_cancelled(work).await;
-    if done.is_err() {
-        sink.loader.kill().await;
+    if done.is_err()
+        && let Some(loader) = sink.loader
+    {
+        loader.kill().await;
     }
     done.map_err(|error| match error {
         error if sink.has_said => error,
@@ -64,9 +46,65 @@ pub(super) async fn carry_out(
     })
 }
 
+/// All of it passes an edit, and goes nowhere: what that refuses.
+pub(super) async fn read_through(
+    feed: Feed,
+    edit: Box<dyn Edit>,
+    scene: &Scene<'_>,
+    tree: &Path,
+) -> Result<(), RestoreError> {
+    let is_proven = !matches!(feed, Feed::Object(_));
+    let mut sink = Sink { loader: None, edit: Some(edit), out: Vec::new(), has_said: false };
+    match pour(feed, None, &mut sink, scene, tree).await {
+        // What makes no sense may have changed: then that is the cause.
+        Err(error @ RestoreError::Script(_)) if !is_proven => {
+            scene.verified().await?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+        Ok(()) => sink.finish(b"").await.map(drop),
+    }
+}
+
+/// All bytes of a feed into a sink.
+async fn pour(
+    feed: Feed,
+    through_it: Option<Loader>,
+    sink: &mut Sink,
+    scene: &Scene<'_>,
+    tree: &Path,
+) -> Result<(), RestoreError> {
+    match feed {
+        Feed::Object(object) => match through_it {
+            None => straight(object, sink, scene).await?,
+            Some(program) => through(object, program, sink, scene).await?,
+        },
+        Feed::Program(program) => {
+            let program = placed(program, tree);
+            let private = scene.cx.state.process_dir()?;
+            let mut tool = scene.cx.launcher.launch(&program, &private).await?;
+            sink.take_all(&mut *tool).await?;
+            tool.finish().await?;
+        }
+        Feed::Files(names) => {
+            for file in names {
+                sink.take_all(&mut of_file(tree.join(file))).await?;
+            }
+        }
+        Feed::Tree(choice) => {
+            let all = files(tree)?;
+            for file in all.iter().filter(|file| choice(&file.path)) {
+                sink.take_all(&mut of_file(tree.join(&file.path))).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Where the bytes go.
 struct Sink {
-    loader: Loader,
+    /// Nobody in a [`read_through`].
+    loader: Option<Loader>,
     edit: Option<Box<dyn Edit>>,
     out: Vec<u8>,
     /// Whether the loader was told anything.
@@ -75,8 +113,9 @@ struct Sink {
 
 impl Sink {
     async fn say(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let Some(loader) = &mut self.loader else { return Ok(()) };
         self.has_said |= !bytes.is_empty();
-        self.loader.write(bytes).await
+        loader.write(bytes).await
     }
 
     async fn put(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
@@ -105,7 +144,10 @@ impl Sink {
         }
         out.extend_from_slice(after);
         self.say(&out).await?;
-        self.loader.end().await
+        match &mut self.loader {
+            Some(loader) => loader.end().await,
+            None => Ok(Vec::new()),
+        }
     }
 }
 
@@ -113,6 +155,8 @@ impl Sink {
 async fn straight(object: usize, sink: &mut Sink, scene: &Scene<'_>) -> Result<(), RestoreError> {
     let (object, name) = scene.object(object)?;
     let (intake, mut inflow) = inflow(object);
+    // What goes nowhere will come once more.
+    let moved = if sink.loader.is_some() { scene.moved } else { &|_| {} };
     let drain = async {
         while let Some(chunk) = inflow.take().await {
             sink.put(chunk.bytes()).await?;
@@ -120,7 +164,7 @@ async fn straight(object: usize, sink: &mut Sink, scene: &Scene<'_>) -> Result<(
         }
         inflow.proven(object).await
     };
-    tokio::try_join!(intake.run(&name, scene), drain).map(drop)
+    tokio::try_join!(intake.counted(&name, moved, scene), drain).map(drop)
 }
 
 /// An object as a program tells it. Returns only with the proof.

@@ -18,8 +18,8 @@ use dbstash_core::load::{
 
 use self::parts::Parts;
 use self::translation::Translation;
-use super::Dialect;
 use super::split::mark::Kind;
+use super::{Dialect, OWN_DATABASES};
 
 pub(super) use self::complaint::explain;
 
@@ -49,6 +49,7 @@ pub(super) fn survey(of: Dialect, wish: &Wish<'_>) -> Result<Survey, PlanError> 
     if wish.manifest.database == ALL {
         return whole::survey(&At::of(of, wish)?);
     }
+    not_its_own(wish.database)?;
     let question = At::of(of, wish)?.statement(&question::text(wish.database, wish.extent))?;
     Ok(Survey::Ask { question, read: question::read, missing: |_| None })
 }
@@ -58,6 +59,7 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     if wish.manifest.database == ALL {
         return whole::load(of, wish, target);
     }
+    not_its_own(wish.database)?;
     let to = At::of(of, wish)?;
     let object = wish.dump()?;
     let ours = Dialect::of_version(target.version.as_deref()).unwrap_or(to.dialect);
@@ -81,44 +83,58 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
                 .to_owned(),
         );
     }
-    let mut edits: Vec<Box<dyn Edit>> = Vec::new();
-    let mut prepared = String::new();
     if is_part(wish.extent) {
         part(wish, target)?;
-        if !target.exists {
-            let _ = write!(prepared, "CREATE DATABASE {}", name(wish.database));
-        }
         notes.push("what else is in the database stays".to_owned());
-    } else {
-        prepared = emptied(wish, target);
+        if let Some(count) = fact(target, "referring ").filter(|_| wish.clean) {
+            notes.push(format!(
+                "foreign keys of other tables ({count}) refer to these, and are not looked at: their rows may then refer to \
+                 nothing"
+            ));
+        }
+    } else if let Some(count) = fact(target, "kin ").filter(|_| !target.is_empty()) {
+        return Err(PlanError(format!(
+            "there is another database whose name differs only in case, and the server would drop its events ({count}) with \
+             this one: restore under another name, or into this one when it is empty"
+        )));
     }
-    if is_part(wish.extent) || wish.extent.side != Side::All {
-        let first = if is_part(wish.extent) { marked(wish) + ";\n" } else { String::new() };
-        edits.push(Box::new(Parts::new(of, wish.extent, wish.clean, first)?));
-    }
-    if ours != of || to.dialect != of || wish.database != wish.manifest.database {
-        let version = target.version.as_deref().unwrap_or_default();
-        let translation = Translation::new(of, to.dialect, ours, version);
-        let translation = translation.renaming(&wish.manifest.database, wish.database);
-        edits.push(Box::new(if wish.extent.bare { translation.logless() } else { translation }));
-    }
+    let edits = || -> Result<Vec<Box<dyn Edit>>, PlanError> {
+        let mut edits: Vec<Box<dyn Edit>> = Vec::new();
+        if is_part(wish.extent) || wish.extent.side != Side::All {
+            edits.push(Box::new(Parts::new(of, wish.extent, wish.clean)?));
+        }
+        if ours != of || to.dialect != of || wish.database != wish.manifest.database {
+            let version = target.version.as_deref().unwrap_or_default();
+            let translation = Translation::new(of, to.dialect, ours, version);
+            let translation = translation.renaming(&wish.manifest.database, wish.database);
+            let bare = wish.extent.bare;
+            edits.push(Box::new(if bare { translation.logless() } else { translation }));
+        }
+        Ok(edits)
+    };
     let loader = to.loader(Some(wish.database))?;
-    let mut stages = loading(wish, wish.jobs, loader, edits, &mut notes)?;
-    let mut mark = None;
-    if !prepared.is_empty() {
-        let invocation = to.statement(&prepared)?;
-        let ready = Stage::Run { what: "the database cannot be made ready", invocation };
-        // A copy first: what cannot be copied changes nothing.
-        let at = usize::from(matches!(stages.first(), Some(Stage::Copy { .. })));
-        stages.insert(at, ready);
-        mark = Some(at);
+    let mut stages = loading(wish, wish.jobs, loader, edits()?, &mut notes)?;
+    // A copy first: what cannot be copied changes nothing.
+    let mut at = usize::from(matches!(stages.first(), Some(Stage::Copy { .. })));
+    if is_part(wish.extent) {
+        // What is not in the dump has to be known before.
+        let feed = if at == 0 { Feed::Object(0) } else { Feed::Tree(parts::files(wish.extent)) };
+        stages.insert(at, Stage::ReadThrough { feed, edit: Box::new(Chain(edits()?)) });
+        at += 1;
     }
+    let ready = if is_part(wish.extent) && target.exists {
+        Stage::Mark(to.statement(&added(wish, target))?)
+    } else {
+        let invocation = to.statement(&emptied(wish, target))?;
+        Stage::Run { what: "the database cannot be made ready", invocation }
+    };
+    stages.insert(at, ready);
     stages.push(Stage::Run {
         what: "all of it is there, and the mark cannot be taken away",
         invocation: to
             .statement(&format!("DROP TABLE IF EXISTS {}.`{MARK}`", name(wish.database)))?,
     });
-    Ok(Load { atomic: false, stages, mark, notes, ..Load::default() })
+    Ok(Load { atomic: false, stages, mark: Some(at), notes, ..Load::default() })
 }
 
 /// The stages that bring the dump into the database.
@@ -146,7 +162,7 @@ fn loading(
     Ok(match (is_tree, jobs) {
         (false, _) => vec![Stage::Script(Script { edit, ..Script::of(0, loader) })],
         (true, 0 | 1) => {
-            let feed = Feed::Tree(Box::new(|_| true));
+            let feed = Feed::Tree(parts::files(wish.extent));
             let all = Stage::Script(Script { feed, edit, ..Script::of(0, loader) });
             vec![Stage::Copy { object: 0, file: "" }, all]
         }
@@ -174,6 +190,15 @@ fn rank(path: &str) -> Ordering {
 /// Whether it goes into a database that keeps what it has.
 fn is_part(extent: &Extent) -> bool {
     !extent.tables.is_empty() || extent.side == Side::Data
+}
+
+/// The server's own databases are none to restore into: it would not live on.
+fn not_its_own(database: &str) -> Result<(), PlanError> {
+    let mut own = OWN_DATABASES.split(", ").map(|name| name.trim_matches('\''));
+    if own.any(|name| name.eq_ignore_ascii_case(database)) {
+        return Err(PlanError(format!("{database} is the server's own database: name another")));
+    }
+    Ok(())
 }
 
 /// What this format cannot be asked for.
@@ -214,12 +239,17 @@ fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
             "there is no database to put rows into: restore with --schema-only before".to_owned(),
         ));
     }
-    match target.facts.iter().find_map(|fact| fact.strip_prefix("fires ")) {
+    match fact(target, "fires ") {
         Some(count) => Err(PlanError(format!(
             "the target has triggers ({count}) that would fire for each row: drop them before, or restore the tables whole"
         ))),
         None => Ok(()),
     }
+}
+
+/// What the target was counted to have.
+fn fact<'a>(target: &'a Target, what: &str) -> Option<&'a str> {
+    target.facts.iter().find_map(|fact| fact.strip_prefix(what))
 }
 
 /// The target: its address, and the family of its client.
@@ -295,6 +325,15 @@ fn emptied(wish: &Wish<'_>, target: &Target) -> String {
     text + &marked(wish)
 }
 
+/// The mark in a database that keeps what it has: one statement, which is done or not.
+fn added(wish: &Wish<'_>, target: &Target) -> String {
+    let (mark, comment) = (mark(&name(wish.database)), comment(&wish.manifest.id, PART));
+    match target.mark {
+        Some(_) => format!("ALTER TABLE {mark} {comment}"),
+        None => format!("CREATE TABLE {mark} (x INT) {comment}"),
+    }
+}
+
 /// The mark, in the place of a former one.
 fn marked(wish: &Wish<'_>) -> String {
     let part = if is_part(wish.extent) { PART } else { "" };
@@ -303,9 +342,17 @@ fn marked(wish: &Wish<'_>) -> String {
 
 /// A mark in a database that says of which backup it is.
 fn marking(database: &str, of: &str, part: &str) -> String {
-    let mark = format!("{database}.`{MARK}`");
+    let (mark, comment) = (mark(database), comment(of, part));
+    format!("DROP TABLE IF EXISTS {mark}; CREATE TABLE {mark} (x INT) {comment}")
+}
+
+fn mark(database: &str) -> String {
+    format!("{database}.`{MARK}`")
+}
+
+fn comment(of: &str, part: &str) -> String {
     let of: String = of.chars().map(|c| if is_safe(c) { c } else { '?' }).collect();
-    format!("DROP TABLE IF EXISTS {mark}; CREATE TABLE {mark} (x INT) COMMENT='{of:.200}{part}'")
+    format!("COMMENT='{of:.200}{part}'")
 }
 
 fn is_safe(c: char) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dbstash_core::engine::{Piece, PlanError, Splitter as _};
-use dbstash_core::load::{Edit, Extent, Side};
+use dbstash_core::load::{self, Edit, Extent, Side};
 
 use super::super::Dialect;
 use super::super::footer::{Footer, Seen};
@@ -25,8 +25,6 @@ struct Choice {
     /// Names as files have them; all when empty.
     tables: Vec<String>,
     side: Side,
-    /// Said before the first thing that is wanted.
-    first: String,
     /// Whether a table is emptied before its rows come.
     empties: bool,
     found: BTreeSet<String>,
@@ -36,15 +34,9 @@ struct Choice {
 }
 
 impl Parts {
-    /// `first` is said before the first thing that is wanted, if there is any.
-    pub(super) fn new(
-        of: Dialect,
-        extent: &Extent,
-        clean: bool,
-        first: String,
-    ) -> Result<Self, PlanError> {
-        let tables: Vec<String> =
-            extent.tables.iter().map(|table| safe(table.as_bytes())).collect();
+    /// With `clean`, rows that come alone take the place of others.
+    pub(super) fn new(of: Dialect, extent: &Extent, clean: bool) -> Result<Self, PlanError> {
+        let tables = in_files(extent);
         if let Some(at) =
             tables.iter().position(|name| name.is_empty() || name.len() > LONGEST_NAME)
         {
@@ -60,7 +52,6 @@ impl Parts {
             choice: Choice {
                 tables,
                 side: extent.side,
-                first,
                 empties: clean && extent.side == Side::Data,
                 found: BTreeSet::new(),
                 is_wanted: false,
@@ -70,12 +61,27 @@ impl Parts {
     }
 }
 
+/// Which files of a dump that is cut are read: those of the tables, where some are named. In a file of triggers, nothing
+/// but its own name tells whose they are.
+pub(super) fn files(extent: &Extent) -> load::Choice {
+    let tables = in_files(extent);
+    Box::new(move |path| {
+        let path = path.rsplit('/').next().unwrap_or(path);
+        let mut names = OF_ONE.into_iter().filter_map(|kind| named(path, kind));
+        tables.is_empty() || names.any(|name| tables.contains(&name))
+    })
+}
+
+/// The names of what is wanted, as files have them.
+fn in_files(extent: &Extent) -> Vec<String> {
+    extent.tables.iter().map(|table| safe(table.as_bytes())).collect()
+}
+
 impl Choice {
     fn take(&mut self, piece: Piece<'_>, out: &mut Vec<u8>) {
         match piece {
             Piece::File(path) => self.begin(path),
             Piece::Bytes(bytes) if self.is_wanted => {
-                out.extend_from_slice(std::mem::take(&mut self.first).as_bytes());
                 out.extend_from_slice(bytes);
                 out.extend_from_slice(std::mem::take(&mut self.next).as_bytes());
             }
@@ -149,12 +155,12 @@ mod tests {
     fn said(tables: &[&str], side: Side, clean: bool) -> Result<Vec<String>, String> {
         let tables = tables.iter().map(|table| (*table).to_owned()).collect();
         let extent = Extent { tables, side, ..Extent::default() };
-        let parts = Parts::new(Dialect::Mariadb, &extent, clean, "MARK;\n".to_owned()).unwrap();
+        let parts = Parts::new(Dialect::Mariadb, &extent, clean).unwrap();
         let (mut edit, mut out) = (Box::new(parts), Vec::new());
         DUMP.as_bytes().chunks(5).try_for_each(|chunk| edit.feed(chunk, &mut out))?;
         edit.finish(&mut out)?;
         let text = String::from_utf8(out).unwrap();
-        let words = ["MARK", "CREATE", "INSERT", "TRUNCATE"];
+        let words = ["CREATE", "INSERT", "TRUNCATE"];
         let of_interest = |line: &&str| words.iter().any(|word| line.starts_with(word));
         Ok(text.lines().filter(of_interest).map(str::to_owned).collect())
     }
@@ -165,24 +171,37 @@ mod tests {
 
     #[test]
     fn one_table_comes_with_what_belongs_to_it() {
-        assert_eq!(said(&["a b"], Side::All, false).unwrap(), ["MARK;", TABLE, ROWS, TRIGGER]);
-        assert_eq!(said(&["a b"], Side::Schema, false).unwrap(), ["MARK;", TABLE, TRIGGER]);
-        assert_eq!(said(&["a b"], Side::Data, false).unwrap(), ["MARK;", ROWS]);
-        assert_eq!(
-            said(&["a b"], Side::Data, true).unwrap(),
-            ["MARK;", "TRUNCATE TABLE `a b`;", ROWS]
-        );
+        assert_eq!(said(&["a b"], Side::All, false).unwrap(), [TABLE, ROWS, TRIGGER]);
+        assert_eq!(said(&["a b"], Side::Schema, false).unwrap(), [TABLE, TRIGGER]);
+        assert_eq!(said(&["a b"], Side::Data, false).unwrap(), [ROWS]);
+        assert_eq!(said(&["a b"], Side::Data, true).unwrap(), ["TRUNCATE TABLE `a b`;", ROWS]);
         assert_eq!(said(&["nonesuch"], Side::All, false).unwrap_err(), "it has no table nonesuch");
+    }
+
+    #[test]
+    fn files_of_other_tables_are_not_read() {
+        let wanted = |tables: &[&str], path: &str| {
+            let tables = tables.iter().map(|table| (*table).to_owned()).collect();
+            files(&Extent { tables, ..Extent::default() })(path)
+        };
+        let a = ["200001-table-a.sql", "x/400004-triggers-a.sql", "200001-table-shop.a.sql"];
+        let b = ["200002-table-b.sql", "400005-triggers-b.sql", "500006-routines-a.sql"];
+        for path in a {
+            assert!(wanted(&["a"], path) && wanted(&["c d", "a"], path), "{path}");
+        }
+        for path in b {
+            assert!(!wanted(&["a"], path) && wanted(&[], path), "{path}");
+        }
+        for path in ["300003-view-columns-c%20d.sql", "700008-view-c%20d.sql"] {
+            assert!(wanted(&["c d"], path), "{path}");
+        }
     }
 
     #[test]
     fn one_side_of_all() {
         let other = ["CREATE TABLE `c` (x INT);", "INSERT INTO `c` VALUES (2);"];
         let function = "CREATE FUNCTION f() RETURNS INT RETURN 1;";
-        assert_eq!(
-            said(&[], Side::Schema, true).unwrap(),
-            ["MARK;", TABLE, TRIGGER, other[0], function]
-        );
-        assert_eq!(said(&[], Side::Data, false).unwrap(), ["MARK;", ROWS, other[1]]);
+        assert_eq!(said(&[], Side::Schema, true).unwrap(), [TABLE, TRIGGER, other[0], function]);
+        assert_eq!(said(&[], Side::Data, false).unwrap(), [ROWS, other[1]]);
     }
 }

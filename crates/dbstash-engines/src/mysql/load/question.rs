@@ -16,24 +16,45 @@ const COUNTED: [(&str, &str, &str, &str); 5] = [
     ("triggers", "triggers", "trigger_schema", "1"),
 ];
 
+/// What is counted, and is not in the target's way as such.
+const FACTS: [&str; 3] = ["fires", "kin", "referring"];
+
 /// One line for each answer: what it is, and the answer.
 pub(super) fn text(database: &str, extent: &Extent) -> String {
     let it = literal(database);
+    let of_it = |column: &str| format!("{column} = {it} AND {} = {}", exact(column), exact(&it));
     let mut text = format!(
         "SELECT 'version', VERSION(); SELECT 'database', default_character_set_name, default_collation_name FROM \
-         information_schema.schemata WHERE schema_name = {it}; SELECT 'mark', table_comment FROM \
-         information_schema.tables WHERE table_schema = {it} AND table_name = '{MARK}'"
+         information_schema.schemata WHERE {}; SELECT 'mark', table_comment FROM information_schema.tables WHERE {} AND \
+         table_name = '{MARK}'",
+        of_it("schema_name"),
+        of_it("table_schema")
     );
     let names: Vec<String> = extent.tables.iter().map(|table| literal(table)).collect();
-    let among = |column: &str| match &*names.join(", ") {
-        "" => String::new(),
-        names => format!(" AND {column} IN ({names})"),
+    let exactly: Vec<String> = names.iter().map(|name| exact(name)).collect();
+    let (any, exactly) = (names.join(", "), exactly.join(", "));
+    let is_named =
+        |column: &str| format!("{column} IN ({any}) AND {} IN ({exactly})", exact(column));
+    let among = |column: &str| {
+        if names.is_empty() { String::new() } else { format!(" AND {}", is_named(column)) }
     };
+    if !names.is_empty() {
+        let _ = write!(
+            text,
+            "; SELECT 'referring', COUNT(*) FROM information_schema.referential_constraints WHERE {} AND {} AND {} AND NOT \
+             ({})",
+            of_it("constraint_schema"),
+            of_it("unique_constraint_schema"),
+            is_named("referenced_table_name"),
+            is_named("table_name")
+        );
+    }
     if extent.side == Side::Data {
         let _ = write!(
             text,
-            "; SELECT 'fires', COUNT(*) FROM information_schema.triggers WHERE trigger_schema = {it} AND \
-             event_manipulation = 'INSERT'{}",
+            "; SELECT 'fires', COUNT(*) FROM information_schema.triggers WHERE {} AND event_manipulation = \
+             'INSERT'{}",
+            of_it("trigger_schema"),
             among("event_object_table")
         );
         // Only what has rows is in the way of rows: each table is asked.
@@ -42,8 +63,9 @@ pub(super) fn text(database: &str, extent: &Extent) -> String {
             "; SET SESSION group_concat_max_len = 100000000; SELECT COALESCE(CONCAT('SELECT ''non-empty tables'', ', \
              GROUP_CONCAT(CONCAT('EXISTS (SELECT 1 FROM `', REPLACE(table_schema, '`', '``'), '`.`', \
              REPLACE(table_name, '`', '``'), '`)') SEPARATOR ' + ')), 'DO 0') INTO @dbstash FROM \
-             information_schema.tables WHERE table_schema = {it} AND table_type LIKE '%BASE TABLE' AND table_name <> \
-             '{MARK}'{}; PREPARE dbstash FROM @dbstash; EXECUTE dbstash",
+             information_schema.tables WHERE {} AND table_type LIKE '%BASE TABLE' AND table_name <> '{MARK}'{}; \
+             PREPARE dbstash FROM @dbstash; EXECUTE dbstash",
+            of_it("table_schema"),
             among("table_name")
         );
         return text;
@@ -57,10 +79,29 @@ pub(super) fn text(database: &str, extent: &Extent) -> String {
         };
         let _ = write!(
             text,
-            "; SELECT '{word}', COUNT(*) FROM information_schema.{table} WHERE {schema} = {it} AND {which}{more}"
+            "; SELECT '{word}', COUNT(*) FROM information_schema.{table} WHERE {} AND {which}{more}",
+            of_it(schema)
         );
     }
+    if names.is_empty() {
+        text.push_str(&events_of_kin(&it));
+    }
     text
+}
+
+/// How many events there are of databases that the server tells from this one, and drops with it: MariaDB's `DROP DATABASE`
+/// compares without case.
+fn events_of_kin(it: &str) -> String {
+    format!(
+        "; SELECT 'kin', COUNT(*) FROM information_schema.events WHERE event_schema = {it} AND {} <> {}",
+        exact("event_schema"),
+        exact(it)
+    )
+}
+
+/// A name as the server tells it from others, whose own views of them have collations.
+fn exact(name: &str) -> String {
+    format!("CAST(IF(@@lower_case_table_names = 0, {name}, LOWER({name})) AS BINARY)")
 }
 
 /// The answers. What is there of no database is nothing.
@@ -81,8 +122,8 @@ pub(super) fn read(said: &str) -> Result<Target, String> {
             _ => {
                 let count: u64 =
                     answer.trim().parse().map_err(|_| format!("the client says: {line:.200}"))?;
-                if count > 0 && what == "fires" {
-                    target.facts.push(format!("fires {count}"));
+                if count > 0 && FACTS.contains(&what) {
+                    target.facts.push(format!("{what} {count}"));
                 } else if count > 0 {
                     let one = what.strip_suffix('s').filter(|_| count == 1).unwrap_or(what);
                     target.holds.push(format!("{count} {one}"));
@@ -118,13 +159,13 @@ mod tests {
     #[test]
     fn answers_are_read() {
         let said = "version\t10.11.14-MariaDB-0+deb12u2\ndatabase\tutf8mb4\tutf8mb4_bin\nmark\t20260101T000000Z-ab\n\
-            tables\t1\nviews\t12\nroutines\t0\nevents\t0\ntriggers\t2\n";
+            tables\t1\nviews\t12\nroutines\t0\nevents\t0\ntriggers\t2\nkin\t3\nreferring\t0\n";
         let target = read(said).unwrap();
         assert!(target.exists);
         assert_eq!(target.version.as_deref(), Some("10.11.14-MariaDB-0+deb12u2"));
         assert_eq!(target.holds, ["1 table", "12 views", "2 triggers"]);
         assert_eq!(target.mark.as_deref(), Some("20260101T000000Z-ab"));
-        assert_eq!(target.facts, ["CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"]);
+        assert_eq!(target.facts, ["CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "kin 3"]);
         let nothing = read("version\t9.7.0\ntables\t0\nviews\t0\n").unwrap();
         assert!(!nothing.exists && nothing.is_empty());
         assert!(read("tables\t0\n").is_err() && read("version\t9\ntables\tmany\n").is_err());

@@ -228,7 +228,8 @@ fn new_file(make: &str, ends: &[&str]) -> Vec<String> {
     };
     let mut lines: Vec<String> = std::iter::once(&"").chain(ends).map(absent).collect();
     lines.extend([
-        "new=$(mktemp -d \"$TARGET.XXXXXX\")".to_owned(),
+        "new=$TARGET.new-$$".to_owned(),
+        "mkdir \"$new\"".to_owned(),
         make.to_owned(),
         "mv -n \"$new/file\" \"$TARGET\"".to_owned(),
         "rmdir \"$new\"".to_owned(),

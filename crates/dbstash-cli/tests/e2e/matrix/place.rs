@@ -89,6 +89,9 @@ pub fn warned(done: &Finished, told: &str) -> bool {
 }
 
 /// Fakes with an rclone that follows this script, in which `REAL` is the real one, and is that for all other calls.
+///
+/// A manifest is `*.dbstash.j*` in it: its temporary is named by the first 40 characters, and the second backup of a
+/// second has two more of them than the first.
 pub fn rclone(script: &str) -> FakeTools {
     let real = tools::find("rclone").unwrap().display().to_string();
     let script = format!("{script}\notherwise\nexec REAL").replace("REAL", &real);

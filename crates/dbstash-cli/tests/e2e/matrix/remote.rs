@@ -109,7 +109,7 @@ const CASES: [Case; 17] = [
     Case {
         name: "stored less and says yes",
         dump: "",
-        rclone: "when rcat *.dbstash.json*\nexec REAL\nwhen rcat\nforward-truncated REAL 20KiB",
+        rclone: "when rcat *.dbstash.j*\nexec REAL\nwhen rcat\nforward-truncated REAL 20KiB",
         // Where an object shows only when it is whole, it shows too early.
         told: "20480 bytes|has appeared",
         everywhere: true,
@@ -118,7 +118,7 @@ const CASES: [Case; 17] = [
     Case {
         name: "stored all and says no",
         dump: "",
-        rclone: "when rcat *.dbstash.json*\nexec REAL\nwhen rcat\nforward-then-exit REAL 1",
+        rclone: "when rcat *.dbstash.j*\nexec REAL\nwhen rcat\nforward-then-exit REAL 1",
         told: "exited with code 1",
         everywhere: true,
         ..CASE
@@ -126,7 +126,7 @@ const CASES: [Case; 17] = [
     Case {
         name: "stored less of the manifest",
         dump: "",
-        rclone: "when rcat *.dbstash.json*\nforward-truncated REAL 100",
+        rclone: "when rcat *.dbstash.j*\nforward-truncated REAL 100",
         phase: "manifest",
         told: "100 bytes|has appeared",
         ..CASE
@@ -134,7 +134,7 @@ const CASES: [Case; 17] = [
     Case {
         name: "stored the manifest and says no",
         dump: "",
-        rclone: "when rcat *.dbstash.json*\nforward-then-exit REAL 1",
+        rclone: "when rcat *.dbstash.j*\nforward-then-exit REAL 1",
         phase: "manifest",
         told: "exited with code 1",
         everywhere: true,
@@ -143,7 +143,7 @@ const CASES: [Case; 17] = [
     Case {
         name: "stores no manifest",
         dump: QUICK,
-        rclone: "when rcat *.dbstash.json*\nerr {\"level\":\"error\",\"msg\":\"no more\"}\nexit 1",
+        rclone: "when rcat *.dbstash.j*\nerr {\"level\":\"error\",\"msg\":\"no more\"}\nexit 1",
         phase: "manifest",
         told: "the manifest could not be stored: rclone could not store",
         ..CASE
@@ -151,7 +151,7 @@ const CASES: [Case; 17] = [
     Case {
         name: "moved and says no",
         dump: "",
-        rclone: "when moveto *.dbstash.json*\nexec REAL\nwhen moveto\nforward-then-exit REAL 1",
+        rclone: "when moveto *.dbstash.j*\nexec REAL\nwhen moveto\nforward-then-exit REAL 1",
         told: "move",
         everywhere: true,
         ..CASE
@@ -225,7 +225,7 @@ const REFUSED: &str = "err {\"level\":\"error\",\"msg\":\"AccessDenied: no delet
 /// What cannot be taken back is said, counts for nothing, and goes with the next run.
 #[test]
 fn a_refused_clean_up_is_left_to_the_next_run() {
-    let upload = "when rcat *.dbstash.json*\nexec REAL\nwhen rcat\nforward-then-exit REAL 1";
+    let upload = "when rcat *.dbstash.j*\nexec REAL\nwhen rcat\nforward-then-exit REAL 1";
     on_each(&[RemoteKind::Local, RemoteKind::S3, RemoteKind::CryptS3], |place| {
         let fakes =
             rclone(&format!("when deletefile\n{REFUSED}\nwhen delete\n{REFUSED}\n{upload}"));
@@ -245,10 +245,10 @@ fn a_refused_clean_up_is_left_to_the_next_run() {
 /// A manifest that cannot be taken back must not lose what it vouches for: what is listed restores.
 #[test]
 fn a_manifest_that_cannot_be_taken_back_keeps_its_backup() {
-    let upload = "when rcat *.dbstash.json*\nforward-then-exit REAL 1";
+    let upload = "when rcat *.dbstash.j*\nforward-then-exit REAL 1";
     on_each(&[RemoteKind::Local, RemoteKind::S3], |place| {
         // Only the manifest is refused.
-        let refuse = format!("when deletefile *.dbstash.json*\n{REFUSED}");
+        let refuse = format!("when deletefile *.dbstash.j*\n{REFUSED}");
         let fakes = rclone(&format!("{refuse}\n{upload}"));
         let run = place.run();
         let done = run.clone().env("PATH", fakes.path()).run(PATIENCE);

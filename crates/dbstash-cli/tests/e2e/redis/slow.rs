@@ -11,9 +11,9 @@ use crate::matrix::place::{Place, failed, rclone};
 use crate::scene::PATIENCE;
 
 /// The dump's upload begins to read after 8 s.
-const LATE: &str = "when rcat *.dbstash.json*\nexec REAL\nwhen rcat\nsleep 8s\nexec REAL";
+const LATE: &str = "when rcat *.dbstash.j*\nexec REAL\nwhen rcat\nsleep 8s\nexec REAL";
 /// Later still: however slow the server is, what there is room for is used up, and it has waited for too long.
-const LATER: &str = "when rcat *.dbstash.json*\nexec REAL\nwhen rcat\nsleep 30s\nexec REAL";
+const LATER: &str = "when rcat *.dbstash.j*\nexec REAL\nwhen rcat\nsleep 30s\nexec REAL";
 
 /// How the dump is framed, `SPOOL_MAX`, and what is told: of a success when there is room, or need for none.
 const CASES: [(&str, &str, &str); 4] = [

@@ -1,19 +1,19 @@
 //! A dump back into a server, by the stock client: verified before, and marked in the target until all of it is there.
 
 mod complaint;
+mod mark;
 mod parts;
 pub(super) mod question;
 mod translation;
 mod whole;
 
 use core::cmp::Ordering;
-use std::fmt::Write as _;
 
 use dbstash_core::engine::PlanError;
 use dbstash_core::invocation::{Arg, Invocation};
 use dbstash_core::job::{EngineKey, Server, Source};
 use dbstash_core::load::{
-    Choice, Edit, Extent, Feed, Load, MARK, Script, Side, Stage, Survey, Target, Wish, older,
+    Choice, Edit, Extent, Feed, Load, Script, Side, Stage, Survey, Target, Wish, older,
 };
 
 use self::parts::Parts;
@@ -25,8 +25,6 @@ pub(super) use self::complaint::explain;
 
 /// What a backup of all databases says it is of.
 pub(super) const ALL: &str = "*";
-/// The end of the comment when it is of some tables, or rows, in a database that has more.
-const PART: &str = " (a part)";
 
 /// How the client is asked for answers.
 pub(super) const ANSWERS: [&str; 4] =
@@ -123,16 +121,15 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
         at += 1;
     }
     let ready = if is_part(wish.extent) && target.exists {
-        Stage::Mark(to.statement(&added(wish, target))?)
+        Stage::Mark(to.statement(&mark::added(wish, target))?)
     } else {
-        let invocation = to.statement(&emptied(wish, target))?;
+        let invocation = to.statement(&mark::emptied(wish, target))?;
         Stage::Run { what: "the database cannot be made ready", invocation }
     };
     stages.insert(at, ready);
     stages.push(Stage::Run {
         what: "all of it is there, and the mark cannot be taken away",
-        invocation: to
-            .statement(&format!("DROP TABLE IF EXISTS {}.`{MARK}`", name(wish.database)))?,
+        invocation: to.statement(&mark::gone(wish))?,
     });
     Ok(Load { atomic: false, stages, mark: Some(at), notes, ..Load::default() })
 }
@@ -225,7 +222,7 @@ pub(super) fn refuse(wish: &Wish<'_>) -> Result<(), PlanError> {
 
 /// Some tables, or rows, into a database that goes on: what is in their way.
 fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
-    if target.mark.as_ref().is_some_and(|mark| !mark.ends_with(PART)) {
+    if target.mark.as_ref().is_some_and(|mark| !mark::is_of_part(mark)) {
         return Err(PlanError(
             "the target holds an interrupted restore of all of it: restore all of it, with --clean"
                 .to_owned(),
@@ -304,59 +301,6 @@ impl Dialect {
         let is_maria = version?.contains("MariaDB");
         Some(if is_maria { Self::Mariadb } else { Self::Mysql })
     }
-}
-
-/// An empty database with a mark in it.
-fn emptied(wish: &Wish<'_>, target: &Target) -> String {
-    let database = name(wish.database);
-    let mut text = String::new();
-    if !target.exists {
-        let _ = write!(text, "CREATE DATABASE {database}; ");
-    } else if !target.is_empty() {
-        // What the user gave it stays: a dump of one database does not say it.
-        let charset = target.facts.iter().find(|fact| fact.starts_with("CHARACTER SET "));
-        let charset = charset.map(|charset| format!(" {charset}")).unwrap_or_default();
-        // It is there: the first one only asks whether the user may make it again, before it goes.
-        let _ = write!(
-            text,
-            "CREATE DATABASE IF NOT EXISTS {database}; DROP DATABASE {database}; CREATE DATABASE {database}{charset}; "
-        );
-    }
-    text + &marked(wish)
-}
-
-/// The mark in a database that keeps what it has: one statement, which is done or not.
-fn added(wish: &Wish<'_>, target: &Target) -> String {
-    let (mark, comment) = (mark(&name(wish.database)), comment(&wish.manifest.id, PART));
-    match target.mark {
-        Some(_) => format!("ALTER TABLE {mark} {comment}"),
-        None => format!("CREATE TABLE {mark} (x INT) {comment}"),
-    }
-}
-
-/// The mark, in the place of a former one.
-fn marked(wish: &Wish<'_>) -> String {
-    let part = if is_part(wish.extent) { PART } else { "" };
-    marking(&name(wish.database), &wish.manifest.id, part)
-}
-
-/// A mark in a database that says of which backup it is.
-fn marking(database: &str, of: &str, part: &str) -> String {
-    let (mark, comment) = (mark(database), comment(of, part));
-    format!("DROP TABLE IF EXISTS {mark}; CREATE TABLE {mark} (x INT) {comment}")
-}
-
-fn mark(database: &str) -> String {
-    format!("{database}.`{MARK}`")
-}
-
-fn comment(of: &str, part: &str) -> String {
-    let of: String = of.chars().map(|c| if is_safe(c) { c } else { '?' }).collect();
-    format!("COMMENT='{of:.200}{part}'")
-}
-
-fn is_safe(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-_.:/ ".contains(c)
 }
 
 /// One edit after the other.

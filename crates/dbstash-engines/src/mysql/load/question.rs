@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dbstash_core::load::{Extent, Side, Target};
-
-use super::MARK;
+use dbstash_core::load::{Extent, MARK, Side, Target};
 
 /// What is counted: the word for it, its table in the information schema, and the columns for its database and what
 /// else selects it.

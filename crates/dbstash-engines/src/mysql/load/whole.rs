@@ -6,7 +6,7 @@ use dbstash_core::engine::PlanError;
 use dbstash_core::load::{Load, MARK, Stage, Survey, Target, Wish};
 
 use super::super::{Dialect, OWN_DATABASES};
-use super::{At, loading, marking, name};
+use super::{At, loading, mark, name};
 
 pub(super) fn survey(to: &At<'_>) -> Result<Survey, PlanError> {
     let mut text = format!(
@@ -77,7 +77,7 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     }
     let prepared = format!(
         "DROP DATABASE IF EXISTS `{MARK}`; CREATE DATABASE `{MARK}`; {}",
-        marking(&name(MARK), &wish.manifest.id, "")
+        mark::marking(&name(MARK), &wish.manifest.id, "")
     );
     let at = stages.len() - 1;
     let invocation = to.statement(&prepared)?;

@@ -121,12 +121,17 @@ fn a_remote_that_does_not_tell_sizes_is_read_back() {
     let (Some(file), Some(remote)) = (shop_file(10), TestRemote::start(RemoteKind::Local)) else {
         return;
     };
-    // The temporary's size is asked for once it is whole.
+    // The temporary's size is asked for once it is whole, and the listing is late.
     let unknown = r#"when lsjson *.part
-out {"Path":"x","Name":"x","Size":-1,"ModTime":"","IsDir":false}"#;
+out {"Path":"x","Name":"x","Size":-1,"ModTime":"","IsDir":false}
+when lsjson *.dbstash-tmp/
+out []"#;
     let Some(fakes) = rclone_but(unknown) else { return };
     let done = dbstash(&remote).env("DB_URI", file.uri()).env("PATH", fakes.path()).run(PATIENCE);
     done.expect_code(0);
-    let read_back = |call: &dbstash_testkit::fake::Call| call.args[0] == "cat";
-    assert!(fakes.calls_of("rclone").iter().any(read_back));
+    let read_back = |call: &&dbstash_testkit::fake::Call| {
+        call.args[0] == "cat" && call.args.iter().any(|arg| arg.ends_with(".part"))
+    };
+    // The dump and the manifest.
+    assert_eq!(fakes.calls_of("rclone").iter().filter(read_back).count(), 2);
 }

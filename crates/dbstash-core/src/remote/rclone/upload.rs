@@ -11,7 +11,7 @@ use super::{Probed, Rclone};
 use crate::artifact::Complete;
 use crate::manifest::name_for;
 use crate::process::{self, Running};
-use crate::remote::{NewObject, ObjectSize, Remote as _, RemoteError, Upload};
+use crate::remote::{Entry, NewObject, ObjectSize, Remote as _, RemoteError, Upload};
 use crate::temporary;
 
 const MIB: u64 = 1024 * 1024;
@@ -75,13 +75,15 @@ impl RcloneUpload {
     }
 
     /// Once more, right before the name is taken: somebody else may have had a long dump, too. Of two that end together
-    /// neither sees the other's object yet, but its temporary.
-    async fn claimed(&self) -> Result<Option<RemoteError>, RemoteError> {
+    /// neither sees the other's object yet, but its temporary, which is listed before: a rival that is done with it has
+    /// its object there by then.
+    async fn claimed(&self, temporaries: &[Entry]) -> Result<Option<RemoteError>, RemoteError> {
         if self.owned {
             return Ok(None);
         }
-        // In this order: a rival that is done with its temporary has its object there by then.
-        let what = if let Some(rival) = self.rival().await? {
+        let mut rivals = temporaries.iter().map(|entry| &entry.name);
+        let what = if let Some(rival) = rivals.find(|name| temporary::gives_way(&self.target, name))
+        {
             format!(
                 "by a run of the same second that goes first, or was killed and has left {rival}"
             )
@@ -97,13 +99,15 @@ impl RcloneUpload {
         ))))
     }
 
-    /// The temporary of another run of the same name which goes first.
-    async fn rival(&self) -> Result<Option<String>, RemoteError> {
-        if self.target == self.name {
-            return Ok(None);
+    /// Makes sure that the temporary is whole, and tells which others there are, unless nobody else can want the name.
+    async fn whole(&self) -> Result<Vec<Entry>, RemoteError> {
+        let all = if self.owned { Vec::new() } else { self.remote.list(temporary::FOLDER).await? };
+        let size = ObjectSize::Known(self.written);
+        if !all.iter().any(|entry| entry.name == self.target && entry.size == size) {
+            // A listing may be late, and does not always tell sizes.
+            self.remote.verify(&self.target, self.written).await?;
         }
-        let all = self.remote.list(temporary::FOLDER).await?;
-        Ok(all.into_iter().map(|e| e.name).find(|name| temporary::gives_way(&self.target, name)))
+        Ok(all)
     }
 
     /// From now on, what is under the name is ours, unless it is somebody else's.
@@ -182,7 +186,7 @@ impl Upload for RcloneUpload {
 
     async fn commit(&mut self, _proof: &Complete) -> Result<(), RemoteError> {
         if self.target == self.name {
-            let claimed = self.claimed().await?;
+            let claimed = self.claimed(&[]).await?;
             self.take(claimed)?;
         }
         if let Some(mut stdin) = self.running.stdin.take() {
@@ -200,10 +204,9 @@ impl Upload for RcloneUpload {
         if self.target == self.name {
             self.remote.verify(&self.name, self.written).await?;
         } else {
-            let whole = self.remote.verify(&self.target, self.written);
-            let (whole, claimed) = tokio::join!(whole, self.claimed());
-            whole?;
-            self.take(claimed?)?;
+            let temporaries = self.whole().await?;
+            let claimed = self.claimed(&temporaries).await?;
+            self.take(claimed)?;
             let (from, to) = (self.remote.path(&self.target), self.remote.path(&self.name));
             let answer = self.remote.call(&["moveto", &from, &to], b"", super::LONG).await?;
             super::succeeded(answer, &format!("move {} to its name", self.name))?;

@@ -1,37 +1,29 @@
 //! A script of pg_dump, read from its first statement to its last: every quote, comment and parenthesis has its end,
 //! every row of a `COPY` has the columns that its statement names, and every such block its `\.`.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use super::copied::{OIDS, Rows};
+use super::lexer::{Lexer, QUOTING};
 use crate::utf8::Utf8;
 
 /// Of a longer statement only the beginning is looked at: no `COPY` is as long.
 const LONGEST: usize = 256 * 1024;
-/// What says whether a backslash means itself in a plain text.
-const QUOTING: &[u8] = b"SET standard_conforming_strings";
 /// What says in which encoding the text is.
 const ENCODING: &[u8] = b"SET client_encoding";
 
 /// Follows a script; keeps the beginning of the statement at hand.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Balance {
     state: State,
+    lexer: Lexer,
     /// What has come of the statement at hand, unless it is too long or no `COPY`.
     statement: Vec<u8>,
     is_begun: bool,
     depth: u64,
-    /// The last byte of code, to tell names from what follows none.
-    last: u8,
     /// Commas of the statement at hand in its first parentheses.
     commas: u64,
     in_columns: bool,
-    /// Whether a backslash in a plain text takes the meaning from the byte after it.
-    escapes: bool,
-    tag: Vec<u8>,
-    /// How much of the tag has come again.
-    again: usize,
     rows: Rows,
     text: Utf8,
     /// Whether it says that its text is UTF-8.
@@ -42,22 +34,7 @@ pub(super) struct Balance {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
     #[default]
-    Code,
-    /// After a `-` or a `/`.
-    Dash,
-    Slash,
-    ToLineEnd,
-    /// Within so many comments.
-    Comment(u32),
-    CommentStar(u32),
-    CommentSlash(u32),
-    Text {
-        escapes: bool,
-    },
-    TextEscape,
-    Name,
-    Tag,
-    Dollar,
+    Script,
     /// A command of psql, to the end of the line.
     Command,
     /// Rows, after the end of their statement's line.
@@ -71,7 +48,7 @@ impl Balance {
         while self.broken.is_none() && !bytes.is_empty() {
             let passed = self.pass(bytes);
             let is_told = self.statement.starts_with(ENCODING) && self.statement.len() < LONGEST;
-            if is_told && matches!(self.state, State::Text { .. }) {
+            if is_told && self.lexer.is_in_text() {
                 self.statement.extend_from_slice(&bytes[..passed]);
             }
             bytes = &bytes[passed..];
@@ -90,22 +67,22 @@ impl Balance {
                 Err("it says that its text is UTF-8, and it is not".to_owned())
             }
             (None, State::Rows) => Err("the rows of its last COPY have no end".to_owned()),
-            (None, State::Code) if self.depth == 0 && !self.is_begun => Ok(()),
+            (None, State::Script)
+                if self.lexer.is_in_code() && self.depth == 0 && !self.is_begun =>
+            {
+                Ok(())
+            }
             _ => Err("it ends in the middle of a statement".to_owned()),
         }
     }
 
     /// How many bytes mean nothing in this state.
     fn pass(&self, bytes: &[u8]) -> usize {
-        let found = match self.state {
-            State::Text { escapes: false } => memchr(b'\'', bytes),
-            State::Text { escapes: true } => memchr2(b'\'', b'\\', bytes),
-            State::Name => memchr(b'"', bytes),
-            State::ToLineEnd | State::Command => memchr(b'\n', bytes),
-            State::Dollar if self.again == 0 => memchr(b'$', bytes),
-            _ => Some(0),
-        };
-        found.unwrap_or(bytes.len())
+        match self.state {
+            State::Script => self.lexer.pass(bytes),
+            State::Command => memchr(b'\n', bytes).unwrap_or(bytes.len()),
+            State::Rows => 0,
+        }
     }
 
     fn fail(&mut self, what: impl Into<String>) {
@@ -113,42 +90,18 @@ impl Balance {
     }
 
     fn step(&mut self, byte: u8) {
-        self.state = match (self.state, byte) {
-            (State::Dash, b'-') => State::ToLineEnd,
-            (State::Slash, b'*') => State::Comment(1),
-            (State::Comment(n) | State::CommentSlash(n) | State::CommentStar(n), _) => {
-                match (self.state, byte) {
-                    (State::CommentStar(1), b'/') => State::Code,
-                    (State::CommentStar(_), b'/') => State::Comment(n - 1),
-                    (State::CommentSlash(_), b'*') => State::Comment(n + 1),
-                    (_, b'*') => State::CommentStar(n),
-                    (_, b'/') => State::CommentSlash(n),
-                    _ => State::Comment(n),
+        match self.state {
+            State::Script => {
+                if self.lexer.step(byte) {
+                    self.code(byte);
                 }
             }
-            (State::Text { .. }, b'\\') => State::TextEscape,
-            (State::TextEscape, _) => State::Text { escapes: true },
-            // Two of them are one of the text, which begins anew.
-            (State::Text { .. } | State::Name | State::ToLineEnd | State::Command, _) => {
-                State::Code
-            }
-            (State::Tag, b'$') => {
-                self.tag.push(byte);
-                self.again = 0;
-                State::Dollar
-            }
-            (State::Tag, _) if is_of_name(byte) => {
-                self.tag.push(byte);
-                State::Tag
-            }
-            (State::Code | State::Dash | State::Slash | State::Tag, _) => self.code(byte),
-            (State::Dollar, _) => self.dollar(byte),
-            (State::Rows, _) => self.rows(byte),
-        };
+            State::Command => self.state = State::Script,
+            State::Rows => self.rows(byte),
+        }
     }
 
-    fn code(&mut self, byte: u8) -> State {
-        let last = std::mem::replace(&mut self.last, byte);
+    fn code(&mut self, byte: u8) {
         if byte < b' ' && !b"\t\n\r".contains(&byte) || byte == 0x7f {
             self.fail("a statement of it has a byte that is no text");
         }
@@ -163,26 +116,14 @@ impl Balance {
             }
         }
         match byte {
-            b'-' => State::Dash,
-            b'/' => State::Slash,
             b'\\' if !was_begun => {
                 self.is_begun = false;
                 self.statement.clear();
-                State::Command
-            }
-            b'\'' => {
-                let is_e = matches!(last, b'E' | b'e');
-                State::Text { escapes: self.escapes || is_e }
-            }
-            b'"' => State::Name,
-            b'$' if !is_of_name(last) => {
-                self.tag = vec![byte];
-                State::Tag
+                self.state = State::Command;
             }
             b'(' => {
                 self.in_columns = self.depth == 0;
                 self.depth += 1;
-                State::Code
             }
             b')' => {
                 self.in_columns = false;
@@ -190,26 +131,20 @@ impl Balance {
                     Some(depth) => self.depth = depth,
                     None => self.fail("a statement of it closes what it did not open"),
                 }
-                State::Code
             }
-            b',' if self.in_columns && self.depth == 1 => {
-                self.commas += 1;
-                State::Code
-            }
+            b',' if self.in_columns && self.depth == 1 => self.commas += 1,
             b';' if self.depth == 0 => self.statement_ends(),
-            _ => State::Code,
+            _ => {}
         }
     }
 
-    fn statement_ends(&mut self) -> State {
+    fn statement_ends(&mut self) {
         let statement = std::mem::take(&mut self.statement);
         let commas = std::mem::take(&mut self.commas);
         if let Some(rest) = statement.strip_prefix(ENCODING) {
             self.is_utf8 = rest.starts_with(b" = 'UTF8");
         }
-        if let Some(rest) = statement.strip_prefix(QUOTING) {
-            self.escapes = rest.trim_ascii_start().starts_with(b"= off");
-        }
+        self.lexer.heed(&statement);
         self.is_begun = false;
         let is_rows = statement.starts_with(b"COPY ") && statement.ends_with(b" FROM stdin;");
         if statement.starts_with(b"COPY ") && !is_rows {
@@ -217,35 +152,17 @@ impl Balance {
         }
         if is_rows {
             self.rows = Rows::after_statement(commas + 1 + u64::from(statement.ends_with(OIDS)));
-            return State::Rows;
+            self.state = State::Rows;
         }
-        State::Code
     }
 
-    fn dollar(&mut self, byte: u8) -> State {
-        if byte == self.tag[self.again] {
-            self.again += 1;
-            if self.again == self.tag.len() {
-                return State::Code;
-            }
-        } else {
-            self.again = usize::from(byte == b'$');
-        }
-        State::Dollar
-    }
-
-    fn rows(&mut self, byte: u8) -> State {
+    fn rows(&mut self, byte: u8) {
         match self.rows.step(byte) {
-            Ok(true) => return State::Code,
+            Ok(true) => self.state = State::Script,
             Ok(false) => {}
             Err(what) => self.fail(what),
         }
-        State::Rows
     }
-}
-
-fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod environment;
 mod explain;
 mod flags;
 mod footer;
+mod lexer;
 mod load;
 mod stored;
 mod tally;

@@ -1,14 +1,15 @@
 //! A script of pg_dump on its way into psql: statement by statement it is decided what psql gets to see.
 
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 use dbstash_core::load::Edit;
+
+use crate::pg::lexer::{Lexer, is_of_name};
 
 /// Of a longer statement only the beginning decides.
 const LONGEST: usize = 256 * 1024;
 /// What ends the rows of a `COPY`.
 const END_OF_ROWS: &[u8] = b"\n\\.\n";
-const QUOTING: &[u8] = b"SET standard_conforming_strings";
 
 /// What becomes of a statement.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +54,7 @@ impl Judge for Box<dyn Judge> {
 pub(super) struct Reader<J> {
     judge: J,
     state: State,
+    lexer: Lexer,
     /// What has come of the statement at hand.
     statement: Vec<u8>,
     /// Whether it has more than blanks and comments.
@@ -63,10 +65,6 @@ pub(super) struct Reader<J> {
     /// How many `BEGIN ATOMIC` and `CASE` of a function's body are open.
     blocks: u64,
     word: Vec<u8>,
-    last: u8,
-    escapes: bool,
-    tag: Vec<u8>,
-    again: usize,
     /// How much of the end of the rows has come.
     seen: usize,
     rows_pass: bool,
@@ -74,21 +72,8 @@ pub(super) struct Reader<J> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Code,
-    /// After a `-` or a `/`.
-    Dash,
-    Slash,
-    ToLineEnd,
-    Comment(u32),
-    CommentStar(u32),
-    CommentSlash(u32),
-    Text {
-        escapes: bool,
-    },
-    TextEscape,
-    Name,
-    Tag,
-    Dollar,
+    Script,
+    /// A command of psql, to the end of the line.
     Command,
     /// After a `COPY`, to the end of its line.
     RowsHead,
@@ -99,17 +84,14 @@ impl<J: Judge> Reader<J> {
     pub(super) fn new(judge: J) -> Self {
         Self {
             judge,
-            state: State::Code,
+            state: State::Script,
+            lexer: Lexer::default(),
             statement: Vec::new(),
             is_begun: false,
             fate: None,
             depth: 0,
             blocks: 0,
             word: Vec::new(),
-            last: 0,
-            escapes: false,
-            tag: Vec::new(),
-            again: 0,
             seen: 0,
             rows_pass: true,
         }
@@ -117,15 +99,11 @@ impl<J: Judge> Reader<J> {
 
     /// How many bytes mean nothing in this state.
     fn pass(&self, bytes: &[u8]) -> usize {
-        let found = match self.state {
-            State::Text { escapes: false } => memchr(b'\'', bytes),
-            State::Text { escapes: true } => memchr2(b'\'', b'\\', bytes),
-            State::Name => memchr(b'"', bytes),
-            State::ToLineEnd | State::Command => memchr(b'\n', bytes),
-            State::Dollar if self.again == 0 => memchr(b'$', bytes),
-            _ => Some(0),
-        };
-        found.unwrap_or(bytes.len())
+        match self.state {
+            State::Script => self.lexer.pass(bytes),
+            State::Command => memchr(b'\n', bytes).unwrap_or(bytes.len()),
+            State::RowsHead | State::Rows => 0,
+        }
     }
 
     /// Bytes of rows; how many there are before the next statement.
@@ -139,12 +117,12 @@ impl<J: Judge> Reader<J> {
             };
             at += 1;
             if self.seen == END_OF_ROWS.len() {
-                self.state = State::Code;
+                self.state = State::Script;
                 return at;
             }
         }
         if let Some(found) = memmem::find(&bytes[at..], END_OF_ROWS) {
-            self.state = State::Code;
+            self.state = State::Script;
             return at + found + END_OF_ROWS.len();
         }
         let rest = &bytes[at..];
@@ -191,59 +169,39 @@ impl<J: Judge> Reader<J> {
         Ok(())
     }
 
-    fn step(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<State, String> {
-        Ok(match (self.state, byte) {
-            (State::Dash, b'-') => State::ToLineEnd,
-            (State::Slash, b'*') => State::Comment(1),
-            (State::Comment(n) | State::CommentSlash(n) | State::CommentStar(n), _) => {
-                match (self.state, byte) {
-                    (State::CommentStar(1), b'/') => State::Code,
-                    (State::CommentStar(_), b'/') => State::Comment(n - 1),
-                    (State::CommentSlash(_), b'*') => State::Comment(n + 1),
-                    (_, b'*') => State::CommentStar(n),
-                    (_, b'/') => State::CommentSlash(n),
-                    _ => State::Comment(n),
+    fn step(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<(), String> {
+        match self.state {
+            State::Script => {
+                // A dash or slash that began no comment is of the statement.
+                let was_undecided = self.lexer.is_undecided();
+                if self.lexer.step(byte) {
+                    self.is_begun |= was_undecided;
+                    self.code(byte, out)?;
                 }
             }
-            (State::Text { .. }, b'\\') => State::TextEscape,
-            (State::TextEscape, _) => State::Text { escapes: true },
-            // Two of them are one of the text, which begins anew.
-            (State::Text { .. } | State::Name | State::ToLineEnd, _) => State::Code,
-            (State::Command, _) => {
-                let line = std::mem::take(&mut self.statement);
-                self.is_begun = false;
-                match self.judge.command(line.trim_ascii())? {
-                    Fate::Keep => out.extend_from_slice(&line),
-                    Fate::Omit => out.push(b'\n'),
-                    Fate::Say(text) => out.extend_from_slice(&text),
-                }
-                State::Code
-            }
-            (State::Tag, b'$') => {
-                self.tag.push(byte);
-                self.again = 0;
-                State::Dollar
-            }
-            (State::Tag, _) if is_of_name(byte) => {
-                self.tag.push(byte);
-                State::Tag
-            }
-            (State::Dollar, _) => self.dollar(byte),
-            (State::RowsHead, b'\n') => {
+            State::Command => self.command_ends(out)?,
+            State::RowsHead if byte == b'\n' => {
                 self.seen = 1;
-                State::Rows
+                self.state = State::Rows;
             }
-            (State::RowsHead, _) => State::RowsHead,
-            (State::Code | State::Dash | State::Slash | State::Tag | State::Rows, _) => {
-                self.code(byte, out)?
-            }
-        })
+            State::RowsHead | State::Rows => {}
+        }
+        Ok(())
     }
 
-    fn code(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<State, String> {
-        let last = std::mem::replace(&mut self.last, byte);
-        // A dash or slash that began no comment is of the statement.
-        self.is_begun |= matches!(self.state, State::Dash | State::Slash);
+    fn command_ends(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
+        let line = std::mem::take(&mut self.statement);
+        self.is_begun = false;
+        self.state = State::Script;
+        match self.judge.command(line.trim_ascii())? {
+            Fate::Keep => out.extend_from_slice(&line),
+            Fate::Omit => out.push(b'\n'),
+            Fate::Say(text) => out.extend_from_slice(&text),
+        }
+        Ok(())
+    }
+
+    fn code(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<(), String> {
         let was_begun = self.is_begun;
         if !byte.is_ascii_whitespace() && !b"-/".contains(&byte) {
             self.is_begun = true;
@@ -253,28 +211,15 @@ impl<J: Judge> Reader<J> {
         } else if !is_of_name(byte) && !self.word.is_empty() {
             self.word_ends();
         }
-        Ok(match byte {
-            b'-' => State::Dash,
-            b'/' => State::Slash,
-            b'\\' if !was_begun => State::Command,
+        match byte {
+            b'\\' if !was_begun => self.state = State::Command,
             b'\\' => return Err("a statement of it holds a psql command".to_owned()),
-            b'\'' => State::Text { escapes: self.escapes || matches!(last, b'E' | b'e') },
-            b'"' => State::Name,
-            b'$' if !is_of_name(last) => {
-                self.tag = vec![byte];
-                State::Tag
-            }
-            b'(' => {
-                self.depth += 1;
-                State::Code
-            }
-            b')' => {
-                self.depth = self.depth.saturating_sub(1);
-                State::Code
-            }
+            b'(' => self.depth += 1,
+            b')' => self.depth = self.depth.saturating_sub(1),
             b';' if self.depth == 0 && self.blocks == 0 => self.statement_ends(out)?,
-            _ => State::Code,
-        })
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The body of a function may be statements between `BEGIN ATOMIC` and `END`.
@@ -292,16 +237,14 @@ impl<J: Judge> Reader<J> {
         }
     }
 
-    fn statement_ends(&mut self, out: &mut Vec<u8>) -> Result<State, String> {
+    fn statement_ends(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
         let statement = std::mem::take(&mut self.statement);
         self.is_begun = false;
         if self.fate.take().is_some() {
-            return Ok(State::Code);
+            return Ok(());
         }
         let text = statement.trim_ascii_start();
-        if let Some(rest) = text.strip_prefix(QUOTING) {
-            self.escapes = rest.trim_ascii_start().starts_with(b"= off");
-        }
+        self.lexer.heed(text);
         let lines = memchr_iter(b'\n', &statement).count();
         let is_rows = text.starts_with(b"COPY ") && text.ends_with(b" FROM stdin;");
         self.rows_pass = true;
@@ -317,19 +260,16 @@ impl<J: Judge> Reader<J> {
                 out.extend(std::iter::repeat_n(b'\n', lines.saturating_sub(said)));
             }
         }
-        Ok(if is_rows { State::RowsHead } else { State::Code })
+        if is_rows {
+            self.state = State::RowsHead;
+        }
+        Ok(())
     }
 
-    fn dollar(&mut self, byte: u8) -> State {
-        if byte == self.tag[self.again] {
-            self.again += 1;
-            if self.again == self.tag.len() {
-                return State::Code;
-            }
-        } else {
-            self.again = usize::from(byte == b'$');
-        }
-        State::Dollar
+    /// Between two statements, or in a comment there to the end of the line.
+    fn is_between(&self) -> bool {
+        let is_free = self.lexer.is_in_code() || self.lexer.is_in_line_comment();
+        self.state == State::Script && is_free && !self.is_begun
     }
 }
 
@@ -359,9 +299,8 @@ impl<J: Judge> Edit for Reader<J> {
             } else {
                 self.take(&[byte], out)?;
             }
-            self.state = self.step(byte, out)?;
-            let is_blank = matches!(self.state, State::Code | State::ToLineEnd);
-            if is_blank && !self.is_begun && !self.statement.is_empty() {
+            self.step(byte, out)?;
+            if self.is_between() && !self.statement.is_empty() {
                 out.append(&mut self.statement);
             }
         }
@@ -369,18 +308,13 @@ impl<J: Judge> Edit for Reader<J> {
     }
 
     fn finish(mut self: Box<Self>, out: &mut Vec<u8>) -> Result<(), String> {
-        let is_over = matches!(self.state, State::Code | State::ToLineEnd) && !self.is_begun;
-        if !is_over {
+        if !self.is_between() {
             return Err("it ends in the middle of a statement".to_owned());
         }
         out.append(&mut self.statement);
         out.extend(self.judge.rest()?);
         Ok(())
     }
-}
-
-fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
 fn makes_routine(statement: &[u8]) -> bool {

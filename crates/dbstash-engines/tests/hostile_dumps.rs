@@ -1,13 +1,16 @@
 //! Whatever a stored object holds, what reads it neither panics nor hangs, and says the same of it in any chunks.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::time::{Duration, Instant};
 
-use dbstash_core::engine::{Passed, Structure};
+use dbstash_core::engine::Structure;
 use dbstash_core::job::EngineKey;
-use dbstash_core::manifest::Object;
 use dbstash_engines::engine;
 use proptest::prelude::*;
+
+use self::common::object;
 
 /// Every format of which there is a check.
 const FORMATS: [(EngineKey, &str); 15] = [
@@ -93,21 +96,6 @@ const WORDS: [&[u8]; 62] = [
     b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
     b"\x28\xb5\x2f\xfd",
 ];
-
-fn object(format: &str) -> Object {
-    Object {
-        name: "x".into(),
-        files: None,
-        names: None,
-        format: format.into(),
-        bytes: 0,
-        raw_bytes: 0,
-        sha256: String::new(),
-        encodings: Vec::new(),
-        passed: Passed::by("footer"),
-        counts: dbstash_core::tally::Counts::Untold,
-    }
-}
 
 /// What is said of these bytes in chunks of this size. Of two things that are wrong, either may be told.
 fn said(key: EngineKey, format: &str, bytes: &[u8], size: usize) -> String {

@@ -3,10 +3,13 @@
 #![allow(clippy::print_stderr, reason = "the figures are told")]
 #![allow(clippy::disallowed_methods, reason = "a test reads its own status")]
 
-use dbstash_core::engine::{Check, Passed, Structure};
+mod common;
+
+use dbstash_core::engine::{Check, Structure};
 use dbstash_core::job::EngineKey;
-use dbstash_core::manifest::Object;
 use dbstash_engines::engine;
+
+use self::common::object;
 
 /// So much follows each lie, in KiB.
 const FOLLOWS: u64 = 26 * 1024;
@@ -16,19 +19,7 @@ const MOST: u64 = 20 * 1024;
 const MOST_OF_ZSTD: u64 = 136 * 1024;
 
 fn check(key: EngineKey, format: &str) -> Box<dyn Check> {
-    let object = Object {
-        name: "x".into(),
-        files: None,
-        names: None,
-        format: format.into(),
-        bytes: 0,
-        raw_bytes: 0,
-        sha256: String::new(),
-        encodings: Vec::new(),
-        passed: Passed::by("footer"),
-        counts: dbstash_core::tally::Counts::Untold,
-    };
-    match engine(key).structure(&object) {
+    match engine(key).structure(&object(format)) {
         Some(Structure::Stream(check)) => check,
         _ => panic!("{key:?} {format} is no stream"),
     }

@@ -4,29 +4,17 @@
 #![allow(clippy::disallowed_methods, reason = "the dumps are made without dbstash")]
 #![allow(clippy::print_stderr, reason = "the shares are told")]
 
+mod common;
+
 use std::process::Command;
 
 use dbstash_core::engine::{Passed, Structure};
 use dbstash_core::job::EngineKey;
-use dbstash_core::manifest::Object;
 use dbstash_engines::engine;
 use dbstash_testkit::mysql::Family;
 use dbstash_testkit::{MysqlServer, PgServer, RedisServer, Scratch, redis, sqlite};
 
-fn object(format: &str) -> Object {
-    Object {
-        name: "x".into(),
-        files: None,
-        names: None,
-        format: format.into(),
-        bytes: 0,
-        raw_bytes: 0,
-        sha256: String::new(),
-        encodings: Vec::new(),
-        passed: Passed::by("footer"),
-        counts: dbstash_core::tally::Counts::Untold,
-    }
-}
+use self::common::object;
 
 /// What is said of a stream, in chunks of any size.
 fn verdict(key: EngineKey, format: &str, dump: &[u8], chunk: usize) -> Result<Passed, String> {

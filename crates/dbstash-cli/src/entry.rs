@@ -135,6 +135,13 @@ fn with_job(layers: &Layers, command: &Command, redactor: &mut Redactor) -> Resu
         return Ok(Exit::Done);
     }
     if let Command::Doctor { json, notify } = *command {
+        if fleet.process.dry_run {
+            complain(
+                "error: DRY_RUN: the doctor starts the tools and writes a probe to the remote; `dbstash config` only reads \
+                 the settings",
+            );
+            return Ok(Exit::Usage);
+        }
         let state = state_dir(layers, fleet.process.state_dir.as_deref());
         let ground = doctor::Ground { layers, fleet: &fleet, redactor, json, notify };
         return block_on(doctor::all(&ground, state));

@@ -35,6 +35,10 @@ fn a_file_and_its_tool() {
     }
     assert_eq!(remote.names(), [""; 0], "something is left");
 
+    let dry = run.clone().env("DRY_RUN", "true").args(["doctor"]).run(PATIENCE);
+    dry.expect_code(2);
+    assert!(dry.stderr.contains("DRY_RUN: the doctor starts"), "{dry}");
+
     fs::write(at("text.db"), "no database at all, and long enough to look at").unwrap();
     fs::write(at("empty.db"), "").unwrap();
     sqlite::run(&at("wal.db"), "PRAGMA journal_mode=WAL; CREATE TABLE t (x)");

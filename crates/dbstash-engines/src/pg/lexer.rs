@@ -41,6 +41,7 @@ enum Within {
 
 impl Lexer {
     /// How many bytes mean nothing where it is.
+    #[inline]
     pub(super) fn pass(&self, bytes: &[u8]) -> usize {
         let found = match self.within {
             Within::Text { escapes: false } => memchr(b'\'', bytes),
@@ -54,7 +55,17 @@ impl Lexer {
     }
 
     /// Takes the byte after those to be passed, and tells whether it is code. What begins a comment or a quote is; what ends it is not.
+    #[inline]
     pub(super) fn step(&mut self, byte: u8) -> bool {
+        // Most of a script is that.
+        if self.within == Within::Code {
+            self.within = self.code(byte);
+            return true;
+        }
+        self.step_aside(byte)
+    }
+
+    fn step_aside(&mut self, byte: u8) -> bool {
         self.within = match (self.within, byte) {
             (Within::Dash, b'-') => Within::ToLineEnd,
             (Within::Slash, b'*') => Within::Comment(1),
@@ -90,6 +101,7 @@ impl Lexer {
         false
     }
 
+    #[inline]
     fn code(&mut self, byte: u8) -> Within {
         let last = std::mem::replace(&mut self.last, byte);
         match byte {

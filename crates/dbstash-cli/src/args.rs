@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::builder::{Styles, styling::AnsiColor};
+use clap::builder::{NonEmptyStringValueParser, Styles, styling::AnsiColor};
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 use dbstash_core::verify::Level;
 
@@ -189,7 +189,11 @@ pub fn command() -> Clap {
         let id = "Its id, the beginning of its id, the path of its object, or latest";
         let db = Arg::new("db").long("db").value_name("NAME").num_args(1);
         [
-            Arg::new("id").value_name("ID").required(true).help(id),
+            Arg::new("id")
+                .value_name("ID")
+                .required(true)
+                .value_parser(NonEmptyStringValueParser::new())
+                .help(id),
             db.help("Only among the backups of this database"),
         ]
     };

@@ -1,5 +1,6 @@
 //! What `dbstash restore` is asked for.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches};
 use dbstash_core::load::{Extent, OnExisting, Side};
 
@@ -40,6 +41,8 @@ pub(super) fn arguments() -> Vec<Arg> {
     vec![
         Arg::new("id")
             .value_name("ID")
+            // A variable that was not set means no backup.
+            .value_parser(NonEmptyStringValueParser::new())
             .help("Its id, the beginning of its id, the path of its object, or latest (the default)"),
         value("at", "TIME")
             .value_parser(Moment::parse)

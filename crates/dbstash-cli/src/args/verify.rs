@@ -1,5 +1,6 @@
 //! What `dbstash verify` is asked for.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches};
 use dbstash_core::verify::{Level, Sample};
 
@@ -21,7 +22,7 @@ const LEVEL: &str = "level";
 
 pub(super) fn arguments() -> [Arg; 4] {
     [
-        Arg::new(ID).value_name("ID").help(
+        Arg::new(ID).value_name("ID").value_parser(NonEmptyStringValueParser::new()).help(
             "The id of a backup or the name of its object, or the beginning of ids: all of those; \"latest\" (the \
              default) is the newest of each database",
         ),

@@ -28,7 +28,7 @@ use self::audit::Audit;
 use self::plan::{look, plan};
 use self::progress::Bar;
 use self::target::Goal;
-use super::site::{Found, Sites, named};
+use super::site::{Found, Sites, named, whose};
 use crate::app::{complain, confirmed, print};
 use crate::args::{Command, Restoration, Target};
 use crate::entry::block_on;
@@ -36,7 +36,7 @@ use crate::exit::Exit;
 use crate::settings::children::tool_environment;
 use crate::settings::{Here, Layers, Machine as _};
 use crate::signals::Signals;
-use crate::text::age;
+use crate::text::{age, shown};
 
 /// Restores the one that is meant.
 pub fn one(
@@ -50,6 +50,8 @@ pub fn one(
         Ok(sites) => sites,
         Err(exit) => return Ok(exit),
     };
+    // Whose backup it is says nothing of the target.
+    let layers = &whose(layers).0;
     block_on(async {
         let mut catalogs = sites.catalogs().await?;
         if let Some(moment) = wanted.at {
@@ -64,12 +66,14 @@ pub fn one(
         let id = if meant.id.is_empty() { LATEST } else { &meant.id };
         let meant = Target { id: id.to_owned(), database: meant.database.clone() };
         let Some(found) = sites.one(&catalogs, &meant) else { return Ok(Exit::Failed) };
-        if let Some(Broken { manifest_name, why, .. }) =
-            found.later_one_that_is_broken().filter(|_| meant.id == LATEST)
-        {
-            complain(&format!(
-                "warning: this is not the latest that was stored: {manifest_name}: {why}"
-            ));
+        if meant.id == LATEST {
+            for Broken { manifest_name, why, manifest, .. } in found.later_ones_that_are_broken() {
+                let told = match manifest {
+                    Some(_) => "this is not the latest that was stored",
+                    None => "this may not be the latest that was stored",
+                };
+                complain(&format!("warning: {told}: {}: {}", shown(manifest_name), shown(why)));
+            }
         }
         if wanted.print_command && wanted.extent != Extent::default() {
             complain(

@@ -44,6 +44,18 @@ pub struct Site {
     pub policies: Vec<(JobId, Policy)>,
 }
 
+/// Without a job file there is nothing to choose from, but there may be backups of the jobs that are named: the
+/// settings without these, and whose backups are meant.
+pub fn whose(layers: &Layers) -> (Layers, Option<Vec<JobId>>) {
+    let mut layers = layers.clone();
+    if variable(&layers, "DBSTASH_CONFIG").is_some() {
+        return (layers, None);
+    }
+    let words = std::mem::take(&mut layers.selection.jobs);
+    let ids = words.iter().filter_map(|word| word.parse().ok()).collect();
+    (layers, (!words.is_empty()).then_some(ids))
+}
+
 /// A backup, and where it is.
 pub struct Found<'a> {
     /// There.
@@ -55,11 +67,12 @@ pub struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// What was stored of its database after it, and is no backup any more.
-    pub fn later_one_that_is_broken(&self) -> Option<&Broken> {
+    /// What was stored of its database after it, and is no backup any more; or may have been, for nobody can read what
+    /// its manifest says.
+    pub fn later_ones_that_are_broken(&self) -> impl Iterator<Item = &Broken> {
         let this = &self.backup.manifest;
-        self.catalog.broken.iter().find(|broken| {
-            broken.manifest.as_ref().is_some_and(|of| {
+        self.catalog.broken.iter().filter(|broken| {
+            broken.manifest.as_ref().is_none_or(|of| {
                 of.job == this.job && of.database == this.database && of.started > this.started
             })
         })
@@ -73,14 +86,7 @@ impl Sites {
         command: &Command,
         redactor: &mut Redactor,
     ) -> Result<Result<Self, Exit>> {
-        let mut layers = layers.clone();
-        // Without a job file there is nothing to choose from, but there may be backups of that job.
-        let mut named = None;
-        if variable(&layers, "DBSTASH_CONFIG").is_none() {
-            let words = std::mem::take(&mut layers.selection.jobs);
-            let ids = words.iter().filter_map(|word| word.parse().ok()).collect::<Vec<JobId>>();
-            named = (!words.is_empty()).then_some(ids);
-        }
+        let (layers, named) = whose(layers);
         let found = match resolve_places(&layers, &Here) {
             Ok(found) => found,
             Err(mistakes) => return Ok(Err(refuse(&mistakes, &layers, command))),

@@ -42,7 +42,13 @@ pub fn all(
     };
     *redactor = Redactor::new(found.secrets.iter().map(ExposeSecret::expose_secret));
     tell(&found.warnings);
-    let state = state_dir(layers, found.state_dir.as_deref())?;
+    let state = match state_dir(layers, found.state_dir.as_deref()) {
+        Ok(state) => state,
+        Err(error) => {
+            complain(&format!("error: {}", redactor.redact(&format!("{error:#}"))));
+            return Ok(Exit::Untested);
+        }
+    };
     let mut done = Tally::default();
     block_on(async {
         let signals = Signals::listen()?;

@@ -49,11 +49,18 @@ pub fn retention(
         }
         None => Finding::ok("backups", "none of this job yet"),
     }];
+    let newest = newest(&ours);
+    let corrupt = newest.values().filter(|backup| backup.is_corrupt());
+    all.extend(corrupt.map(|backup| {
+        let object = backup.objects().next().unwrap_or_default();
+        let what = format!("{object}, the newest of its database, was found to be corrupt");
+        Finding::fail("backups", what, "back up again; dbstash verify says what is wrong with it")
+    }));
     if job.retention.keeps_everything() {
         all.push(Finding::ok("retention", "nothing is ever deleted: no RETENTION_ setting is set"));
         return all;
     }
-    let with_next = with_next(catalog, &ours, next);
+    let with_next = with_next(catalog, newest, next);
     let plan = PrunePlan::new(&with_next, job, None, next.max(now));
     let way_out = "look at the newest backups, dbstash list shows them";
     all.extend(plan.holds().into_iter().map(|hold| Finding::warn("retention", hold, way_out)));
@@ -87,12 +94,17 @@ pub fn retention(
     all
 }
 
-/// The catalog as it will be: each database of the job has one more, like its newest.
-fn with_next(catalog: &Catalog, ours: &[&Backup], next: DateTime<Utc>) -> Catalog {
-    let mut newest: BTreeMap<&str, &Backup> = BTreeMap::new();
-    for backup in ours {
-        newest.entry(&backup.manifest.database).or_insert(backup);
+/// The newest of each database.
+fn newest<'a>(ours: &[&'a Backup]) -> BTreeMap<&'a str, &'a Backup> {
+    let mut newest = BTreeMap::new();
+    for &backup in ours {
+        newest.entry(&*backup.manifest.database).or_insert(backup);
     }
+    newest
+}
+
+/// The catalog as it will be: each database of the job has one more, like its newest.
+fn with_next(catalog: &Catalog, newest: BTreeMap<&str, &Backup>, next: DateTime<Utc>) -> Catalog {
     let coming = newest.into_values().map(|last| {
         let mut manifest = last.manifest.clone();
         (manifest.started, manifest.ended) = (next, next);
@@ -113,6 +125,7 @@ mod tests {
     use crate::job::{Databases, EngineKey, Source};
     use crate::manifest::{name_for, tests::manifest};
     use crate::sidecar::Notes;
+    use crate::verify::{Mark, Outcome};
     use crate::zone::Zone;
 
     fn catalog(count: i64) -> Catalog {
@@ -150,6 +163,22 @@ mod tests {
         assert_eq!(verdict, Verdict::Warn);
         assert!(what.contains("deletes 9 of 9") && what.ends_with(", and 4 more"), "{what}");
         assert!(told(Some(1), 0).1.contains("none of 0"));
+    }
+
+    #[test]
+    fn a_newest_one_that_is_corrupt_is_told() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(10);
+        let told = |corrupt: usize| {
+            let mut catalog = catalog(2);
+            let backup = &mut catalog.backups[corrupt];
+            backup.notes.verified = vec![Mark::new(backup.manifest.started, Outcome::Corrupt)];
+            let all = retention(&catalog, &job(None), now, now);
+            let failed = all.into_iter().find(|finding| finding.verdict == Verdict::Fail);
+            failed.map(|finding| finding.what)
+        };
+        let what = "db-1.sql, the newest of its database, was found to be corrupt";
+        assert_eq!(told(0).as_deref(), Some(what));
+        assert_eq!(told(1), None);
     }
 
     #[test]

@@ -44,21 +44,28 @@ pub fn chosen<'a>(
         Sample::Latest => {
             let mut latest: BTreeMap<_, (_, Target<'a>)> = BTreeMap::new();
             let backups = backups.into_iter().map(|b| (&*b.manifest, Target::Backup(b)));
-            let broken = broken.into_iter();
-            let broken = broken.filter_map(|b| Some((b.manifest.as_deref()?, Target::Broken(b))));
-            for (manifest, target) in backups.chain(broken) {
+            let known = broken.iter().copied();
+            let known = known.filter_map(|b| Some((b.manifest.as_deref()?, Target::Broken(b))));
+            for (manifest, target) in backups.chain(known) {
                 let key = (manifest.job.as_str(), &*manifest.database);
                 if latest.get(&key).is_none_or(|(started, _)| *started < manifest.started) {
                     latest.insert(key, (manifest.started, target));
                 }
             }
-            latest.into_values().map(|(_, target)| target).collect()
+            // Nobody can tell whether one of these was the newest.
+            let unread = unread(&broken).map(Target::Broken);
+            unread.chain(latest.into_values().map(|(_, target)| target)).collect()
         }
         Sample::Share(percent) => {
             let count = (backups.len() * usize::from(percent)).div_ceil(100);
             backups.sort_by_key(|b| b.verified().map(|mark| mark.at));
-            let broken = broken.into_iter().filter(|b| b.manifest.is_some()).map(Target::Broken);
+            let broken = broken.into_iter().map(Target::Broken);
             broken.chain(backups.into_iter().take(count).map(Target::Backup)).collect()
         }
     }
+}
+
+/// What has no manifest that can be read.
+fn unread<'a>(broken: &[&'a Broken]) -> impl Iterator<Item = &'a Broken> {
+    broken.iter().copied().filter(|broken| broken.manifest.is_none())
 }

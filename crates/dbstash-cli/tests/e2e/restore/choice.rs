@@ -45,6 +45,13 @@ fn the_backup_and_the_target_are_those_that_were_named() {
 
     expect_refused(&run, &["--at", "1w"], &["latest is no backup here"]);
     expect_refused(&run, &["20990101", "--to", &uri("x")], &["is no backup here"]);
+    expect_refused(&run, &["no-job", "--job", "other"], &["is no backup here"]);
+    // What a script has in a variable that was never set.
+    let unset = run.clone().args(["restore", "", "--yes", "--to", &uri("x")]).run(PATIENCE);
+    unset.expect_code(2);
+    let job = listed["backups"][0]["job"].as_str().unwrap();
+    restore(&run, &["--job", job, "--to", &uri("of-the-job")]).expect_code(0);
+    assert_eq!(holds("of-the-job"), second);
     expect_refused(&run, &["--to", "postgresql://u:hidden@h/d"], &["of sqlite", "target is pg"]);
     expect_refused(&run, &["--to", "oracle://u:hidden@h/d"], &["--to", "unknown scheme"]);
     let other = run.clone().env("DB_URI", uri("other"));
@@ -62,6 +69,16 @@ fn the_backup_and_the_target_are_those_that_were_named() {
     assert_eq!(holds("the-one-before"), first);
     let done = restore(&run, &["--at", &started(1), "--to", &uri("then"), "--dry-run"]);
     assert!(!done.expect_code(0).stderr.contains("not the latest"), "{done}");
+    // Nor can anybody tell of when one is whose manifest is garbage: `verify` does not pass over it.
+    remote.write(lost, b"x");
+    remote.write(&format!("{lost}.dbstash.json"), b"{");
+    let done = restore(&run, &["--to", &uri("of-those-that-are-known")]);
+    let told = format!("may not be the latest that was stored: {lost}.dbstash.json: ");
+    assert!(done.expect_code(0).stderr.contains(&told), "{done}");
+    let done = run.clone().args(["verify"]).run(PATIENCE);
+    let told = [format!("{lost}.dbstash.json: "), "good (".to_owned()];
+    assert!(told.iter().all(|told| done.stdout.contains(told)), "{done}");
+    done.expect_code(1);
     for words in [["--to", "postgresql://u:hidden@h/d"], ["--to", "oracle://u:hidden@h/d"]] {
         let done = restore(&run, &words);
         assert!(!done.to_string().contains("hidden"), "{done}");

@@ -81,6 +81,8 @@ enum Asked {
     Time,
     /// How many keys it has thrown out for want of memory.
     Evicted,
+    /// The mark once more, after it has thrown out so many: it may have been one of them.
+    Remark(u64),
     /// These words.
     Fine(&'static str),
     /// A part of a transaction.
@@ -114,6 +116,7 @@ struct Telling {
 enum Last {
     Evicted,
     Unmark,
+    Remark(u64),
 }
 
 impl Telling {
@@ -346,6 +349,10 @@ impl Telling {
         }
         match self.last.pop() {
             Some(Last::Evicted) => self.queue.ask(&["INFO", "stats"], Asked::Evicted),
+            Some(Last::Remark(lost)) => {
+                self.queue.ask(&["SELECT", "0"], Asked::Fine("SELECT"));
+                self.queue.ask(&["SET", MARK, &self.terms.backup], Asked::Remark(lost));
+            }
             Some(Last::Unmark) => {
                 self.queue.ask(&["SELECT", "0"], Asked::Fine("SELECT"));
                 self.queue.ask(&["DEL", MARK], Asked::Fine("DEL"));

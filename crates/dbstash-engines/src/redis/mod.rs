@@ -6,6 +6,7 @@ mod deliver;
 mod drill;
 mod framing;
 mod load;
+mod marked;
 mod params;
 mod question;
 mod rdb;

@@ -1,9 +1,12 @@
-//! How many keys a dump has, by database: those that have expired and are still in it, too.
+//! How many keys a dump has, by database: those that have expired and are still in it, too; and whether one of them is
+//! the mark of an interrupted restore.
 
 use std::collections::BTreeMap;
 
+use dbstash_core::load;
 use dbstash_core::tally::{Counts, Tally};
 
+use super::marked::Search;
 use super::walk::{State, Walk};
 
 /// Follows the records.
@@ -19,7 +22,9 @@ impl Tally for Keys {
         match self.0.state {
             State::Over => {
                 let named = |(database, keys): (&u64, &u64)| (format!("db{database}"), *keys);
-                Counts::Of(self.0.keys.iter().map(named).collect::<BTreeMap<_, _>>())
+                let mark = (self.0.mark == Search::Found).then(|| (load::MARK.to_owned(), 1));
+                let keys = self.0.keys.iter().map(named).chain(mark);
+                Counts::Of(keys.collect::<BTreeMap<_, _>>())
             }
             State::Foreign(kind) => {
                 Counts::without(&format!("a record of type {kind} is not known here"))
@@ -56,6 +61,16 @@ mod tests {
             let cut = counted(&dump[..dump.len() - 9], size);
             assert_eq!(cut, Counts::without("its records could not be followed"));
         }
+        let marked = |name: &str| {
+            let length = u8::try_from(name.len()).unwrap();
+            let key = [&[0, length][..], name.as_bytes(), b"\x01v"].concat();
+            let dump = [b"REDIS0010\xfe\x00", &key[..], b"\x00\x01k\x01v\xff12345678"].concat();
+            let Counts::Of(counts) = counted(&dump, 1) else { panic!("{name}") };
+            assert_eq!(Counts::Of(counts.clone()), counted(&dump, 1000), "{name}");
+            counts.contains_key(load::MARK)
+        };
+        assert!(marked("dbstash:restore:incomplete"));
+        assert!(!marked("dbstash:restore:incompletf") && !marked("dbstash:restore:incomplete."));
         let foreign = counted(b"REDIS0010\xfe\x00\x63k", 3);
         assert_eq!(foreign, Counts::without("a record of type 99 is not known here"));
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use dbstash_core::engine::{Check, Incomplete, Passed};
 
+use super::marked::Search;
 use super::rdb::Rdb;
 
 /// The checksum and the walk together.
@@ -99,6 +100,7 @@ pub(super) struct Walk {
     after: usize,
     /// The record at hand tells the database of those that follow.
     selects: bool,
+    pub(super) mark: Search,
     database: u64,
     /// How many keys each database has.
     pub(super) keys: BTreeMap<u64, u64>,
@@ -190,6 +192,7 @@ impl Walk {
     pub(super) fn step(&mut self, bytes: &[u8]) -> usize {
         let mut taken = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
         self.skip -= taken as u64;
+        self.mark.bytes(&bytes[..taken]);
         if let (0, Some(&byte)) = (taken, bytes.first()) {
             taken = 1;
             match self.state {
@@ -243,6 +246,7 @@ impl Walk {
         self.selects = byte == SELECT;
         if has_key {
             self.todo.push(Text);
+            self.mark.key();
             *self.keys.entry(self.database).or_default() += 1;
         }
         self.state = State::Items;
@@ -292,13 +296,16 @@ impl Walk {
         let done = match (item, number) {
             (Text, Number::Is(n)) => {
                 self.skip = n;
+                self.mark.text(Some(n));
                 Ok(())
             }
             (Text, Number::Coded(kind @ 0..=2)) => {
+                self.mark.text(None);
                 self.skip = 1 << kind;
                 Ok(())
             }
             (Text, Number::Coded(3)) => {
+                self.mark.text(None);
                 self.todo.push(Item::Packed);
                 Ok(())
             }

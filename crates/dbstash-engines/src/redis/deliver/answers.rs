@@ -5,7 +5,7 @@ use dbstash_core::load::OnExisting;
 
 use super::super::question::Question;
 use super::super::resp::{Reply, number};
-use super::{Asked, MARK, Telling};
+use super::{Asked, Last, MARK, Telling};
 
 impl Telling {
     /// An answer to what was asked.
@@ -28,7 +28,12 @@ impl Telling {
                     self.now = i64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
                 }
             }
-            (Asked::Evicted, Reply::Bulk(info)) => self.thrown_out(info)?,
+            (Asked::Evicted, Reply::Bulk(info)) => self.thrown_out(info),
+            (Asked::Remark(lost), _) => {
+                return Err(Refusal::Final(format!(
+                    "it has thrown out {lost} keys meanwhile for want of memory: give it more (maxmemory)"
+                )));
+            }
             (Asked::Exists(key), Reply::Line(count)) if *count != b"0" => {
                 return Err(Refusal::Final(format!(
                     "{key} is there already: --on-existing skip leaves it, --on-existing replace replaces it"
@@ -52,16 +57,14 @@ impl Telling {
     }
 
     /// Keys that went again for want of memory are not restored.
-    fn thrown_out(&mut self, info: &[u8]) -> Result<(), Refusal> {
+    fn thrown_out(&mut self, info: &[u8]) {
         let info = String::from_utf8_lossy(info);
         let count = info.lines().find_map(|line| line.strip_prefix("evicted_keys:"));
         let count = count.and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0);
-        match self.evicted.replace(count) {
-            Some(before) if count > before => Err(Refusal::Final(format!(
-                "it has thrown out {} keys meanwhile for want of memory: give it more (maxmemory)",
-                count - before
-            ))),
-            _ => Ok(()),
+        if let Some(before) = self.evicted.replace(count)
+            && count > before
+        {
+            self.last = vec![Last::Remark(count - before)];
         }
     }
 

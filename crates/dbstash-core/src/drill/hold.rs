@@ -255,7 +255,7 @@ impl Work<'_> {
         };
         let stored = manifest.dump().map(|dump| dump.counts.clone()).unwrap_or_default();
         let uncompared = match &drill.census {
-            None => Some("this version cannot count what came back".to_owned()),
+            None => Some("its tables cannot be told by the names in the backup".to_owned()),
             Some(_) => compared(&stored, &found).map_err(Flaw::Corrupt)?,
         };
         for (n, assertion) in drill.assertions.iter().enumerate() {

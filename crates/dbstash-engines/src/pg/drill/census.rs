@@ -1,6 +1,6 @@
 //! How many rows came back, by table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dbstash_core::drill::{Census, Found};
 use dbstash_core::engine::PlanError;
@@ -49,7 +49,10 @@ pub(super) fn census(
     }
     let mut question = tools::asking(server, database, &text)?;
     question.env.push(("PGCLIENTENCODING".to_owned(), Var::Plain("UTF8".to_owned())));
-    let stored: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+    let stored = match counts {
+        Some(Counts::Of(counts)) => counts.clone(),
+        _ => BTreeMap::new(),
+    };
     Ok(Some(Census { question, read: Box::new(move |said| read(said, &stored)) }))
 }
 
@@ -111,7 +114,7 @@ fn question(with_database: bool) -> String {
     )
 }
 
-fn read(said: &str, stored: &BTreeSet<String>) -> Result<Found, String> {
+fn read(said: &str, stored: &BTreeMap<String, u64>) -> Result<Found, String> {
     let mut found = Found::new();
     let mut loose = Vec::new();
     // A name may begin with a blank, and hold a line break.
@@ -127,8 +130,20 @@ fn read(said: &str, stored: &BTreeSet<String>) -> Result<Found, String> {
         };
         found.insert(name.to_owned(), number);
     }
-    // --load-via-partition-root: the dump does not say which rows go into which of them.
-    for (_, partition) in loose.into_iter().filter(|(whole, _)| stored.contains(*whole)) {
+    // --load-via-partition-root: the dump does not say which rows go into which of them, only how many there are.
+    loose.retain(|(whole, _)| stored.contains_key(*whole));
+    let mut wholes: BTreeMap<&str, Option<u64>> = BTreeMap::new();
+    for (whole, partition) in &loose {
+        let rows = found.get(*partition).copied().flatten();
+        let own = stored.get(*partition).copied().unwrap_or_default();
+        let rest = rows.and_then(|rows| rows.checked_sub(own));
+        let sum = wholes.entry(whole).or_insert(Some(0));
+        *sum = sum.zip(rest).and_then(|(sum, rest)| sum.checked_add(rest));
+    }
+    for (whole, rows) in wholes {
+        found.insert(whole.to_owned(), rows);
+    }
+    for (_, partition) in loose {
         found.insert(partition.to_owned(), None);
     }
     Ok(found)
@@ -141,15 +156,16 @@ mod tests {
     #[test]
     fn answers_are_read() {
         let said = "12 public.t\0- public.parts\u{0}7 \"a.b\". c\nd\0> public.parts\u{1}public.t\0";
-        let found = read(said, &BTreeSet::new()).unwrap();
+        let found = read(said, &BTreeMap::new()).unwrap();
         let all: Vec<_> = found.iter().map(|(name, n)| (name.as_str(), *n)).collect();
         assert_eq!(
             all,
             [("\"a.b\". c\nd", Some(7)), ("public.parts", None), ("public.t", Some(12))]
         );
-        let found = read(said, &BTreeSet::from(["public.parts".to_owned()])).unwrap();
-        assert_eq!(found["public.t"], None);
-        assert!(read("many public.t\0", &BTreeSet::new()).is_err());
+        let stored = BTreeMap::from([("public.parts".to_owned(), 12)]);
+        let found = read(said, &stored).unwrap();
+        assert_eq!((found["public.parts"], found["public.t"]), (Some(12), None));
+        assert!(read("many public.t\0", &BTreeMap::new()).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A dump back into a server, by the stock client: verified before, and marked in the target until all of it is there.
 
 mod complaint;
-mod mark;
+pub(super) mod mark;
 mod parts;
 pub(super) mod question;
 mod translation;
@@ -90,6 +90,13 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
                  nothing"
             ));
         }
+    } else if let Some(again) = target.mark.as_deref().and_then(mark::again).filter(|_| !wish.clean)
+    {
+        return Err(PlanError(format!(
+            "the target holds an interrupted restore of {}: dbstash restore {again} makes that whole; all of it, with \
+             --clean, drops what else is there",
+            target.mark.as_deref().unwrap_or_default()
+        )));
     } else if let Some(count) = fact(target, "kin ").filter(|_| !target.is_empty()) {
         return Err(PlanError(format!(
             "there is another database whose name differs only in case, and the server would drop its events ({count}) with \
@@ -222,11 +229,14 @@ pub(super) fn refuse(wish: &Wish<'_>) -> Result<(), PlanError> {
 
 /// Some tables, or rows, into a database that goes on: what is in their way.
 fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
-    if target.mark.as_ref().is_some_and(|mark| !mark::is_of_part(mark)) {
-        return Err(PlanError(
-            "the target holds an interrupted restore of all of it: restore all of it, with --clean"
-                .to_owned(),
-        ));
+    if let Some(mark) = target.mark.as_ref().filter(|mark| !mark::is_all_of(wish, mark)) {
+        return Err(PlanError(match mark::again(mark) {
+            Some(again) => format!(
+                "the target holds an interrupted restore of {mark}, which would be taken for done: first make that whole, by \
+                 dbstash restore {again}"
+            ),
+            None => "the target holds an interrupted restore of all of it: restore all of it, with --clean".to_owned(),
+        }));
     }
     if wish.extent.side != Side::Data {
         return Ok(());

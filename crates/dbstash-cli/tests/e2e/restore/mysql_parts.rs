@@ -74,6 +74,19 @@ fn parts_of_a_database_mysql() {
     restore(run, &["--schema-only", "--table", "items"]).expect_code(0);
     restore(run, &["--table", "items", "--clean"]).expect_code(0);
     assert_eq!(content(&server), before);
+    // Another table's restore does not end that of one which was cut off.
+    server.sql(
+        "shop",
+        "CREATE TABLE dbstash_restore_incomplete (x INT) COMMENT='x (a part: rows of orders)'",
+    );
+    let no = ["(a part: rows of orders)", "dbstash restore --table orders --data-only --clean"];
+    expect_refused(run, &["--table", "log", "--clean"], &no);
+    expect_refused(run, &["--table", "orders", "--schema-only", "--clean"], &no);
+    expect_refused(run, &[], &no);
+    assert!(is_marked(&server, "shop"));
+    restore(run, &["--table", "orders", "--table", "log", "--clean"]).expect_code(0);
+    assert!(!is_marked(&server, "shop"));
+    assert_eq!(content(&server), before);
     // What the server needs is nobody's target.
     let databases = server.sql("", "SHOW DATABASES");
     for (own, more) in [("mysql", Some("--clean")), ("SYS", Some("--dry-run")), ("ndbinfo", None)] {

@@ -137,7 +137,7 @@ fn named(path: &str, kind: Kind) -> Option<String> {
 }
 
 /// The name itself.
-fn plain(safe: &str) -> String {
+pub(super) fn plain(safe: &str) -> String {
     percent_encoding::percent_decode_str(safe).decode_utf8_lossy().into_owned()
 }
 

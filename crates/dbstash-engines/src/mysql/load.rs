@@ -15,6 +15,7 @@ use dbstash_core::job::{EngineKey, Server, Source};
 use dbstash_core::load::{
     Choice, Edit, Extent, Feed, Load, Script, Side, Stage, Survey, Target, Wish, older,
 };
+use dbstash_core::tally::Counts;
 
 use self::parts::Parts;
 use self::translation::Translation;
@@ -245,6 +246,18 @@ fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
         return Err(PlanError(
             "there is no database to put rows into: restore with --schema-only before".to_owned(),
         ));
+    }
+    // A dump of all of it may have tables without rows, and then says nothing of them.
+    let counted = match wish.manifest.dump().map(|dump| &dump.counts) {
+        Some(Counts::Of(counts)) if wish.extent.tables.is_empty() => Some(counts),
+        _ => None,
+    };
+    let counted = counted.into_iter().flatten().filter(|(_, rows)| **rows > 0);
+    let wanted = wish.extent.tables.iter().chain(counted.map(|(name, _)| name));
+    if let Some(table) = question::missing(target, wanted.map(String::as_str)) {
+        return Err(PlanError(format!(
+            "there is no table {table} to put rows into: restore with --schema-only before"
+        )));
     }
     match fact(target, "fires ") {
         Some(count) => Err(PlanError(format!(

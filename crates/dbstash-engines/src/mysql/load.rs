@@ -109,12 +109,12 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
         if is_part(wish.extent) || wish.extent.side != Side::All {
             edits.push(Box::new(Parts::new(of, wish.extent, wish.clean)?));
         }
-        if ours != of || to.dialect != of || wish.database != wish.manifest.database {
+        let on_trial = wish.extent.bare;
+        if on_trial || ours != of || to.dialect != of || wish.database != wish.manifest.database {
             let version = target.version.as_deref().unwrap_or_default();
             let translation = Translation::new(of, to.dialect, ours, version);
             let translation = translation.renaming(&wish.manifest.database, wish.database);
-            let bare = wish.extent.bare;
-            edits.push(Box::new(if bare { translation.logless() } else { translation }));
+            edits.push(Box::new(if on_trial { translation.on_trial() } else { translation }));
         }
         Ok(edits)
     };

@@ -18,6 +18,9 @@ const OF_THE_LOG: [&[u8]; 6] = [
     b"CHANGE MASTER TO",
     b"CHANGE REPLICATION SOURCE TO",
 ];
+/// Statements about events, whose bodies may name any database.
+const OF_EVENTS: [&[u8]; 3] =
+    [b"/*!50106 DROP EVENT ", b"/*!50106 CREATE*/ ", b"/*!50106 CREATE EVENT "];
 /// Statements that name a database.
 const OF_DATABASES: [&[u8]; 4] =
     [b"ALTER DATABASE ", b"CREATE DATABASE ", b"USE ", b"ALTER SCHEMA "];
@@ -55,6 +58,8 @@ pub(super) struct Translation {
     keeps_sandbox: bool,
     /// Whether the log of another server is none of this one's business.
     logless: bool,
+    /// Whether nothing may happen by itself.
+    eventless: bool,
     /// Whether the server does not know a mode any more that older ones and MariaDB have.
     drops_mode: bool,
     /// The former name and the new one, quoted.
@@ -81,6 +86,7 @@ impl Translation {
             collations,
             keeps_sandbox: to == Dialect::Mariadb,
             logless: of != ours,
+            eventless: false,
             drops_mode: ours == Dialect::Mysql && of != ours,
             names: None,
         }
@@ -92,9 +98,9 @@ impl Translation {
         self
     }
 
-    /// The same, for a server whose log is to stay as it is.
-    pub(super) fn logless(mut self) -> Self {
-        self.logless = true;
+    /// The same, on trial: the server's log stays as it is, and no event runs in it.
+    pub(super) fn on_trial(mut self) -> Self {
+        (self.logless, self.eventless) = (true, true);
         self
     }
 
@@ -139,6 +145,7 @@ impl Translation {
 
     fn is_left_out(&self, line: &[u8]) -> bool {
         self.logless && OF_THE_LOG.iter().any(|start| line.starts_with(start))
+            || self.eventless && OF_EVENTS.iter().any(|start| line.starts_with(start))
             || self.names.is_some() && line.starts_with(b"/*!40000 DROP DATABASE ")
     }
 
@@ -301,7 +308,32 @@ mod tests {
         assert_eq!(said(to, text).unwrap(), want);
         let log = "SET @@SESSION.SQL_LOG_BIN= 0;\n";
         assert_eq!(said(to, log).as_deref(), Ok(log));
-        assert_eq!(said(|| to().logless(), log).as_deref(), Ok(""));
+        assert_eq!(said(|| to().on_trial(), log).as_deref(), Ok(""));
         assert!(said(to, "USE `other`;\n").unwrap_err().contains("another database than `shop`"));
+    }
+
+    #[test]
+    fn on_trial_no_event_is_made() {
+        let of = Dialect::Mariadb;
+        let to = || Translation::new(of, of, of, "10.11.14-MariaDB").on_trial();
+        let around = |event: &str| {
+            format!(
+                "DELIMITER ;;\n/*!50003 SET time_zone             = 'SYSTEM' */ ;;\n\
+                 {event}/*!50003 SET time_zone             = @saved_time_zone */ ;;\nDELIMITER ;\nINSERT INTO t VALUES \
+                 ('\n/*!50106 CREATE*/ /*!50106 EVENT');\n"
+            )
+        };
+        let body = "EVENT `e` ON SCHEDULE EVERY 1 SECOND DO BEGIN\n  INSERT INTO shop.t VALUES (';;\n');\n\n  -- it's\n\
+                    END */ ;;\n";
+        for start in ["CREATE*/ /*!50117 DEFINER=`a`@`b`*/ /*!50106 ", "CREATE "] {
+            let text = around(&format!("/*!50106 {start}{body}"));
+            let text = format!("/*!50106 DROP EVENT IF EXISTS `e` */;\n{text}");
+            assert_eq!(said(to, &text).unwrap(), around(""));
+        }
+        let text = around(&format!("/*!50106 CREATE*/ /*!50117 DEFINER=`a`@`b`*/ /*!50106 {body}"));
+        assert_eq!(
+            said(|| Translation::new(of, of, of, "9").renaming("a", "b"), &text).unwrap(),
+            text
+        );
     }
 }

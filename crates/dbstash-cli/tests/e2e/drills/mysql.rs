@@ -165,7 +165,12 @@ fn in_a_scratch_database() {
         assert_eq!(databases(&server), before);
         match family {
             Family::Mariadb => killed(&elsewhere, &server, &work),
-            Family::Mysql => mysql_of_our_own(&run, &server, &work),
+            Family::Mysql => {
+                server.sql("", "SET GLOBAL super_read_only = ON");
+                expect(&drill(&elsewhere), 4, "the server takes no writes", work.path());
+                server.sql("", "SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF");
+                mysql_of_our_own(&run, &server, &work);
+            }
         }
 
         let names = remote.names();

@@ -199,11 +199,15 @@ fn is_part(extent: &Extent) -> bool {
 
 /// The server's own databases are none to restore into: it would not live on.
 fn not_its_own(database: &str) -> Result<(), PlanError> {
-    let mut own = OWN_DATABASES.split(", ").map(|name| name.trim_matches('\''));
-    if own.any(|name| name.eq_ignore_ascii_case(database)) {
+    if is_its_own(database) {
         return Err(PlanError(format!("{database} is the server's own database: name another")));
     }
     Ok(())
+}
+
+fn is_its_own(database: &str) -> bool {
+    let mut own = OWN_DATABASES.split(", ").map(|name| name.trim_matches('\''));
+    own.any(|name| name.eq_ignore_ascii_case(database))
 }
 
 /// What this format cannot be asked for.

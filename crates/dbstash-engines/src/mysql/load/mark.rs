@@ -195,7 +195,8 @@ fn mark(database: &str) -> String {
     format!("{database}.`{MARK}`")
 }
 
-fn comment(of: &str, part: &str) -> String {
+/// What the mark says.
+pub(super) fn comment(of: &str, part: &str) -> String {
     format!("COMMENT='{}{part}'", told(of))
 }
 

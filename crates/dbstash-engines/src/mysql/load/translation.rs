@@ -1,7 +1,9 @@
 //! A dump for a server of the other family, or for a database of another name: what the target would not understand, or
 //! what would reach another database than it, is said in another way.
 
-use dbstash_core::load::Edit;
+use std::collections::BTreeSet;
+
+use dbstash_core::load::{Edit, MARK};
 
 use super::super::Dialect;
 use super::super::split::lexer::Lexer;
@@ -64,6 +66,10 @@ pub(super) struct Translation {
     drops_mode: bool,
     /// The former name and the new one, quoted.
     names: Option<[String; 2]>,
+    /// Where each database holds a mark from its beginning to the end of all: the mark's comment.
+    marks: Option<String>,
+    /// Those that have one, quoted.
+    marked: BTreeSet<String>,
 }
 
 impl Translation {
@@ -89,7 +95,15 @@ impl Translation {
             eventless: false,
             drops_mode: ours == Dialect::Mysql && of != ours,
             names: None,
+            marks: None,
+            marked: BTreeSet::new(),
         }
+    }
+
+    /// The same, of all databases: each of the user's is marked as one that is not complete, with this comment.
+    pub(super) fn marking(mut self, comment: String) -> Self {
+        self.marks = Some(comment);
+        self
     }
 
     /// The same, for a database of another name.
@@ -139,8 +153,25 @@ impl Translation {
             () if self.is_rows => out.extend_from_slice(line),
             () => out.extend_from_slice(&self.changed(line, begins)?),
         }
+        if begins {
+            self.marked(line, out);
+        }
         self.is_out &= !self.lexer.is_idle();
         Ok(())
+    }
+
+    /// After the first line that goes into a database.
+    fn marked(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        let Some(comment) = &self.marks else { return };
+        let Some(database) = line.strip_prefix(b"USE ").and_then(|rest| rest.strip_suffix(b";\n"))
+        else {
+            return;
+        };
+        let Ok(database) = String::from_utf8(mark::unquoted(database)) else { return };
+        if !super::is_its_own(&database) && self.marked.insert(super::name(&database)) {
+            let mark = format!("CREATE TABLE IF NOT EXISTS `{MARK}` (x INT) {comment};\n");
+            out.extend_from_slice(mark.as_bytes());
+        }
     }
 
     fn is_left_out(&self, line: &[u8]) -> bool {
@@ -214,7 +245,12 @@ impl Edit for Translation {
 
     fn finish(mut self: Box<Self>, out: &mut Vec<u8>) -> Result<(), String> {
         let line = std::mem::take(&mut self.line);
-        self.whole(&line, out)
+        self.whole(&line, out)?;
+        for database in &self.marked {
+            let gone = format!("\nDROP TABLE IF EXISTS {database}.`{MARK}`;\n");
+            out.extend_from_slice(gone.as_bytes());
+        }
+        Ok(())
     }
 }
 
@@ -335,5 +371,21 @@ mod tests {
             said(|| Translation::new(of, of, of, "9").renaming("a", "b"), &text).unwrap(),
             text
         );
+    }
+
+    #[test]
+    fn each_database_is_marked_until_all_are_there() {
+        let of = Dialect::Mysql;
+        let to = || Translation::new(of, of, of, "9.7.0").marking("COMMENT='x'".to_owned());
+        let text = "USE `mysql`;\nUSE `a``b`;\nINSERT INTO t VALUES ('\nUSE `c`;\n');\nUSE `shop`;\nUSE `a``b`;\n";
+        let mark = format!("CREATE TABLE IF NOT EXISTS `{MARK}` (x INT) COMMENT='x';\n");
+        let gone = |name: &str| format!("\nDROP TABLE IF EXISTS `{name}`.`{MARK}`;\n");
+        let want = format!(
+            "USE `mysql`;\nUSE `a``b`;\n{mark}INSERT INTO t VALUES ('\nUSE `c`;\n');\nUSE `shop`;\n{mark}USE \
+             `a``b`;\n{}{}",
+            gone("a``b"),
+            gone("shop")
+        );
+        assert_eq!(said(to, text).unwrap(), want);
     }
 }

@@ -15,7 +15,6 @@ use dbstash_core::job::{EngineKey, Server, Source};
 use dbstash_core::load::{
     Choice, Edit, Extent, Feed, Load, Script, Side, Stage, Survey, Target, Wish, older,
 };
-use dbstash_core::tally::Counts;
 
 use self::parts::Parts;
 use self::translation::Translation;
@@ -107,7 +106,12 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     let edits = || -> Result<Vec<Box<dyn Edit>>, PlanError> {
         let mut edits: Vec<Box<dyn Edit>> = Vec::new();
         if is_part(wish.extent) || wish.extent.side != Side::All {
-            edits.push(Box::new(Parts::new(of, wish.extent, wish.clean)?));
+            let parts = Parts::new(of, wish.extent, wish.clean)?;
+            edits.push(Box::new(if wish.extent.side == Side::Data {
+                parts.into_those(question::there(target))
+            } else {
+                parts
+            }));
         }
         let on_trial = wish.extent.bare;
         if on_trial || ours != of || to.dialect != of || wish.database != wish.manifest.database {
@@ -251,17 +255,9 @@ fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
             "there is no database to put rows into: restore with --schema-only before".to_owned(),
         ));
     }
-    // A dump of all of it may have tables without rows, and then says nothing of them.
-    let counted = match wish.manifest.dump().map(|dump| &dump.counts) {
-        Some(Counts::Of(counts)) if wish.extent.tables.is_empty() => Some(counts),
-        _ => None,
-    };
-    let counted = counted.into_iter().flatten().filter(|(_, rows)| **rows > 0);
-    let wanted = wish.extent.tables.iter().chain(counted.map(|(name, _)| name));
-    if let Some(table) = question::missing(target, wanted.map(String::as_str)) {
-        return Err(PlanError(format!(
-            "there is no table {table} to put rows into: restore with --schema-only before"
-        )));
+    let is_there = question::there(target);
+    if let Some(table) = wish.extent.tables.iter().find(|table| !is_there(table)) {
+        return Err(PlanError(parts::no_table(table)));
     }
     match fact(target, "fires ") {
         Some(count) => Err(PlanError(format!(

@@ -131,7 +131,7 @@ fn no_event_runs(run: &Dbstash, server: &MysqlServer, work: &Scratch) {
     server.sql(
         "busy",
         "CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, x INT); SET GLOBAL event_scheduler = OFF; CREATE EVENT tick ON \
-         SCHEDULE EVERY 1 SECOND STARTS '2020-01-01 00:00:00' DO BEGIN INSERT INTO busy.log (x) VALUES (1); END",
+         SCHEDULE EVERY 1 SECOND STARTS '2020-01-01 00:00:00' DO INSERT INTO busy.log (x) VALUES (1)",
     );
     run.run(PATIENCE).expect_code(0);
     server.sql("busy", "ALTER EVENT tick DISABLE; SET GLOBAL event_scheduler = ON");

@@ -116,6 +116,8 @@ pub struct Drill {
     pub assertions: Vec<Invocation>,
     /// What such a print says; the error is the server's, where the program ends well all the same.
     pub reply: fn(&str) -> Result<String, String>,
+    /// Whether a loader's complaint is of what lies outside of the database that is restored, and is in no backup of it.
+    pub is_outside: Box<dyn Fn(&str) -> bool + Send + Sync>,
     /// Drops the scratch database, also where it is not there.
     pub dropped: Option<Invocation>,
     /// The programs of the server, and the client: how each tells its version.
@@ -227,6 +229,7 @@ impl Drill {
             census: None,
             assertions: Vec::new(),
             reply: |said| Ok(said.to_owned()),
+            is_outside: Box::new(|_| false),
             dropped: None,
             tools: Vec::new(),
             permit: None,

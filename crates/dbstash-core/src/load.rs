@@ -43,7 +43,8 @@ pub struct Extent {
     /// What lies outside the database (roles), too.
     pub globals: bool,
     /// Nothing that speaks of the server around the database, which this one is not: owners and rights, unless the
-    /// globals bring whose they are, and tablespaces (pg); positions in its log, and who may log in (mysql).
+    /// globals bring whose they are, and tablespaces (pg); positions in its log, who may log in, and what
+    /// happens by itself (mysql).
     pub bare: bool,
     /// What to do with a key that is there already (redis).
     pub on_existing: Option<OnExisting>,

@@ -275,7 +275,7 @@ impl<'a> Run<'a> {
         }
         if let Some(of) = draft.marked() {
             let what = format!(
-                "the database holds an interrupted restore ({of}): restore it with --clean first"
+                "the database holds an interrupted restore ({of}): first restore the same again, all of it or the same --table, with --clean"
             );
             let cause = RunError::Dump(ProduceError::Incomplete { what, stderr: String::new() });
             return Err(Failure { cause, left: None });

@@ -240,7 +240,7 @@ impl Work<'_> {
         begun: Instant,
     ) -> Result<Drilled, Flaw> {
         if let Some(goal) = &drill.goal {
-            self.restored(goal, manifest).await.map_err(|error| self.flaw(error))?;
+            self.restored(goal, manifest).await.map_err(|error| self.flaw(drill, error))?;
         }
         let took = begun.elapsed();
         let found = match &drill.census {
@@ -296,18 +296,26 @@ impl Work<'_> {
     }
 
     /// What it says of the backup that it cannot be restored.
-    fn flaw(&self, error: RestoreError) -> Flaw {
+    fn flaw(&self, drill: &Drill, error: RestoreError) -> Flaw {
         match error {
             RestoreError::Corrupt(what) => Flaw::Corrupt(what),
             RestoreError::Gone => Flaw::Gone,
+            // What makes the database ready has read nothing of the backup.
+            RestoreError::Unmarked(error) if matches!(*error, RestoreError::Loader { .. }) => {
+                match self.flaw(drill, *error) {
+                    Flaw::Corrupt(what) => Flaw::Untested(what),
+                    other => other,
+                }
+            }
             RestoreError::Before(error)
             | RestoreError::Left(error)
-            | RestoreError::Unmarked(error) => self.flaw(*error),
+            | RestoreError::Unmarked(error) => self.flaw(drill, *error),
             RestoreError::Loader { ref stderr, .. } => {
                 let engine = self.cx.engine;
                 let known = engine.explain(stderr).unwrap_or_default();
                 let what = format!("it cannot be restored: {error}: {}", gist(stderr));
-                if known.is_empty() && !engine.is_surroundings(stderr) && self.has_room() {
+                let is_around = engine.is_surroundings(stderr) || (drill.is_outside)(stderr);
+                if known.is_empty() && !is_around && self.has_room() {
                     Flaw::Corrupt(what)
                 } else {
                     Flaw::Untested(if known.is_empty() { what } else { known })

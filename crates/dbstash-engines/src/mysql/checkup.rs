@@ -12,6 +12,7 @@ use dbstash_core::load::MARK;
 
 use super::Dialect;
 use super::grants::Grants;
+use super::load::mark::again;
 use crate::rows::version;
 
 const PORT: u16 = 3306;
@@ -139,7 +140,12 @@ impl Reading for Rights {
         }
         all.push(self.server(one("server"), versions));
         let mark = one("mark");
-        all.extend((!mark.is_empty()).then(|| Finding::marked(mark)));
+        all.extend((!mark.is_empty()).then(|| {
+            let again = again(mark).map(|again| {
+                format!("dbstash restore {again} makes it whole, and leaves what else is there")
+            });
+            Finding { way_out: again.or(Finding::marked(mark).way_out), ..Finding::marked(mark) }
+        }));
         if !self.only_login {
             let found = self.missing(&grants, &user, one("routines"));
             let has_any = self.name.as_ref().is_none_or(|name| grants.any(name));

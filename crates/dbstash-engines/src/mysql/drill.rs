@@ -92,6 +92,8 @@ pub(super) fn drill(of: Dialect, ground: &Ground<'_>) -> Result<Drill, PlanError
     };
     drill.assertions = ground.assertions.iter().map(assertion).collect::<Result<_, PlanError>>()?;
     let database = database.to_owned();
+    let (own, former) = (database.clone(), manifest.database.clone());
+    drill.is_outside = Box::new(move |stderr| is_outside(stderr, &own, &former));
     drill.goal = Some(Goal { engine, source, database, extent });
     Ok(drill)
 }
@@ -191,11 +193,12 @@ fn tools(of: Dialect) -> Vec<Tool> {
 
 /// Whether this is about the server, its machine or its user, and not about what is restored.
 pub(super) fn is_surroundings(stderr: &str) -> bool {
-    /// Of the client's complaints: no room, no memory, no right, no such thing in this server, no server any more.
-    const CODES: [&str; 24] = [
+    /// Of the client's complaints: no room, no memory, no right, no such thing in this server, nothing written there, no time,
+    /// no server any more.
+    const CODES: [&str; 28] = [
         "3", "1021", "1026", "1030", "1037", "1038", "1040", "1041", "1044", "1045", "1053",
-        "1114", "1135", "1142", "1143", "1227", "1286", "1317", "1370", "1449", "1927", "2002",
-        "2006", "2013",
+        "1114", "1135", "1142", "1143", "1227", "1286", "1290", "1317", "1370", "1449", "1836",
+        "1927", "1969", "2002", "2006", "2013", "3024",
     ];
     const WORDS: [&str; 5] = [
         "No space left on device",
@@ -213,6 +216,31 @@ pub(super) fn is_surroundings(stderr: &str) -> bool {
         None => WORDS.iter().any(|words| line.contains(words)),
     };
     stderr.lines().any(says)
+}
+
+/// Whether this is about another database than the one that is restored, by the name of `own`: a view that reads another
+/// one's tables, or that names its own by their `former` database.
+fn is_outside(stderr: &str, own: &str, former: &str) -> bool {
+    let is_in = |name: &str, database: &str| {
+        let start = name.get(..database.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(database))
+            && name[database.len()..].starts_with('.')
+    };
+    let says = |line: &str| {
+        let Some((code, rest)) = line.strip_prefix("ERROR ").and_then(|rest| rest.split_once(' '))
+        else {
+            return false;
+        };
+        let quoted = rest.split_once('\'').map(|(_, rest)| rest);
+        let Some(name) = quoted.and_then(|rest| rest.split('\'').next()) else { return false };
+        match code {
+            "1049" => !name.eq_ignore_ascii_case(own),
+            "1146" => name.contains('.') && !is_in(name, own),
+            "1054" => !own.eq_ignore_ascii_case(former) && is_in(name, former),
+            _ => false,
+        }
+    };
+    own != load::ALL && stderr.lines().any(says)
 }
 
 #[cfg(test)]

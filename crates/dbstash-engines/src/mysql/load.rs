@@ -1,7 +1,7 @@
 //! A dump back into a server, by the stock client: verified before, and marked in the target until all of it is there.
 
 mod complaint;
-mod mark;
+pub(super) mod mark;
 mod parts;
 pub(super) mod question;
 mod translation;
@@ -90,6 +90,13 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
                  nothing"
             ));
         }
+    } else if let Some(again) = target.mark.as_deref().and_then(mark::again).filter(|_| !wish.clean)
+    {
+        return Err(PlanError(format!(
+            "the target holds an interrupted restore of {}: dbstash restore {again} makes that whole; all of it, with \
+             --clean, drops what else is there",
+            target.mark.as_deref().unwrap_or_default()
+        )));
     } else if let Some(count) = fact(target, "kin ").filter(|_| !target.is_empty()) {
         return Err(PlanError(format!(
             "there is another database whose name differs only in case, and the server would drop its events ({count}) with \
@@ -99,14 +106,19 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     let edits = || -> Result<Vec<Box<dyn Edit>>, PlanError> {
         let mut edits: Vec<Box<dyn Edit>> = Vec::new();
         if is_part(wish.extent) || wish.extent.side != Side::All {
-            edits.push(Box::new(Parts::new(of, wish.extent, wish.clean)?));
+            let parts = Parts::new(of, wish.extent, wish.clean)?;
+            edits.push(Box::new(if wish.extent.side == Side::Data {
+                parts.into_those(question::there(target))
+            } else {
+                parts
+            }));
         }
-        if ours != of || to.dialect != of || wish.database != wish.manifest.database {
+        let on_trial = wish.extent.bare;
+        if on_trial || ours != of || to.dialect != of || wish.database != wish.manifest.database {
             let version = target.version.as_deref().unwrap_or_default();
             let translation = Translation::new(of, to.dialect, ours, version);
             let translation = translation.renaming(&wish.manifest.database, wish.database);
-            let bare = wish.extent.bare;
-            edits.push(Box::new(if bare { translation.logless() } else { translation }));
+            edits.push(Box::new(if on_trial { translation.on_trial() } else { translation }));
         }
         Ok(edits)
     };
@@ -191,11 +203,15 @@ fn is_part(extent: &Extent) -> bool {
 
 /// The server's own databases are none to restore into: it would not live on.
 fn not_its_own(database: &str) -> Result<(), PlanError> {
-    let mut own = OWN_DATABASES.split(", ").map(|name| name.trim_matches('\''));
-    if own.any(|name| name.eq_ignore_ascii_case(database)) {
+    if is_its_own(database) {
         return Err(PlanError(format!("{database} is the server's own database: name another")));
     }
     Ok(())
+}
+
+fn is_its_own(database: &str) -> bool {
+    let mut own = OWN_DATABASES.split(", ").map(|name| name.trim_matches('\''));
+    own.any(|name| name.eq_ignore_ascii_case(database))
 }
 
 /// What this format cannot be asked for.
@@ -222,11 +238,14 @@ pub(super) fn refuse(wish: &Wish<'_>) -> Result<(), PlanError> {
 
 /// Some tables, or rows, into a database that goes on: what is in their way.
 fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
-    if target.mark.as_ref().is_some_and(|mark| !mark::is_of_part(mark)) {
-        return Err(PlanError(
-            "the target holds an interrupted restore of all of it: restore all of it, with --clean"
-                .to_owned(),
-        ));
+    if let Some(mark) = target.mark.as_ref().filter(|mark| !mark::is_all_of(wish, mark)) {
+        return Err(PlanError(match mark::again(mark) {
+            Some(again) => format!(
+                "the target holds an interrupted restore of {mark}, which would be taken for done: first make that whole, by \
+                 dbstash restore {again}"
+            ),
+            None => "the target holds an interrupted restore of all of it: restore all of it, with --clean".to_owned(),
+        }));
     }
     if wish.extent.side != Side::Data {
         return Ok(());
@@ -235,6 +254,10 @@ fn part(wish: &Wish<'_>, target: &Target) -> Result<(), PlanError> {
         return Err(PlanError(
             "there is no database to put rows into: restore with --schema-only before".to_owned(),
         ));
+    }
+    let is_there = question::there(target);
+    if let Some(table) = wish.extent.tables.iter().find(|table| !is_there(table)) {
+        return Err(PlanError(parts::no_table(table)));
     }
     match fact(target, "fires ") {
         Some(count) => Err(PlanError(format!(

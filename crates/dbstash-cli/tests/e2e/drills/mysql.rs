@@ -121,6 +121,26 @@ fn killed(run: &Dbstash, server: &MysqlServer, work: &Scratch) {
     server.sql("", "DROP DATABASE dbstash_drill_20200101t000000z_mine");
 }
 
+/// One that would write into the database that the backup is of.
+fn no_event_runs(run: &Dbstash, server: &MysqlServer, work: &Scratch) {
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let own = Scratch::new("own");
+    let run = run.clone().envs(remote.env()).env("RCLONE_REMOTE", remote.root());
+    let run = run.env("DB_URI", server.uri("busy")).env("DBSTASH_STATE_DIR", own.path());
+    server.createdb("busy");
+    server.sql(
+        "busy",
+        "CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, x INT); SET GLOBAL event_scheduler = OFF; CREATE EVENT tick ON \
+         SCHEDULE EVERY 1 SECOND STARTS '2020-01-01 00:00:00' DO INSERT INTO busy.log (x) VALUES (1)",
+    );
+    run.run(PATIENCE).expect_code(0);
+    server.sql("busy", "ALTER EVENT tick DISABLE; SET GLOBAL event_scheduler = ON");
+    let asking = run.env("DRILL_SQL", "SELECT SLEEP(1.5) = 0");
+    expect(&drill(&asking), 0, "as many as were counted", work.path());
+    assert_eq!(server.sql("busy", "SELECT COUNT(*) FROM log"), "0");
+    server.sql("", "SET GLOBAL event_scheduler = OFF; DROP DATABASE busy");
+}
+
 #[test]
 fn in_a_scratch_database() {
     for family in Family::ALL {
@@ -136,6 +156,7 @@ fn in_a_scratch_database() {
         run.run(PATIENCE).expect_code(0);
         let before = databases(&server);
         let elsewhere = run.clone().env("DRILL_URI", server.uri("mysql"));
+        no_event_runs(&elsewhere, &server, &work);
         let asking = elsewhere.clone().env("DRILL_SQL", "SELECT COUNT(*) FROM bulk");
         let done = asking.sampled().args(["verify", "--level", "restore"]).run(PATIENCE);
         expect(&done, 1, "assertion 1 of DRILL_SQL: it is \"30\"", work.path());
@@ -144,7 +165,12 @@ fn in_a_scratch_database() {
         assert_eq!(databases(&server), before);
         match family {
             Family::Mariadb => killed(&elsewhere, &server, &work),
-            Family::Mysql => mysql_of_our_own(&run, &server, &work),
+            Family::Mysql => {
+                server.sql("", "SET GLOBAL super_read_only = ON");
+                expect(&drill(&elsewhere), 4, "the server takes no writes", work.path());
+                server.sql("", "SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF");
+                mysql_of_our_own(&run, &server, &work);
+            }
         }
 
         let names = remote.names();

@@ -141,9 +141,14 @@ fn by_dbstash(run: &Dbstash, fresh: &MysqlServer, mode: &str) {
         let slow = run.clone().env("RCLONE_BWLIMIT", "100K");
         let mut killed = slow.args(["restore", "--yes"].iter().chain(&words)).spawn();
         let databases = || fresh.sql("", "SHOW DATABASES");
-        killed.wait_until(PATIENCE, |_| databases().contains("a first one"));
+        let marked = "SELECT table_schema FROM information_schema.tables WHERE table_name = 'dbstash_restore_incomplete'";
+        killed.wait_until(PATIENCE, |_| fresh.sql("", marked).contains("a first one"));
         killed.signal(Signal::KILL);
         killed.wait(PATIENCE);
+        // Nor is it a backup by itself.
+        let half = run.clone().env("DB_URI", fresh.uri("a first one"));
+        let half = half.env("BACKUP_ALL_DATABASES", "false").run(PATIENCE);
+        assert!(half.expect_code(1).stderr.contains("holds an interrupted restore"), "{half}");
         assert!(databases().contains("dbstash_restore_incomplete"));
         expect_refused(run, &words, &["of an interrupted restore: drop them first"]);
         fresh.sql("", "DROP DATABASE `a first one`; DROP DATABASE IF EXISTS shop");

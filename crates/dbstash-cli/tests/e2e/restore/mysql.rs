@@ -269,7 +269,7 @@ fn is_cut_off(family: Family, ways: &[&str]) {
         expect_refused(
             &run,
             &["--data-only", "--to", &to],
-            &["an interrupted restore of", "(a part)"],
+            &["an interrupted restore of", "(a part: rows of all tables)"],
         );
         restore(&run, &["--data-only", "--clean", "--to", &to]).expect_code(0);
         assert!(!is_marked(&server, "copy"));

@@ -45,12 +45,16 @@ fn parts_of_a_database_mysql() {
     // A name that is not in the dump is found before the others are touched.
     server.sql("shop", "INSERT INTO log VALUES ('newer')");
     let newer = content(&server);
-    let no = ["it has no table nosuch", "the target is as it was"];
+    let no = ["no table nosuch", "the target is as it was"];
     for (_remote, run) in &runs {
         expect_refused(run, &["--table", "log", "--table", "nosuch", "--clean"], &no);
     }
     let run = &runs[0].1;
-    expect_refused(run, &["--data-only", "--table", "log", "--table", "nosuch", "--clean"], &no);
+    expect_refused(
+        run,
+        &["--data-only", "--table", "log", "--table", "nosuch", "--clean"],
+        &no[..1],
+    );
     assert_eq!(content(&server), newer);
     assert!(!is_marked(&server, "shop"));
     let to = server.uri("anew");
@@ -71,8 +75,31 @@ fn parts_of_a_database_mysql() {
     restore(run, &["--table", "vw"]).expect_code(0).expect_no_leftovers();
     assert_eq!(content(&server), before);
     server.sql("shop", "DROP TABLE items");
+    // Before it is marked, for nothing else is wrong with it.
+    let no = ["there is no table items to put rows into"];
+    expect_refused(run, &["--data-only", "--table", "items"], &no);
+    server.sql("shop", "DROP TRIGGER new_order");
+    expect_refused(run, &["--data-only", "--clean"], &no);
+    assert!(!is_marked(&server, "shop"));
+    restore(run, &["--table", "orders", "--clean"]).expect_code(0);
     restore(run, &["--schema-only", "--table", "items"]).expect_code(0);
     restore(run, &["--table", "items", "--clean"]).expect_code(0);
+    assert_eq!(content(&server), before);
+    // Another table's restore does not end that of one which was cut off.
+    server.sql(
+        "shop",
+        "CREATE TABLE dbstash_restore_incomplete (x INT) COMMENT='x (a part: rows of orders)'",
+    );
+    let no = ["(a part: rows of orders)", "dbstash restore --table orders --data-only --clean"];
+    expect_refused(run, &["--table", "log", "--clean"], &no);
+    expect_refused(run, &["--table", "orders", "--schema-only", "--clean"], &no);
+    expect_refused(run, &[], &no);
+    assert!(is_marked(&server, "shop"));
+    let doctor = run.clone().args(["doctor"]).run(PATIENCE);
+    let told = "dbstash restore --table orders --data-only --clean makes it whole, and leaves";
+    assert!(doctor.stdout.contains(told), "{doctor}");
+    restore(run, &["--table", "orders", "--table", "log", "--clean"]).expect_code(0);
+    assert!(!is_marked(&server, "shop"));
     assert_eq!(content(&server), before);
     // What the server needs is nobody's target.
     let databases = server.sql("", "SHOW DATABASES");

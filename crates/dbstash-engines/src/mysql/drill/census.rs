@@ -11,7 +11,7 @@ use dbstash_core::tally::Counts;
 use super::asking;
 use crate::mysql::Dialect;
 use crate::mysql::load::ALL;
-use crate::mysql::load::question::literal;
+use crate::mysql::load::question::{literal, unhex};
 use crate::tally::shown;
 
 /// So many tables are open at once.
@@ -73,19 +73,12 @@ fn text(database: &str, tables: usize) -> String {
     text
 }
 
-/// Those that are written in hex.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let pair = |pair: &[u8]| u8::try_from(digit(pair.first()?)? * 16 + digit(pair.get(1)?)?).ok();
-    hex.as_bytes().chunks(2).map(pair).collect()
-}
-
 fn read(said: &str) -> Result<Found, String> {
     let mut found = Found::new();
     for line in said.lines() {
         let answer = || {
             let (name, number) = line.split_once('\t')?;
-            let parts = name.split('.').map(bytes).collect::<Option<Vec<_>>>()?;
+            let parts = name.split('.').map(unhex).collect::<Option<Vec<_>>>()?;
             parts.iter().try_for_each(|part| std::str::from_utf8(part).map(drop)).ok()?;
             let name = shown(&parts);
             Some((name, if number == "-" { None } else { Some(number.parse().ok()?) }))

@@ -124,6 +124,10 @@ fn what_is_no_fault_of_the_backup() {
         "ERROR 1449 (HY000) at line 1: The user specified as a definer ('a'@'b') does not exist",
         "ERROR 1005 (HY000) at line 7: Can't create table `t` (errno: 28 \"No space left on device\")",
         "ERROR 1114 (HY000) at line 7: The table 't' is full",
+        "ERROR 1290 (HY000) at line 1: The MySQL server is running with the --super-read-only option so it cannot",
+        "ERROR 1836 (HY000) at line 1: Running in read-only mode",
+        "ERROR 1969 (70100) at line 9: Query execution was interrupted (max_statement_time exceeded)",
+        "ERROR 3024 (HY000) at line 9: Query execution was interrupted, maximum statement execution time exceeded",
         "2026-01-01 [ERROR] InnoDB: preallocating 65536 bytes failed: No space left on device",
         "2026-01-01 [ERROR] mariadbd got signal 11 ;",
     ] {
@@ -135,5 +139,33 @@ fn what_is_no_fault_of_the_backup() {
         "2026-01-01 [Note] mariadbd: Normal shutdown",
     ] {
         assert!(!is_surroundings(stderr), "{stderr}");
+    }
+}
+
+#[test]
+fn what_lies_in_another_database() {
+    let table = |name: &str| format!("ERROR 1146 (42S02) at line 30: Table '{name}' doesn't exist");
+    let column =
+        |name: &str| format!("ERROR 1054 (42S22) at line 30: Unknown column '{name}' in 'SELECT'");
+    let unknown = |name: &str| format!("ERROR 1049 (42000) at line 30: Unknown database '{name}'");
+    for (stderr, own, is_it) in [
+        (table("other.o"), "shop", true),
+        (table("shop.o"), "shop", false),
+        (table("shop.o"), "dbstash_drill_x", true),
+        (table("dbstash_drill_x.o"), "dbstash_drill_x", false),
+        (table("o"), "shop", false),
+        (table("other.o"), "*", false),
+        (column("shop.orders.id"), "dbstash_drill_x", true),
+        (column("shop.orders.id"), "shop", false),
+        (column("shopping.id"), "dbstash_drill_x", false),
+        (unknown("other"), "shop", true),
+        (unknown("shop"), "shop", false),
+        (
+            "ERROR 1062 (23000) at line 5: Duplicate entry 'other.o' for key".to_owned(),
+            "shop",
+            false,
+        ),
+    ] {
+        assert_eq!(is_outside(&stderr, own, "shop"), is_it, "{stderr} in {own}");
     }
 }

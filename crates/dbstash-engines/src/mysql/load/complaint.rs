@@ -33,6 +33,12 @@ pub(in super::super) fn explain(dialect: Dialect, stderr: &str) -> Option<String
         "1021" | "1030" | "1114" | "3" | "1026" => {
             "the server could not store it: look whether its disk is full".to_owned()
         }
+        "1836" => "the server takes no writes (read_only)".to_owned(),
+        "1290" if line.contains("read-only") => {
+            "the server takes no writes (read_only, super_read_only)".to_owned()
+        }
+        "1969" | "3024" => "the server ends what takes long (max_statement_time, max_execution_time): let it take its time"
+            .to_owned(),
         "1205" | "1213" => "somebody else uses the tables: restore when nobody does".to_owned(),
         "1317" | "1053" | "1927" | "2006" | "2013" | "4031" => {
             "the server went away in the middle of the restore".to_owned()
@@ -66,6 +72,11 @@ mod tests {
                 "a server without them",
             ),
             ("ERROR 1114 (HY000) at line 7: The table 't' is full", "disk"),
+            (
+                "ERROR 1290 (HY000) at line 1: The MySQL server is running with the --super-read-only option so it \
+                 cannot execute this statement",
+                "no writes",
+            ),
         ] {
             let sentence = explain(Dialect::Mariadb, stderr).unwrap_or_else(|| panic!("{stderr}"));
             assert!(sentence.contains(told), "{sentence}");

@@ -9,6 +9,7 @@ use super::super::Dialect;
 use super::super::footer::{Footer, Seen};
 use super::super::split::mark::Kind;
 use super::super::split::{LONGEST_NAME, Split, safe};
+use super::question::There;
 
 /// What belongs to a table, a view or a sequence.
 const OF_ONE: [Kind; 6] =
@@ -28,6 +29,10 @@ struct Choice {
     /// Whether a table is emptied before its rows come.
     empties: bool,
     found: BTreeSet<String>,
+    /// Which tables rows can go into; all when there is none.
+    is_there: Option<There>,
+    /// The first one that they cannot.
+    absent: Option<String>,
     is_wanted: bool,
     /// Said after the header of the part at hand.
     next: String,
@@ -54,11 +59,24 @@ impl Parts {
                 side: extent.side,
                 empties: clean && extent.side == Side::Data,
                 found: BTreeSet::new(),
+                is_there: None,
+                absent: None,
                 is_wanted: false,
                 next: String::new(),
             },
         })
     }
+
+    /// The same, where rows go only into some tables: those that are there.
+    pub(super) fn into_those(mut self, is_there: There) -> Self {
+        self.choice.is_there = Some(is_there);
+        self
+    }
+}
+
+/// Why rows cannot go into a table.
+pub(super) fn no_table(table: &str) -> String {
+    format!("there is no table {table} to put rows into: restore with --schema-only before")
 }
 
 /// Which files of a dump that is cut are read: those of the tables, where some are named. In a file of triggers, nothing
@@ -103,6 +121,12 @@ impl Choice {
         };
         self.is_wanted = is_of_side && is_named;
         let Some((kind, name)) = one.filter(|_| is_named) else { return };
+        if self.is_wanted && kind == Kind::Rows {
+            let one = plain(&name);
+            if self.is_there.as_ref().is_some_and(|is_there| !is_there(&one)) {
+                self.absent.get_or_insert(one);
+            }
+        }
         if self.is_wanted && self.empties && kind == Kind::Rows {
             self.next = format!("TRUNCATE TABLE {};\n", super::name(&plain(&name)));
         }
@@ -121,6 +145,9 @@ impl Edit for Parts {
         let mut choice = self.choice;
         let done = self.split.finish(&mut |piece| choice.take(piece, out));
         done.map_err(|incomplete| incomplete.0)?;
+        if let Some(table) = &choice.absent {
+            return Err(no_table(table));
+        }
         let missing = choice.tables.iter().find(|name| !choice.found.contains(*name));
         missing.map_or(Ok(()), |name| Err(format!("it has no table {}", plain(name))))
     }
@@ -137,7 +164,7 @@ fn named(path: &str, kind: Kind) -> Option<String> {
 }
 
 /// The name itself.
-fn plain(safe: &str) -> String {
+pub(super) fn plain(safe: &str) -> String {
     percent_encoding::percent_decode_str(safe).decode_utf8_lossy().into_owned()
 }
 
@@ -176,6 +203,19 @@ mod tests {
         assert_eq!(said(&["a b"], Side::Data, false).unwrap(), [ROWS]);
         assert_eq!(said(&["a b"], Side::Data, true).unwrap(), ["TRUNCATE TABLE `a b`;", ROWS]);
         assert_eq!(said(&["nonesuch"], Side::All, false).unwrap_err(), "it has no table nonesuch");
+    }
+
+    #[test]
+    fn rows_go_into_tables_that_are_there() {
+        let said = |extent: &Extent| {
+            let parts = Parts::new(Dialect::Mariadb, extent, false).unwrap();
+            let mut edit = Box::new(parts.into_those(Box::new(|name| name == "a b")));
+            edit.feed(DUMP.as_bytes(), &mut Vec::new())?;
+            edit.finish(&mut Vec::new())
+        };
+        let all = Extent { side: Side::Data, ..Extent::default() };
+        assert!(said(&all).unwrap_err().starts_with("there is no table c to put rows into"));
+        assert_eq!(said(&Extent { tables: vec!["a b".to_owned()], ..all }), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a target is asked before anything is written, and what its answers mean.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use dbstash_core::load::{Extent, MARK, Side, Target};
@@ -15,7 +16,9 @@ const COUNTED: [(&str, &str, &str, &str); 5] = [
 ];
 
 /// What is counted, and is not in the target's way as such.
-const FACTS: [&str; 3] = ["fires", "kin", "referring"];
+const FACTS: [&str; 4] = ["fires", "kin", "lower", "referring"];
+/// Before the name of a table that is there.
+const HAS: &str = "has ";
 
 /// One line for each answer: what it is, and the answer.
 pub(super) fn text(database: &str, extent: &Extent) -> String {
@@ -54,6 +57,12 @@ pub(super) fn text(database: &str, extent: &Extent) -> String {
              'INSERT'{}",
             of_it("trigger_schema"),
             among("event_object_table")
+        );
+        let _ = write!(
+            text,
+            "; SELECT 'lower', @@lower_case_table_names; SELECT 'has', HEX(IF(@@lower_case_table_names = 0, table_name, \
+             LOWER(table_name))) FROM information_schema.tables WHERE {}",
+            of_it("table_schema")
         );
         // Only what has rows is in the way of rows: each table is asked.
         let _ = write!(
@@ -116,6 +125,11 @@ pub(super) fn read(said: &str) -> Result<Target, String> {
                     target.facts.push(format!("CHARACTER SET {set} COLLATE {collation}"));
                 }
             }
+            "has" => {
+                let name = unhex(answer).and_then(|name| String::from_utf8(name).ok());
+                let name = name.ok_or_else(|| format!("the client says: {line:.200}"))?;
+                target.facts.push(format!("{HAS}{name}"));
+            }
             "mark" => target.mark = Some(answer.to_owned()),
             _ => {
                 let count: u64 =
@@ -135,6 +149,17 @@ pub(super) fn read(said: &str) -> Result<Target, String> {
     Ok(target)
 }
 
+/// Says of the name of a table whether it is there.
+pub(super) type There = Box<dyn Fn(&str) -> bool + Send>;
+
+/// Which tables are there, where rows alone are to go into them.
+pub(super) fn there(target: &Target) -> There {
+    let is_lower = target.facts.iter().any(|fact| fact.starts_with("lower "));
+    let there = target.facts.iter().filter_map(|fact| fact.strip_prefix(HAS));
+    let there: BTreeSet<_> = there.map(str::to_owned).collect();
+    Box::new(move |name| there.contains(name) || is_lower && there.contains(&*name.to_lowercase()))
+}
+
 /// A name of a character set or of a collation.
 fn is_word(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -150,9 +175,27 @@ pub(in crate::mysql) fn literal(text: &str) -> String {
     hex
 }
 
+/// The bytes that are written in hex.
+pub(in crate::mysql) fn unhex(hex: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let pair = |pair: &[u8]| u8::try_from(digit(pair.first()?)? * 16 + digit(pair.get(1)?)?).ok();
+    hex.as_bytes().chunks(2).map(pair).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_that_rows_go_into_is_there_or_not() {
+        let missing = |lower: u8, name| {
+            let said = format!("version\t9\nlower\t{lower}\nhas\t7431\nhas\t61C3BC\n");
+            !there(&read(&said).unwrap())(name)
+        };
+        assert!(!missing(0, "t1") && !missing(0, "a\u{fc}") && !missing(1, "T1"));
+        assert!(missing(0, "T1") && missing(0, "t") && missing(1, "t4"));
+        assert!(read("version\t9\nhas\t7\n").is_err());
+    }
 
     #[test]
     fn answers_are_read() {

@@ -1,7 +1,9 @@
 //! A dump for a server of the other family, or for a database of another name: what the target would not understand, or
 //! what would reach another database than it, is said in another way.
 
-use dbstash_core::load::Edit;
+use std::collections::BTreeSet;
+
+use dbstash_core::load::{Edit, MARK};
 
 use super::super::Dialect;
 use super::super::split::lexer::Lexer;
@@ -18,6 +20,9 @@ const OF_THE_LOG: [&[u8]; 6] = [
     b"CHANGE MASTER TO",
     b"CHANGE REPLICATION SOURCE TO",
 ];
+/// Statements about events, whose bodies may name any database.
+const OF_EVENTS: [&[u8]; 3] =
+    [b"/*!50106 DROP EVENT ", b"/*!50106 CREATE*/ ", b"/*!50106 CREATE EVENT "];
 /// Statements that name a database.
 const OF_DATABASES: [&[u8]; 4] =
     [b"ALTER DATABASE ", b"CREATE DATABASE ", b"USE ", b"ALTER SCHEMA "];
@@ -55,10 +60,16 @@ pub(super) struct Translation {
     keeps_sandbox: bool,
     /// Whether the log of another server is none of this one's business.
     logless: bool,
+    /// Whether nothing may happen by itself.
+    eventless: bool,
     /// Whether the server does not know a mode any more that older ones and MariaDB have.
     drops_mode: bool,
     /// The former name and the new one, quoted.
     names: Option<[String; 2]>,
+    /// Where each database holds a mark from its beginning to the end of all: the mark's comment.
+    marks: Option<String>,
+    /// Those that have one, quoted.
+    marked: BTreeSet<String>,
 }
 
 impl Translation {
@@ -81,9 +92,18 @@ impl Translation {
             collations,
             keeps_sandbox: to == Dialect::Mariadb,
             logless: of != ours,
+            eventless: false,
             drops_mode: ours == Dialect::Mysql && of != ours,
             names: None,
+            marks: None,
+            marked: BTreeSet::new(),
         }
+    }
+
+    /// The same, of all databases: each of the user's is marked as one that is not complete, with this comment.
+    pub(super) fn marking(mut self, comment: String) -> Self {
+        self.marks = Some(comment);
+        self
     }
 
     /// The same, for a database of another name.
@@ -92,9 +112,9 @@ impl Translation {
         self
     }
 
-    /// The same, for a server whose log is to stay as it is.
-    pub(super) fn logless(mut self) -> Self {
-        self.logless = true;
+    /// The same, on trial: the server's log stays as it is, and no event runs in it.
+    pub(super) fn on_trial(mut self) -> Self {
+        (self.logless, self.eventless) = (true, true);
         self
     }
 
@@ -133,12 +153,30 @@ impl Translation {
             () if self.is_rows => out.extend_from_slice(line),
             () => out.extend_from_slice(&self.changed(line, begins)?),
         }
+        if begins {
+            self.marked(line, out);
+        }
         self.is_out &= !self.lexer.is_idle();
         Ok(())
     }
 
+    /// After the first line that goes into a database.
+    fn marked(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        let Some(comment) = &self.marks else { return };
+        let Some(database) = line.strip_prefix(b"USE ").and_then(|rest| rest.strip_suffix(b";\n"))
+        else {
+            return;
+        };
+        let Ok(database) = String::from_utf8(mark::unquoted(database)) else { return };
+        if !super::is_its_own(&database) && self.marked.insert(super::name(&database)) {
+            let mark = format!("CREATE TABLE IF NOT EXISTS `{MARK}` (x INT) {comment};\n");
+            out.extend_from_slice(mark.as_bytes());
+        }
+    }
+
     fn is_left_out(&self, line: &[u8]) -> bool {
         self.logless && OF_THE_LOG.iter().any(|start| line.starts_with(start))
+            || self.eventless && OF_EVENTS.iter().any(|start| line.starts_with(start))
             || self.names.is_some() && line.starts_with(b"/*!40000 DROP DATABASE ")
     }
 
@@ -207,7 +245,12 @@ impl Edit for Translation {
 
     fn finish(mut self: Box<Self>, out: &mut Vec<u8>) -> Result<(), String> {
         let line = std::mem::take(&mut self.line);
-        self.whole(&line, out)
+        self.whole(&line, out)?;
+        for database in &self.marked {
+            let gone = format!("\nDROP TABLE IF EXISTS {database}.`{MARK}`;\n");
+            out.extend_from_slice(gone.as_bytes());
+        }
+        Ok(())
     }
 }
 
@@ -301,7 +344,48 @@ mod tests {
         assert_eq!(said(to, text).unwrap(), want);
         let log = "SET @@SESSION.SQL_LOG_BIN= 0;\n";
         assert_eq!(said(to, log).as_deref(), Ok(log));
-        assert_eq!(said(|| to().logless(), log).as_deref(), Ok(""));
+        assert_eq!(said(|| to().on_trial(), log).as_deref(), Ok(""));
         assert!(said(to, "USE `other`;\n").unwrap_err().contains("another database than `shop`"));
+    }
+
+    #[test]
+    fn on_trial_no_event_is_made() {
+        let of = Dialect::Mariadb;
+        let to = || Translation::new(of, of, of, "10.11.14-MariaDB").on_trial();
+        let around = |event: &str| {
+            format!(
+                "DELIMITER ;;\n/*!50003 SET time_zone             = 'SYSTEM' */ ;;\n\
+                 {event}/*!50003 SET time_zone             = @saved_time_zone */ ;;\nDELIMITER ;\nINSERT INTO t VALUES \
+                 ('\n/*!50106 CREATE*/ /*!50106 EVENT');\n"
+            )
+        };
+        let body = "EVENT `e` ON SCHEDULE EVERY 1 SECOND DO BEGIN\n  INSERT INTO shop.t VALUES (';;\n');\n\n  -- it's\n\
+                    END */ ;;\n";
+        for start in ["CREATE*/ /*!50117 DEFINER=`a`@`b`*/ /*!50106 ", "CREATE "] {
+            let text = around(&format!("/*!50106 {start}{body}"));
+            let text = format!("/*!50106 DROP EVENT IF EXISTS `e` */;\n{text}");
+            assert_eq!(said(to, &text).unwrap(), around(""));
+        }
+        let text = around(&format!("/*!50106 CREATE*/ /*!50117 DEFINER=`a`@`b`*/ /*!50106 {body}"));
+        assert_eq!(
+            said(|| Translation::new(of, of, of, "9").renaming("a", "b"), &text).unwrap(),
+            text
+        );
+    }
+
+    #[test]
+    fn each_database_is_marked_until_all_are_there() {
+        let of = Dialect::Mysql;
+        let to = || Translation::new(of, of, of, "9.7.0").marking("COMMENT='x'".to_owned());
+        let text = "USE `mysql`;\nUSE `a``b`;\nINSERT INTO t VALUES ('\nUSE `c`;\n');\nUSE `shop`;\nUSE `a``b`;\n";
+        let mark = format!("CREATE TABLE IF NOT EXISTS `{MARK}` (x INT) COMMENT='x';\n");
+        let gone = |name: &str| format!("\nDROP TABLE IF EXISTS `{name}`.`{MARK}`;\n");
+        let want = format!(
+            "USE `mysql`;\nUSE `a``b`;\n{mark}INSERT INTO t VALUES ('\nUSE `c`;\n');\nUSE `shop`;\n{mark}USE \
+             `a``b`;\n{}{}",
+            gone("a``b"),
+            gone("shop")
+        );
+        assert_eq!(said(to, text).unwrap(), want);
     }
 }

@@ -6,6 +6,7 @@ use dbstash_core::engine::PlanError;
 use dbstash_core::load::{Load, MARK, Stage, Survey, Target, Wish};
 
 use super::super::{Dialect, OWN_DATABASES};
+use super::translation::Translation;
 use super::{At, loading, mark, name};
 
 pub(super) fn survey(to: &At<'_>) -> Result<Survey, PlanError> {
@@ -37,7 +38,7 @@ fn read(said: &str) -> Result<Target, String> {
     }
 }
 
-/// The mark is a database of its own. One session loads all of it, for afterwards the login may be another one, and
+/// The mark is a database of its own, and a table in each that has begun. One session loads all of it, for afterwards the login may be another one, and
 /// takes the mark away.
 pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> {
     wish.refuse_parts("a dump of all databases")?;
@@ -74,6 +75,10 @@ pub(super) fn load(of: Dialect, wish: &Wish<'_>, target: &Target) -> Result<Load
     let mut stages = loading(wish, 1, to.loader(None)?, Vec::new(), &mut notes)?;
     if let Some(Stage::Script(script)) = stages.last_mut() {
         script.after = after;
+        // Whose part is not complete is no backup by itself either. Views come after the tables of all.
+        let translation = Translation::new(of, to.dialect, of, there);
+        let comment = mark::comment(&wish.manifest.id, "");
+        script.edit = Some(Box::new(translation.marking(comment)));
     }
     let prepared = format!(
         "DROP DATABASE IF EXISTS `{MARK}`; CREATE DATABASE `{MARK}`; {}",

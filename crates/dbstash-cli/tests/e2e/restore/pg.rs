@@ -1,6 +1,6 @@
 //! PostgreSQL: one transaction, whatever the form of the dump.
 
-use dbstash_testkit::{Dbstash, PgServer, RemoteKind, Running, Signal, TestRemote};
+use dbstash_testkit::{Dbstash, PgServer, RemoteKind, Running, Scratch, Signal, TestRemote, tools};
 
 use super::{expect_refused, restore};
 use crate::scene::{PATIENCE, backups, dbstash};
@@ -67,6 +67,29 @@ fn each_form_comes_back_as_it_was() {
         }
     }
     assert_eq!(databases(&server), before);
+
+    // An unpacker may have had enough before the end: how it ends says whether that was right.
+    server.psql(ODD, "CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 1000)");
+    let remote = TestRemote::start(RemoteKind::Local).unwrap();
+    let run = product(&server, &remote, ODD).env("PG_GLOBALS", "off");
+    run.clone().env("DUMP_EXTRA_ARGS", "-Ft").run(PATIENCE).expect_code(0);
+    let programs = Scratch::new("programs");
+    let path = format!("{}:{}", programs.path().display(), server.path().to_string_lossy());
+    let hasty = run.env("PATH", path);
+    let words = ["--to", &server.uri("new")];
+    for (code, said) in [(3, "no more"), (0, "")] {
+        let text = format!(
+            "#!/bin/sh\nhead -c 1000 >/dev/null\nexec 0<&-\nsleep 0.3\necho 'CREATE TABLE of_it ();'\n\
+             echo {said} >&2\nexit {code}\n"
+        );
+        tools::write_program(&programs.path().join("pg_restore"), &text);
+        if code != 0 {
+            expect_refused(&hasty, &words, &["pg_restore exited with code 3", said, "as it was"]);
+            assert_eq!(databases(&server), before);
+        }
+    }
+    restore(&hasty, &words).expect_code(0).expect_no_leftovers();
+    assert_eq!(server.psql("new", "SELECT count(*) FROM of_it").trim(), "0");
 }
 
 #[test]

@@ -273,7 +273,7 @@ impl<'a> Run<'a> {
         for companion in companions {
             self.accompany(companion, draft, work).await?;
         }
-        if let Some(of) = draft.marked() {
+        if let Some(of) = draft.marked(self.database) {
             let what = format!(
                 "the database holds an interrupted restore ({of}): first restore the same again, all of it or the same --table, with --clean"
             );

@@ -53,6 +53,9 @@ fn address(stored: Subject<'_>, names: [&str; 3], password: &str) -> Vec<String>
 
 const PSQL: &str = "psql -X -q -v ON_ERROR_STOP=1 >/dev/null";
 
+/// An archive as a script. Of a tar pg_restore leaves the end unread, and whoever writes that would fail.
+const UNPACK: &str = "{ code=0; pg_restore --file=- || code=$?; cat >/dev/null; exit \"$code\"; }";
+
 /// One transaction, whose end is said only when all of it has come.
 fn in_one(pipe: &str) -> String {
     format!("{{ echo 'BEGIN;'; {pipe} && echo 'COMMIT;'; }} | {PSQL}")
@@ -83,7 +86,7 @@ pub(crate) fn pg(stored: Subject<'_>) -> Option<Vec<String>> {
     match (&*dump.format, &*manifest.mode) {
         ("plain", _) => lines.push(in_one(&format!("{}{}", stored.pipe(dump)?, by_tool(dump)))),
         ("custom" | "tar", _) => {
-            lines.push(in_one(&format!("{} | pg_restore --file=-", stored.pipe(dump)?)));
+            lines.push(in_one(&format!("{} | {UNPACK}", stored.pipe(dump)?)));
         }
         ("directory", _) => {
             let (get, place) = stored.files(dump)?;

@@ -300,6 +300,10 @@ impl Attempt<'_> {
             Err(error) => {
                 audit.ended("failed", begun.elapsed(), Some(&error.to_string()));
                 let exit = self.failed(&error);
+                let manifest = &self.found.backup.manifest;
+                let (engine, database) = (manifest.engine, &*manifest.database);
+                let has_databases =
+                    matches!(engine, EngineKey::Pg | EngineKey::Mysql | EngineKey::Mariadb);
                 complain(match &error {
                     RestoreError::Left(_) => {
                         "nothing was restored: an empty database is left, which was made for it"
@@ -311,6 +315,10 @@ impl Attempt<'_> {
                     }
                     RestoreError::Unmarked(_) => {
                         "nothing was restored: the target is as it was, or empty"
+                    }
+                    _ if database == "*" && has_databases => {
+                        "the restore is not complete: the target is marked as such; drop the databases that it has \
+                         made, and then restore with --clean"
                     }
                     _ => {
                         "the restore is not complete: the target is marked as such, and another restore of it needs --clean"

@@ -12,6 +12,7 @@ mod mysql_parts;
 mod owners;
 mod pg;
 mod pg_parts;
+mod pg_whole;
 mod redis;
 mod sqlite;
 

@@ -142,6 +142,23 @@ impl Loader {
         }
     }
 
+    /// Hands on bytes to one that may have had enough before their end, as a reader of tar has at its last entry: how it
+    /// ends says whether that was right. One that fails meanwhile says why.
+    pub(super) async fn offer(&mut self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let Some(stdin) = &mut self.stdin else { return Ok(()) };
+        if stdin.write_all(bytes).await.is_ok() {
+            return Ok(());
+        }
+        match tokio::time::timeout(GRACE, self.exit()).await {
+            Ok(Ok(exit)) if !exit.success() => return Err(self.gone().await),
+            Ok(Err(error)) => return Err(error),
+            // It may have a lot to say yet of what it has read.
+            Ok(Ok(_)) | Err(_) => {}
+        }
+        self.stdin = None;
+        Ok(())
+    }
+
     /// Shows it the end of its input, and waits until it has ended well; what it had to remark.
     pub(super) async fn end(&mut self) -> Result<Vec<String>, RestoreError> {
         if let Some(mut stdin) = self.stdin.take() {

@@ -179,7 +179,8 @@ async fn through(
     let output = program.output();
     let feed = async {
         while let Some(chunk) = inflow.take().await {
-            program.write(chunk.bytes()).await?;
+            // All of it is read, whatever the program wants of it: only then it is proven.
+            program.offer(chunk.bytes()).await?;
             inflow.give_back(chunk);
         }
         // The proof first: what it has yet to say may depend on the end of its input.

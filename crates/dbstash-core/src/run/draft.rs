@@ -7,6 +7,7 @@ use super::shape::{Names, Shape};
 use crate::catalog::{Catalog, folders_above};
 use crate::engine::Format;
 use crate::error::RunError;
+use crate::job::Database;
 use crate::load;
 use crate::manifest::{self, Manifest};
 use crate::name::Values;
@@ -64,8 +65,12 @@ impl Draft {
         });
     }
 
-    /// The mark of a restore that was not complete, if the dump holds one: it is of half a database.
-    pub(super) fn marked(&self) -> Option<&str> {
+    /// The mark of a restore that was not complete, if the dump of this database holds one or is the mark: it is of half
+    /// a database, or of a server that has such a one.
+    pub(super) fn marked(&self, database: &Database) -> Option<&str> {
+        if matches!(database, Database::One(name) if name == load::MARK) {
+            return Some(load::MARK);
+        }
         let is_mark = |name: &&String| name.rsplit('.').next() == Some(load::MARK);
         self.stored.iter().find_map(|object| match &object.counts {
             Counts::Of(counts) => counts.keys().find(is_mark).map(String::as_str),

@@ -55,7 +55,8 @@ pub(super) fn checkup(job: &Job, database: &Database) -> Result<Checkup, PlanErr
     let args = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-z", "-0"];
     let mark = format!(
         "SELECT 'mark', coalesce(obj_description(oid, 'pg_namespace'), '?'), '' FROM pg_catalog.pg_namespace \
-         WHERE nspname = '{MARK}'"
+         WHERE nspname = '{MARK}' UNION ALL SELECT 'mark', coalesce(shobj_description(oid, 'pg_database'), '?'), '' \
+         FROM pg_catalog.pg_database WHERE datname = '{MARK}' AND datname = current_database()"
     );
     let asked = format!("--command={ASKED} UNION ALL {mark}");
     let args = args.into_iter().map(str::to_owned).chain([asked]);

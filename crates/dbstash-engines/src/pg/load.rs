@@ -250,12 +250,7 @@ fn by_several(
     let mut mark = Script::of(0, tools::loader(server, wish.database)?);
     let only = vec![section("pre-data"), tools::in_copy(copy)];
     mark.feed = Feed::Program(tools::pg_restore(only));
-    mark.before = format!(
-        // A table, too, for a backup of half a database is known by what was counted in it.
-        "BEGIN; {}CREATE SCHEMA {MARK} CREATE TABLE {MARK} (half int); COMMENT ON SCHEMA {MARK} IS {}; ",
-        cleaned(wish, target),
-        literal(&wish.manifest.id)
-    );
+    mark.before = format!("BEGIN; {}{} ", cleaned(wish, target), ask::marked(&wish.manifest.id));
     mark.edit = Some(Box::new(Reader::new(bared(wish, Box::new(One::new(wish.database))))));
     "\nCOMMIT;\n".clone_into(&mut mark.after);
     let mut restore = tools::pg_restore_into(server, wish.database, wish.jobs)?;
@@ -294,16 +289,18 @@ fn whole(wish: &Wish<'_>, server: &Server, target: &Target) -> Result<Load, Plan
         let invocation = tools::saying(server, maintenance, commands)?;
         Ok::<_, PlanError>(Stage::Run { what, invocation })
     };
-    let (make, drop) = (format!("CREATE DATABASE {MARK}"), format!("DROP DATABASE {MARK}"));
+    let make = format!("CREATE DATABASE {MARK} TEMPLATE template0");
+    let drop = format!("DROP DATABASE IF EXISTS {MARK}");
+    let half = format!("DROP SCHEMA IF EXISTS {MARK} CASCADE");
     let comment = format!("COMMENT ON DATABASE {MARK} IS {}", literal(&wish.manifest.id));
     let mut load = Load::default();
     if target.mark.is_some() {
-        load.stages.push(run("the mark cannot be taken away", &[&drop])?);
+        load.stages.push(run("the mark cannot be taken away", &[&drop, &half])?);
     }
     load.mark = Some(load.stages.len());
     load.stages.push(run("the target cannot be marked", &[&make, &comment])?);
     let mut script = Script::of(0, tools::loader(server, maintenance)?);
-    let all = All::new(&target.facts, false);
+    let all = All::new(&target.facts, false).marking(&wish.manifest.id);
     script.edit = Some(Box::new(Unpacking::new(Box::new(Reader::new(bared(wish, Box::new(all)))))));
     load.stages.push(Stage::Script(script));
     load.stages.push(run("the mark cannot be taken away", &[&drop])?);

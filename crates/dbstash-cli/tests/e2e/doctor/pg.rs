@@ -142,6 +142,10 @@ fn a_server_and_its_rights() {
             tells(&found, ("privileges", "fail", &[words]));
         }
     }
+    // One that was made for the time of a restore of all of them.
+    server.createdb(mark);
+    server.psql("postgres", &format!("COMMENT ON DATABASE {mark} IS '2026-x'"));
+    finds(&with(&server.uri("")).env("BACKUP_ALL_DATABASES", "true"), marked, &["remote"]);
     assert_eq!(remote.names(), [""; 0]);
 }
 

@@ -60,6 +60,7 @@ fn postgresql_by_hand() {
         (RemoteKind::Local, "stream", "", "none"),
         (RemoteKind::S3, "stream", "", "zstd"),
         (RemoteKind::Local, "stream", "-Fc", "none"),
+        (RemoteKind::Local, "stream", "-Ft", "none"),
         (RemoteKind::Local, "stream", "-Z 1", "none"),
         (RemoteKind::Local, "directory", "", "none"),
         (RemoteKind::CryptS3, "tar", "", "gzip"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ask::{MARK, marked};
 use super::reader::{Fate, Judge};
 use crate::sql;
 
@@ -11,6 +12,10 @@ pub(super) struct All {
     tablespaces: BTreeSet<Vec<u8>>,
     /// Whether it is a part of a transaction.
     in_one: bool,
+    /// The backup, where each database holds the mark as long as its part of the script goes on.
+    marking: Option<String>,
+    /// Whether the database at hand holds it.
+    is_marked: bool,
 }
 
 impl All {
@@ -19,7 +24,42 @@ impl All {
         let of = |word: &'static str| {
             facts.iter().filter_map(move |fact| Some(fact.strip_prefix(word)?.as_bytes().to_vec()))
         };
-        Self { roles: of("role ").collect(), tablespaces: of("tablespace ").collect(), in_one }
+        let (roles, tablespaces) = (of("role ").collect(), of("tablespace ").collect());
+        Self { roles, tablespaces, in_one, marking: None, is_marked: false }
+    }
+
+    /// The same, and the database that is half there in the middle of it says so.
+    pub(super) fn marking(self, backup: &str) -> Self {
+        Self { marking: Some(backup.to_owned()), ..self }
+    }
+
+    /// What ends the part of a database.
+    fn unmark(&mut self) -> String {
+        if !std::mem::take(&mut self.is_marked) {
+            return String::new();
+        }
+        // Whoever owns what came last may own nothing else there.
+        format!(
+            "RESET SESSION AUTHORIZATION; SET client_min_messages = warning; DROP SCHEMA IF EXISTS {MARK} CASCADE; "
+        )
+    }
+
+    /// A word to connect, and what is said before and after it, on the same line.
+    fn connected(&mut self, line: &[u8]) -> Fate {
+        let Some(backup) = self.marking.clone() else { return Fate::Keep };
+        let mut text = self.unmark().into_bytes();
+        text.extend_from_slice(line);
+        // New databases of other people are made from this one.
+        if line != b"\\connect template1" {
+            self.is_marked = true;
+            let mark = format!(
+                " \\\\ SET client_min_messages = warning; DROP SCHEMA IF EXISTS {MARK} CASCADE; {}",
+                marked(&backup)
+            );
+            text.extend_from_slice(mark.as_bytes());
+        }
+        text.push(b'\n');
+        Fate::Say(text)
     }
 }
 
@@ -31,8 +71,16 @@ impl Judge for All {
         let is_there = |start: &str, names: &BTreeSet<Vec<u8>>| {
             named(start).is_some_and(|name| names.contains(&name))
         };
+        // What a role is told in a database is of the database.
+        let of_database = !self.in_one
+            && statement
+                .strip_prefix(b"ALTER ROLE ")
+                .and_then(sql::name)
+                .is_some_and(|(_, after)| after.starts_with(b" IN DATABASE "));
         // A role that is there may be the one that restores: its password must not change meanwhile.
-        if is_there("CREATE ROLE ", &self.roles) || is_there("ALTER ROLE ", &self.roles) {
+        if !of_database
+            && (is_there("CREATE ROLE ", &self.roles) || is_there("ALTER ROLE ", &self.roles))
+        {
             return Ok(Fate::Omit);
         }
         if is_there("CREATE TABLESPACE ", &self.tablespaces) {
@@ -60,9 +108,14 @@ impl Judge for All {
     fn command(&mut self, line: &[u8]) -> Result<Fate, String> {
         match super::one::word(&line[1..]) {
             b"restrict" | b"unrestrict" => Ok(Fate::Omit),
-            b"connect" | b"encoding" if !self.in_one => Ok(Fate::Keep),
+            b"connect" if !self.in_one => Ok(self.connected(line)),
+            b"encoding" if !self.in_one => Ok(Fate::Keep),
             other => Err(super::one::no_command(other)),
         }
+    }
+
+    fn rest(&mut self) -> Result<Vec<u8>, String> {
+        Ok(self.unmark().into_bytes())
     }
 }
 
@@ -83,6 +136,29 @@ mod tests {
     }
 
     #[test]
+    fn a_database_is_marked_as_long_as_it_is_half_there() {
+        let script = "CREATE ROLE bob;\n\\connect template1\nSET a = 1;\n\\connect -reuse-previous=on \"dbname='x'\"\n\
+            CREATE TABLE t ();\nSET SESSION AUTHORIZATION bob;\n\\connect b\nCREATE TABLE u ();\n";
+        let (mut reader, mut out) =
+            (Box::new(Reader::new(All::new(&[], false).marking("it's"))), Vec::new());
+        reader.feed(script.as_bytes(), &mut out).unwrap();
+        reader.finish(&mut out).unwrap();
+        let said = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines[..3], ["CREATE ROLE bob;", "\\connect template1", "SET a = 1;"]);
+        let marks = |line: &str| {
+            line.contains(" \\\\ SET ")
+                && line.contains("CREATE SCHEMA dbstash_restore_incomplete ")
+        };
+        assert!(lines[3].starts_with("\\connect -reuse") && marks(lines[3]), "{said}");
+        let unmark = "RESET SESSION AUTHORIZATION; SET client_min_messages = warning; \
+             DROP SCHEMA IF EXISTS dbstash_restore_incomplete CASCADE; ";
+        let rest = lines[6].strip_prefix(unmark).unwrap();
+        assert!(rest.starts_with("\\connect b \\\\ ") && marks(rest), "{said}");
+        assert_eq!((lines.len(), lines[8]), (9, unmark));
+    }
+
+    #[test]
     fn what_is_there_stays_as_it_is() {
         let script = "DROP ROLE bob;\nCREATE ROLE bob;\nALTER ROLE bob WITH LOGIN;\nCREATE ROLE stash;\n\
             ALTER ROLE stash WITH PASSWORD 'a;b';\nALTER ROLE \"it's \"\"x\"\"\" SET a TO 'b';\nGRANT bob TO stash;\n\
@@ -97,5 +173,8 @@ mod tests {
             assert!(seen(script, true).is_err(), "{script}");
         }
         assert!(seen("\\! date\n", false).is_err());
+        let told = "ALTER ROLE stash IN DATABASE shop SET work_mem TO '7MB';\n";
+        assert_eq!(seen(told, false).as_deref(), Ok(told));
+        assert_eq!(seen(told, true).as_deref(), Ok("\n"));
     }
 }

@@ -3,6 +3,7 @@
 pub(super) use dbstash_core::load::MARK;
 use dbstash_core::load::{Side, Target};
 
+use super::one::literal;
 use super::parts::Wanted;
 
 /// Of a database: a word and what it is about, one a line.
@@ -115,6 +116,15 @@ pub(super) fn of_server() -> String {
 pub(super) const NAMES: &str = "\
     SELECT 'fact role ' || rolname FROM pg_catalog.pg_roles;\n\
     SELECT 'fact tablespace ' || spcname FROM pg_catalog.pg_tablespace;\n";
+
+/// Leaves the mark in a database: which backup half of is there.
+pub(super) fn marked(backup: &str) -> String {
+    format!(
+        // A table, too, for a backup of half a database is known by what was counted in it.
+        "CREATE SCHEMA {MARK} CREATE TABLE {MARK} (half int); COMMENT ON SCHEMA {MARK} IS {};",
+        literal(backup)
+    )
+}
 
 /// What it answered.
 pub(super) fn read(said: &str) -> Result<Target, String> {

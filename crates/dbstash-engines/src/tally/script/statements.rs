@@ -1,5 +1,6 @@
 //! What whole statements mean to whoever counts.
 
+use dbstash_core::load::MARK;
 use dbstash_core::tally::{Counts, Tally};
 use memchr::memmem;
 
@@ -163,6 +164,10 @@ impl Script {
         {
             let name = connected(rest.trim_ascii());
             self.flush();
+            // It has no tables: its name alone says that what else there is may be half of it.
+            if name == MARK.as_bytes() {
+                self.sums.add(MARK, 0);
+            }
             self.database = Some(name);
         }
         self.ended();

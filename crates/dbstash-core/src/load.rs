@@ -45,6 +45,8 @@ pub struct Extent {
     /// Nothing that speaks of the server around the database, which this one is not: owners and rights, unless the
     /// globals bring whose they are, and tablespaces (pg); positions in its log, and who may log in (mysql).
     pub bare: bool,
+    /// On trial: nothing that would reach out to other servers, or keep what was made from being dropped.
+    pub trial: bool,
     /// What to do with a key that is there already (redis).
     pub on_existing: Option<OnExisting>,
 }

@@ -176,6 +176,8 @@ pub struct Server {
     pub params: Vec<(String, String)>,
     /// Parameters whose value is a secret (`sslpassword`, ...).
     pub secret_params: Vec<(String, SecretString)>,
+    /// Whether it was started by us: what is set around us says nothing of it.
+    pub is_ours: bool,
 }
 
 /// One address of a server.

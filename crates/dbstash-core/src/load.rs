@@ -46,6 +46,8 @@ pub struct Extent {
     /// globals bring whose they are, and tablespaces (pg); positions in its log, who may log in, and what
     /// happens by itself (mysql).
     pub bare: bool,
+    /// On trial: nothing that would reach out to other servers, or keep what was made from being dropped.
+    pub trial: bool,
     /// What to do with a key that is there already (redis).
     pub on_existing: Option<OnExisting>,
 }

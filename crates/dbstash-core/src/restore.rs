@@ -227,7 +227,13 @@ impl<'a> Scene<'a> {
                     self.unless_cancelled(self.program(what, &invocation)).await?;
                 }
                 Stage::Make { what, invocation, undo: takes_away } => {
-                    self.unless_cancelled(self.program(what, &invocation)).await?;
+                    let made = self.unless_cancelled(self.program(what, &invocation)).await;
+                    made.map_err(|error| match error {
+                        RestoreError::Loader { what, stderr } => {
+                            RestoreError::Unmade { what, stderr }
+                        }
+                        error => error,
+                    })?;
                     // Not before: it may have been somebody else's already.
                     undo.push(takes_away);
                 }

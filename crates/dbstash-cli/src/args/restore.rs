@@ -94,6 +94,7 @@ pub(super) fn read(matches: &ArgMatches) -> Command {
             side,
             globals: matches.get_flag("globals"),
             bare: matches.get_flag("no-owner"),
+            trial: false,
             on_existing: matches.get_one("on-existing").copied(),
         },
         clean: matches.get_flag("clean"),

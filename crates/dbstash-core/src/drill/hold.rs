@@ -1,12 +1,13 @@
 //! A drill, from its server to its end: whatever happens, nothing of it stays.
 
 use std::os::unix::fs::chown;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::census::{compared, holds};
-use super::said::{gist, left, missing};
+use super::said::{gist, is_refused, left, missing};
 use super::{Drill, Drilled, Found, Goal, Ground, Place, Scratch, Trial};
 use crate::artifact::{ProduceError, Producer};
 use crate::catalog::Backup;
@@ -100,7 +101,8 @@ impl Work<'_> {
         };
         let server = self.timed(self.server(&drill, &manifest)).await;
         let (mut server, begun) = server?;
-        let main = Box::pin(self.main(&drill, &manifest, begun));
+        let refused = AtomicBool::new(false);
+        let main = Box::pin(self.main(&drill, &manifest, begun, &refused));
         let done = self
             .timed(async {
                 tokio::select! {
@@ -116,6 +118,7 @@ impl Work<'_> {
         };
         if let Some(dropped) = &drill.dropped
             && let Err(why) = self.dropped(dropped).await
+            && !refused.into_inner()
         {
             // The next drill tries again.
             noted.into_iter().for_each(RunDir::keep);
@@ -238,9 +241,13 @@ impl Work<'_> {
         drill: &Drill,
         manifest: &Manifest,
         begun: Instant,
+        refused: &AtomicBool,
     ) -> Result<Drilled, Flaw> {
         if let Some(goal) = &drill.goal {
-            self.restored(goal, manifest).await.map_err(|error| self.flaw(drill, error))?;
+            self.restored(goal, manifest).await.map_err(|error| {
+                refused.store(is_refused(&error), Ordering::Relaxed);
+                self.flaw(drill, error)
+            })?;
         }
         let took = begun.elapsed();
         let found = match &drill.census {
@@ -310,6 +317,10 @@ impl Work<'_> {
             RestoreError::Before(error)
             | RestoreError::Left(error)
             | RestoreError::Unmarked(error) => self.flaw(drill, *error),
+            RestoreError::Unmade { what, stderr } => Flaw::Untested(match gist(&stderr) {
+                line if what.contains(line) => what,
+                line => format!("{what}: {line}"),
+            }),
             RestoreError::Loader { ref stderr, .. } => {
                 let engine = self.cx.engine;
                 let known = engine.explain(stderr).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::Drilled;
 use crate::artifact::ProduceError;
+use crate::restore::RestoreError;
 use crate::verify::Flaw;
 
 /// The line that says what is wrong: after it programs show where.
@@ -21,6 +22,11 @@ pub(crate) fn missing(error: &ProduceError) -> Option<String> {
              a server for drills"
         )
     })
+}
+
+/// Whether the server itself said that it makes no scratch database: there is none to drop.
+pub(super) fn is_refused(error: &RestoreError) -> bool {
+    matches!(error, RestoreError::Unmade { stderr, .. } if stderr.contains("ERROR:  "))
 }
 
 /// Of a scratch database that cannot be dropped. What is known of the backup stays known.

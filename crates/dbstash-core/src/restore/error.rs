@@ -45,6 +45,14 @@ pub enum RestoreError {
         /// What it said.
         stderr: String,
     },
+    /// The place that it was to go to could not be made: nothing of it was loaded.
+    #[error("{what}")]
+    Unmade {
+        /// Why.
+        what: String,
+        /// What the program said.
+        stderr: String,
+    },
     /// Another program on the way failed.
     #[error(transparent)]
     Tool(#[from] ProduceError),
@@ -94,7 +102,9 @@ impl RestoreError {
     /// The failed program's own words; empty when there are none.
     pub fn stderr(&self) -> &str {
         match self {
-            Self::Loader { stderr, .. } | Self::Survey { stderr, .. } => stderr,
+            Self::Loader { stderr, .. }
+            | Self::Unmade { stderr, .. }
+            | Self::Survey { stderr, .. } => stderr,
             Self::Tool(error) => error.stderr(),
             Self::Remote(error) => &error.stderr,
             Self::Before(error) | Self::Left(error) | Self::Unmarked(error) => error.stderr(),

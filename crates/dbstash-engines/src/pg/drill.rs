@@ -83,7 +83,7 @@ pub(super) fn drill(ground: &Ground<'_>) -> Result<Drill, PlanError> {
         Ok(invocation)
     };
     drill.assertions = ground.assertions.iter().map(assertion).collect::<Result<_, PlanError>>()?;
-    let extent = Extent { globals, bare: true, ..Extent::default() };
+    let extent = Extent { globals, bare: true, trial: true, ..Extent::default() };
     let database = database.to_owned();
     drill.goal = Some(Goal { engine: EngineKey::Pg, source, database, extent });
     Ok(drill)
@@ -120,6 +120,7 @@ fn private(ground: &Ground<'_>, dir: &Path, drill: &mut Drill) -> Result<Server,
     let server = Server {
         hosts: vec![Host { name: dir.into_owned(), port: Some(PORT) }],
         user: Some(USER.to_owned()),
+        is_ours: true,
         ..Server::default()
     };
     drill.ready = Some(tools::saying(&server, USER, &["SELECT 1"])?);
@@ -164,7 +165,7 @@ fn granted(said: &str) -> Granted {
 
 /// Whether this is about the server, its machine or its user, and not about what is restored.
 pub(super) fn is_surroundings(stderr: &str) -> bool {
-    const WORDS: [&str; 28] = [
+    const WORDS: [&str; 34] = [
         "No space left on device",
         // It wrote a part of a block, and no more.
         "could not extend file",
@@ -192,6 +193,12 @@ pub(super) fn is_surroundings(stderr: &str) -> bool {
         "permission denied",
         "must be superuser",
         "is shutting down",
+        "the database system is in ",
+        "the database system is not ",
+        "recovery is in progress",
+        "during recovery",
+        "in a read-only transaction",
+        "canceling statement due to ",
         "terminating connection",
         "closed the connection",
     ];

@@ -26,7 +26,9 @@ const AND_SERVICE: &[&str] =
 /// What is handed down to a client of this server. A variable that we set ourselves wins over it.
 pub(super) fn inherited(server: &Server) -> &'static [&'static str] {
     let has = |name: &str| server.params.iter().any(|(key, _)| key == name);
-    if has("service") {
+    if server.is_ours {
+        &[]
+    } else if has("service") {
         HOW_AND_SERVICE_FILE
     } else if has("hostaddr") || server.hosts.iter().any(|host| !host.name.is_empty()) {
         HOW
@@ -61,6 +63,8 @@ mod tests {
             }
             assert!(seen(uri, "PGPASSFILE") && seen(uri, "PGSSL*"));
         }
+        let ours = Server { is_ours: true, ..Server::default() };
+        assert!(inherited(&ours).is_empty());
         assert!(seen("postgres:///d", "PGSERVICE") && seen("postgres:///d", "PGHOST"));
         assert!(seen("postgres:///d?service=s", "PGSERVICEFILE"));
         assert!(!seen("postgres://u:pw@/d", "PGSERVICE") && seen("postgres://u:pw@/d", "PGHOST"));

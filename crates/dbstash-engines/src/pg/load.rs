@@ -19,7 +19,7 @@ use dbstash_core::load::{
 };
 
 use self::all::All;
-use self::ask::{MARK, SPLIT};
+use self::ask::{DEFAULTS, KEPT_DEFAULTS, MARK, SPLIT};
 use self::bare::Bare;
 pub(super) use self::complaint::explain;
 use self::one::{One, literal, quoted};
@@ -117,6 +117,22 @@ pub(super) fn load(wish: &Wish<'_>, target: &Target) -> Result<Load, PlanError> 
     if wish.clean && !target.is_empty() {
         load.notes.push(cleaning(wish, load.atomic));
     }
+    let kept =
+        if wish.clean && !is_part(wish) && !target.is_empty() { KEPT_DEFAULTS } else { DEFAULTS };
+    if wish.extent.side != Side::Data && target.facts.iter().any(|fact| fact == kept) {
+        load.notes.push(
+            "the target's default privileges change the rights to what is restored: \\ddp shows them, and ALTER DEFAULT \
+             PRIVILEGES ... REVOKE takes them away"
+                .to_owned(),
+        );
+    }
+    if replicates(wish, target) {
+        load.notes.push(
+            "--data-only: foreign keys are not checked and triggers do not fire, for the rows are loaded with \
+             session_replication_role = replica: what they refer to has to be there"
+                .to_owned(),
+        );
+    }
     if load.atomic {
         in_one(wish, server, target, &mut load)?;
     } else {
@@ -163,11 +179,14 @@ fn cleaning(wish: &Wish<'_>, atomic: bool) -> String {
     format!("--clean: what the database holds goes in {which} transaction")
 }
 
+/// Whether rows come without their checks: foreign keys would want the tables in another order.
+fn replicates(wish: &Wish<'_>, target: &Target) -> bool {
+    wish.extent.side == Side::Data && target.facts.iter().any(|fact| fact == "superuser")
+}
+
 /// What has to be gone before, on one line: psql counts the dump's own.
 fn cleaned(wish: &Wish<'_>, target: &Target) -> String {
-    let is_superuser = target.facts.iter().any(|fact| fact == "superuser");
-    if wish.extent.side == Side::Data && is_superuser {
-        // Foreign keys would want the tables in another order.
+    if replicates(wish, target) {
         return "SET session_replication_role = replica; ".to_owned();
     }
     if wish.clean && is_part(wish) {
@@ -344,7 +363,7 @@ fn made(server: &Server, database: &str, target: &Target) -> Result<Stage, PlanE
 /// A judge that lets less pass where less is wanted.
 fn bared(wish: &Wish<'_>, judge: Box<dyn Judge>) -> Box<dyn Judge> {
     let roles = wish.extent.globals || is_whole_server(wish);
-    if wish.extent.bare { Box::new(Bare::new(judge, roles)) } else { judge }
+    if wish.extent.bare { Box::new(Bare::new(judge, roles, wish.extent.trial)) } else { judge }
 }
 
 fn is_whole_server(wish: &Wish<'_>) -> bool {

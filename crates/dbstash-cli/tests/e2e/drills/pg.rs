@@ -70,7 +70,10 @@ fn what_came_back_is_counted() {
         run.run(PATIENCE).expect_code(0);
         let is_whole = settings.len() > 1 && settings[0].0 == "BACKUP_ALL_DATABASES";
         let rows = if is_whole { "SELECT true" } else { "SELECT count(*) = 300 FROM bulk" };
-        let done = drill(&run.clone().env("DRILL_SQL", format!("{rows}\n\nSELECT 'yes'")));
+        let drilling = run.clone().env("DRILL_SQL", format!("{rows}\n\nSELECT 'yes'"));
+        // What is set for other servers is not for ours.
+        let drilling = drilling.env("PGOPTIONS", "-c default_transaction_read_only=on");
+        let done = drill(&drilling.env("PGTARGETSESSIONATTRS", "standby"));
         expect(&done, 0, "as many as were counted; 2 assertions of DRILL_SQL", work.path());
         let found = noted(&remote)["drill"].clone();
         assert!(found["places"].as_u64() > Some(20), "{found}");
@@ -94,6 +97,10 @@ fn what_did_not_come_back_is_missed() {
     };
     server.createdb("shop");
     server.seed_shop("shop", 30);
+    // A database that has one cannot be dropped.
+    let subscription =
+        "CREATE SUBSCRIPTION s CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false)";
+    server.psql("shop", subscription);
     server.psql("postgres", "ALTER ROLE stash SUPERUSER");
     let work = Scratch::new("work");
     let run = product(&server, &remote, work.path());
@@ -107,6 +114,12 @@ fn what_did_not_come_back_is_missed() {
     let samples = done.samples.as_ref().unwrap();
     assert!(samples.programs().contains(&"pg_restore"), "{:?}", samples.programs());
     assert_eq!(samples.args_with("geheim"), [""; 0]);
+    // What the server refuses says nothing of the backup, and leaves nothing.
+    server.psql("postgres", "ALTER ROLE stash SET default_transaction_read_only = on");
+    let done = drill(&elsewhere);
+    expect(&done, 4, "the database cannot be made", work.path());
+    assert!(!done.stderr.contains("left") && !done.stdout.contains("left"), "{done}");
+    server.psql("postgres", "ALTER ROLE stash RESET default_transaction_read_only");
     let done = drill(&elsewhere);
     expect(&done, 0, "compared with nothing: pg_dump compressed it itself", work.path());
     assert_eq!(databases(&server), before);

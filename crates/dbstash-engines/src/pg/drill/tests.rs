@@ -71,6 +71,9 @@ fn a_private_server_behind_a_socket() {
         (server.hosts[0].name.as_str(), server.user.as_deref()),
         ("/w/tree", Some("postgres"))
     );
+    // PGOPTIONS, PGREQUIREAUTH and the like are of the servers around.
+    let mut all = drill.assertions.iter().chain(&drill.ready);
+    assert!(server.is_ours && goal.extent.trial && all.all(|one| one.inherits.is_empty()));
     let [assertion] = &drill.assertions[..] else { panic!() };
     assert!(assertion.to_string().ends_with("--tuples-only --no-align '--command=SELECT true'"));
     assert!(drill.dropped.is_none() && drill.file.is_none());
@@ -145,6 +148,12 @@ fn what_is_no_fault_of_the_backup() {
         "2026-01-01 LOG:  server process (PID 9) was terminated by signal 9: Killed",
         "psql:<stdin>:9: ERROR:  could not extend file \"base/1/2\": No space left on device",
         "psql:<stdin>:9: ERROR:  could not extend file \"base/1/2\": wrote only 4096 of 8192 bytes",
+        "psql:<stdin>:9: ERROR:  cannot execute CREATE TABLE in a read-only transaction",
+        "psql:<stdin>:9: ERROR:  cannot execute CREATE DATABASE during recovery",
+        "psql:<stdin>:9: ERROR:  canceling statement due to statement timeout",
+        "psql:<stdin>:9: ERROR:  canceling statement due to user request",
+        "psql: error: connection to server failed: FATAL:  the database system is in recovery mode",
+        "FATAL:  the database system is not accepting connections\nDETAIL:  Hot standby mode is disabled.",
     ] {
         assert!(is_surroundings(stderr), "{stderr}");
     }

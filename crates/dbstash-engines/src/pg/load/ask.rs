@@ -62,7 +62,10 @@ fn there() -> String {
     format!(
         "{SERVER}SELECT 'exists';\n\
          SELECT 'mark ' || coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), 'a backup') \
-         FROM pg_catalog.pg_namespace WHERE nspname = '{MARK}';\n"
+         FROM pg_catalog.pg_namespace WHERE nspname = '{MARK}';\n\
+         SELECT 'fact {DEFAULTS}' FROM pg_catalog.pg_default_acl HAVING count(*) > 0;\n\
+         SELECT 'fact {KEPT_DEFAULTS}' FROM pg_catalog.pg_default_acl \
+         WHERE defaclnamespace = 0 AND NOT pg_catalog.pg_has_role(defaclrole, 'MEMBER') HAVING count(*) > 0;\n"
     )
 }
 
@@ -93,6 +96,12 @@ pub(super) fn of_parts(wanted: &[Wanted], side: Side) -> String {
     };
     there() + &query
 }
+
+/// The fact that new objects there get rights of their own.
+pub(super) const DEFAULTS: &str = "default privileges";
+
+/// The fact that some of them are of roles that this one is none of: it cannot take them away.
+pub(super) const KEPT_DEFAULTS: &str = "default privileges of others";
 
 /// How a table is named that is in the way, before its quoted name.
 pub(super) const TABLE: &str = "holds table ";

@@ -11,17 +11,23 @@ pub(super) struct Bare {
     within: Box<dyn Judge>,
     /// Whether the roles are there.
     roles: bool,
+    /// Whether it is on trial.
+    trial: bool,
 }
 
 impl Bare {
-    pub(super) fn new(within: Box<dyn Judge>, roles: bool) -> Self {
-        Self { within, roles }
+    pub(super) fn new(within: Box<dyn Judge>, roles: bool, trial: bool) -> Self {
+        Self { within, roles, trial }
     }
 }
 
 impl Judge for Bare {
     fn statement(&mut self, statement: &[u8]) -> Result<Fate, String> {
         if is_of_tablespaces(statement) || !self.roles && is_of_roles(statement) {
+            return Ok(Fate::Omit);
+        }
+        // A database that has one cannot be dropped.
+        if self.trial && is_of_subscriptions(statement) {
             return Ok(Fate::Omit);
         }
         // Nobody will read it there: that a database of another encoding takes it is enough.
@@ -60,6 +66,14 @@ fn is_of_tablespaces(statement: &[u8]) -> bool {
     ]) || begins(&["GRANT ", "REVOKE "]) && find(statement, b" ON TABLESPACE ").is_some()
 }
 
+fn is_of_subscriptions(statement: &[u8]) -> bool {
+    let begins = |words: &str| statement.starts_with(words.as_bytes());
+    ["CREATE SUBSCRIPTION ", "ALTER SUBSCRIPTION ", "COMMENT ON SUBSCRIPTION "]
+        .iter()
+        .any(|w| begins(w))
+        || begins("SECURITY LABEL ") && find(statement, b" ON SUBSCRIPTION ").is_some()
+}
+
 /// Whether it names a role.
 fn is_of_roles(statement: &[u8]) -> bool {
     let begins = |words: &[&str]| words.iter().any(|word| statement.starts_with(word.as_bytes()));
@@ -94,7 +108,7 @@ mod tests {
     use super::*;
 
     fn seen(within: Box<dyn Judge>, roles: bool, script: &str) -> Vec<String> {
-        let judge: Box<dyn Judge> = Box::new(Bare::new(within, roles));
+        let judge: Box<dyn Judge> = Box::new(Bare::new(within, roles, false));
         let (mut reader, mut out) = (Box::new(Reader::new(judge)), Vec::new());
         reader.feed(script.as_bytes(), &mut out).unwrap();
         reader.finish(&mut out).unwrap();
@@ -122,6 +136,19 @@ mod tests {
     ];
     const OF_TABLESPACES: [&str; 2] =
         ["SET default_tablespace = fast;", "GRANT CREATE ON TABLESPACE fast TO bob;"];
+
+    #[test]
+    fn on_trial_there_are_no_subscriptions() {
+        let script = "CREATE SUBSCRIPTION s CONNECTION 'host=h' PUBLICATION p WITH (connect = false);\n\
+            ALTER SUBSCRIPTION s OWNER TO bob;\nCOMMENT ON SUBSCRIPTION s IS 'x';\nCREATE PUBLICATION q;\n";
+        for (trial, left) in [(true, 1), (false, 3)] {
+            let (mut out, within) = (Vec::new(), Box::new(One::new("x")));
+            let mut reader = Reader::new(Bare::new(within, false, trial));
+            reader.feed(script.as_bytes(), &mut out).unwrap();
+            let out = String::from_utf8(out).unwrap();
+            assert_eq!(out.lines().filter(|line| !line.is_empty()).count(), left, "{out}");
+        }
+    }
 
     #[test]
     fn bytes_of_no_encoding_are_taken_anywhere() {

@@ -17,9 +17,9 @@ pub(super) fn everything(version: Option<&str>) -> String {
         }
     };
     format!(
-        "DO $dbstash$ DECLARE one text; owner text; BEGIN \
+        "DO $dbstash$ DECLARE one text; owner text; rights record; BEGIN \
          SELECT pg_catalog.pg_get_userbyid(nspowner) INTO owner FROM pg_catalog.pg_namespace WHERE nspname = 'public'; \
-         {} {} {} {} {} {} {} {} \
+         {} {} {} {} {} {} {} {} {DEFAULTS} \
          owner := coalesce(owner, current_user); {public} COMMENT ON SCHEMA public IS 'standard public schema'; \
          END $dbstash$; ",
         each(
@@ -57,6 +57,19 @@ pub(super) fn everything(version: Option<&str>) -> String {
         "PERFORM pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata;",
     )
 }
+
+/// What new objects of a role are given goes back to what every server gives them, where the role may say so. Those of a
+/// schema go with it. To all but their owner first: what is as it is built in has no row, and none is left.
+const DEFAULTS: &str = "FOR rights IN SELECT pg_catalog.pg_get_userbyid(defaclrole) AS of, defaclrole AS id, defaclacl AS acl, \
+     CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' \
+     WHEN 'n' THEN 'SCHEMAS' WHEN 'L' THEN 'LARGE OBJECTS' END AS kind FROM pg_catalog.pg_default_acl WHERE defaclnamespace = 0 LOOP \
+     BEGIN FOR one IN SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(grantee)) END \
+     FROM pg_catalog.aclexplode(rights.acl) LOOP \
+     EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I REVOKE ALL ON %s FROM %s', rights.of, rights.kind, one); END LOOP; \
+     EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %1$I GRANT ALL ON %2$s TO %1$I', rights.of, rights.kind); \
+     IF rights.kind IN ('FUNCTIONS', 'TYPES') THEN \
+     EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT ALL ON %s TO PUBLIC', rights.of, rights.kind); END IF; \
+     EXCEPTION WHEN insufficient_privilege THEN RAISE WARNING 'the default privileges of % stay', rights.of; END; END LOOP;";
 
 /// Drops each of what a query tells.
 fn each(query: &str, of_extensions: Option<&str>) -> String {
